@@ -1,0 +1,65 @@
+// mlx.yaml: strict, every key optional, each default here and nowhere else. templates/demo/mlx.yaml is its manual.
+import { z } from 'zod';
+
+const port = z.int().min(1).max(65_535);
+
+export const configSchema = z.strictObject({
+  engine: z
+    .enum(['auto', 'docker', 'host'])
+    .default('auto')
+    .describe('Where jobs and servers run; auto takes Docker when an Engine answers'),
+  gpu: z.enum(['auto', 'off']).default('auto').describe('auto uses an NVIDIA GPU when one is there'),
+  gateway: z.strictObject({ port: port.default(4600).describe('127.0.0.1 port of the gateway') }).prefault({}),
+  mlflow: z
+    .strictObject({
+      enabled: z.boolean().default(true).describe('Mirror runs to MLflow when it answers; a run never waits for it'),
+      port: port.default(4601).describe('127.0.0.1 port of the MLflow that `mlx up` starts'),
+      tracking_uri: z.url().optional().describe('Another MLflow instead of our own; MLFLOW_TRACKING_URI overrides it'),
+      experiment: z.string().min(1).default('mlx').describe('Experiment that the runs go to'),
+    })
+    .prefault({}),
+  serving: z
+    .strictObject({
+      ready_timeout_s: z
+        .number()
+        .positive()
+        .default(300)
+        .describe('How long a new model server may take until it answers'),
+      drain_timeout_s: z
+        .number()
+        .nonnegative()
+        .default(60)
+        .describe('How long the old server may finish its answers after a switch'),
+    })
+    .prefault({}),
+  docker: z
+    .strictObject({
+      base_image: z
+        .string()
+        .min(1)
+        .default('python:3.11-slim-bookworm')
+        .describe('Base of our images; a mirror or a digest goes here'),
+      memory_gib: z
+        .number()
+        .positive()
+        .optional()
+        .describe('Memory limit of the training container; default: no limit of its own'),
+      certificates: z
+        .string()
+        .optional()
+        .describe('PEM file of extra certificate authorities for image builds and downloads'),
+    })
+    .prefault({}),
+});
+
+/** As written in YAML: snake_case. Code reads `Config`. */
+export type ConfigFile = z.infer<typeof configSchema>;
+
+export type Config = {
+  engine: ConfigFile['engine'];
+  gpu: ConfigFile['gpu'];
+  gateway: { port: number };
+  mlflow: { enabled: boolean; port: number; trackingUri: string | undefined; experiment: string };
+  serving: { readyTimeoutMs: number; drainTimeoutMs: number };
+  docker: { baseImage: string; memoryGib: number | undefined; certificates: string | undefined };
+};

@@ -1,0 +1,36 @@
+// Chooses the engine: the flag, then mlx.yaml, then Docker when an Engine answers, else the host.
+import type { HomePaths, Paths } from '../config/paths.js';
+import type { Config } from '../config/schema.js';
+import { MlxError } from '../errors.js';
+import type { Engine, EngineKind } from './engine.js';
+
+export type EngineEdges = {
+  flags: { engine: EngineKind | undefined };
+  environment: NodeJS.ProcessEnv;
+  home: HomePaths;
+  paths: () => Paths;
+  config: () => Promise<Config>;
+};
+
+/** @throws MlxError DOCKER_UNREACHABLE when Docker was asked for by name and does not answer */
+export async function openEngine(edges: EngineEdges, kind?: EngineKind): Promise<Engine> {
+  const config = await edges.config();
+  const wanted = kind ?? edges.flags.engine ?? config.engine;
+  const settings = { paths: edges.paths(), config, environment: edges.environment };
+  if (wanted !== 'host') {
+    const { openDockerEngine } = await import('./docker/engine.js');
+    const docker = await openDockerEngine(settings);
+    if (docker) return docker;
+    if (wanted === 'docker') {
+      throw new MlxError(
+        'DOCKER_UNREACHABLE',
+        `No Docker Engine answers${edges.environment['DOCKER_HOST'] ? ` at ${edges.environment['DOCKER_HOST']}` : ''}.`,
+        {
+          hint: 'See what is missing: mlx doctor (or run without Docker: add --engine host)',
+        },
+      );
+    }
+  }
+  const { openHostEngine } = await import('./host/engine.js');
+  return openHostEngine(settings);
+}

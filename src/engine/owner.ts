@@ -1,0 +1,59 @@
+// Who owns a run, a promotion or a process: pid, its start time and the boot, so that a pid that came round again,
+// or a reboot, never looks like a living owner. No stale lock ever needs a person.
+import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+
+import { errorCode } from '../errors.js';
+
+/** `pid:start:boot` of this process. */
+export function currentOwner(): string {
+  return ownerOf(process.pid) ?? `${process.pid}:0:0`;
+}
+
+/** @returns undefined when there is no such process */
+export function ownerOf(pid: number): string | undefined {
+  const started = processStart(pid);
+  return started === undefined ? undefined : `${pid}:${started}:${bootId()}`;
+}
+
+export function ownerPid(owner: string): number {
+  return Number(owner.split(':')[0]);
+}
+
+export function ownerIsAlive(owner: string): boolean {
+  return ownerOf(ownerPid(owner)) === owner;
+}
+
+/** Clock ticks since boot (Linux) or the start date in words (macOS); a zombie counts as gone. */
+function processStart(pid: number): string | undefined {
+  if (process.platform !== 'linux') return processStartFromPs(pid);
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The second field is the name in parentheses and may itself hold spaces: count from the last parenthesis.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' ? undefined : fields[19];
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ESRCH') return undefined;
+    throw error;
+  }
+}
+
+function processStartFromPs(pid: number): string | undefined {
+  try {
+    return (
+      execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' })
+        .trim()
+        .replaceAll(/[: ]+/g, '-') || undefined
+    );
+  } catch {
+    return undefined;
+  }
+}
+
+function bootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim().slice(0, 8);
+  } catch {
+    return 'boot';
+  }
+}

@@ -1,0 +1,148 @@
+// Numbered migrations of the ledger. A migration, once released, never changes; a new one is added at the end.
+import type Database from 'better-sqlite3';
+
+import { MlxError } from '../errors.js';
+
+const migrations: readonly string[] = [
+  /* 1: runs and their metrics, model versions and their aliases, promotions, routes */ `
+  CREATE TABLE runs (
+    id TEXT PRIMARY KEY,
+    recipe TEXT NOT NULL,
+    recipe_file TEXT NOT NULL,
+    method TEXT NOT NULL,
+    base_model TEXT NOT NULL,
+    base_commit TEXT NOT NULL,
+    seed INTEGER NOT NULL,
+    engine TEXT NOT NULL,
+    seal TEXT,
+    state TEXT NOT NULL CHECK (state IN ('running', 'finished', 'failed', 'stopped', 'lost')),
+    owner TEXT,
+    started_at_ms INTEGER NOT NULL,
+    ended_at_ms INTEGER,
+    error_code TEXT,
+    error_message TEXT,
+    error_hint TEXT,
+    runtime TEXT,
+    adapter_sha256 TEXT,
+    device TEXT,
+    steps INTEGER,
+    tokens INTEGER,
+    mlflow_run_id TEXT,
+    mlflow_synced INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  CREATE INDEX runs_by_start ON runs (started_at_ms DESC);
+
+  CREATE TABLE params (
+    run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (run_id, key)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE metrics (
+    run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    key TEXT NOT NULL,
+    step INTEGER NOT NULL,
+    value REAL NOT NULL,
+    recorded_at_ms INTEGER NOT NULL,
+    PRIMARY KEY (run_id, key, step)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE latest_metrics (
+    run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    key TEXT NOT NULL,
+    step INTEGER NOT NULL,
+    value REAL NOT NULL,
+    PRIMARY KEY (run_id, key)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX latest_metrics_by_value ON latest_metrics (key, value);
+
+  CREATE TABLE run_datasets (
+    run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    split TEXT NOT NULL,
+    sources TEXT NOT NULL,
+    rows INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    PRIMARY KEY (run_id, split)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE model_versions (
+    model TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    engine TEXT NOT NULL,
+    run_id TEXT NOT NULL REFERENCES runs (id),
+    base_model TEXT NOT NULL,
+    base_commit TEXT NOT NULL,
+    settings TEXT NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    created_at_ms INTEGER NOT NULL,
+    PRIMARY KEY (model, version)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX model_versions_by_run ON model_versions (run_id);
+
+  CREATE TABLE aliases (
+    model TEXT NOT NULL,
+    alias TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    updated_at_ms INTEGER NOT NULL,
+    PRIMARY KEY (model, alias),
+    FOREIGN KEY (model, version) REFERENCES model_versions (model, version)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE promotions (
+    id INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN ('promote', 'rollback')),
+    model TEXT NOT NULL,
+    alias TEXT NOT NULL,
+    from_version INTEGER,
+    to_version INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('started', 'promoted', 'failed')),
+    actor TEXT NOT NULL,
+    reason TEXT,
+    owner TEXT,
+    started_at_ms INTEGER NOT NULL,
+    ended_at_ms INTEGER,
+    error_code TEXT,
+    error_message TEXT
+  ) STRICT;
+  CREATE INDEX promotions_by_model ON promotions (model, id DESC);
+
+  CREATE TABLE routes (
+    name TEXT PRIMARY KEY,
+    model TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    server_id TEXT NOT NULL,
+    engine TEXT NOT NULL,
+    address TEXT NOT NULL,
+    updated_at_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
+];
+
+/**
+ * Brings the database to the newest schema. A copy is made first (`FILE.backup-vN`) when it holds an older schema.
+ * @throws MlxError LEDGER_NEWER when a newer mlx wrote it
+ */
+export function migrate(database: Database.Database, file: string): void {
+  const found = schemaVersion(database);
+  if (found === migrations.length) return;
+  if (found > migrations.length) {
+    throw new MlxError('LEDGER_NEWER', `${file} has schema ${found}; this mlx knows ${migrations.length}.`, {
+      hint: 'Use the newer mlx that wrote it, or restore the copy it made beside the file.',
+    });
+  }
+  if (found > 0) database.prepare('VACUUM INTO ?').run(`${file}.backup-v${found}`);
+  database
+    .transaction(() => {
+      // Another process may have migrated between the check and the lock.
+      for (const migration of migrations.slice(schemaVersion(database))) database.exec(migration);
+      database.pragma(`user_version = ${migrations.length}`);
+    })
+    .immediate();
+}
+
+function schemaVersion(database: Database.Database): number {
+  return Number(database.pragma('user_version', { simple: true }));
+}

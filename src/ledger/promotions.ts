@@ -1,0 +1,107 @@
+// Promotions and rollbacks (who, when, from, to, why), and the routes that they switch.
+import { write, type Ledger } from './open.js';
+
+export type Promotion = {
+  id: number;
+  kind: 'promote' | 'rollback';
+  model: string;
+  alias: string;
+  fromVersion: number | null;
+  toVersion: number;
+  state: 'started' | 'promoted' | 'failed';
+  actor: string;
+  reason: string | null;
+  owner: string | null;
+  startedAtMs: number;
+  endedAtMs: number | null;
+  errorCode: string | null;
+  errorMessage: string | null;
+};
+
+export type NewPromotion = Pick<
+  Promotion,
+  'kind' | 'model' | 'alias' | 'fromVersion' | 'toVersion' | 'actor' | 'reason' | 'owner' | 'startedAtMs'
+>;
+
+/** Where the gateway sends requests for a name. The row is the truth; the gateway holds a copy in memory. */
+export type Route = {
+  name: string;
+  model: string;
+  version: number;
+  digest: string;
+  serverId: string;
+  engine: 'docker' | 'host';
+  address: string;
+  updatedAtMs: number;
+};
+
+const columns = `id, kind, model, alias, from_version AS fromVersion, to_version AS toVersion, state, actor, reason, owner,
+  started_at_ms AS startedAtMs, ended_at_ms AS endedAtMs, error_code AS errorCode, error_message AS errorMessage`;
+
+export function startPromotion(ledger: Ledger, promotion: NewPromotion): number {
+  return write(ledger, () =>
+    Number(
+      ledger.database
+        .prepare(
+          `INSERT INTO promotions (kind, model, alias, from_version, to_version, state, actor, reason, owner, started_at_ms)
+           VALUES (@kind, @model, @alias, @fromVersion, @toVersion, 'started', @actor, @reason, @owner, @startedAtMs)`,
+        )
+        .run(promotion).lastInsertRowid,
+    ),
+  );
+}
+
+export function endPromotion(
+  ledger: Ledger,
+  id: number,
+  end: Pick<Promotion, 'state' | 'endedAtMs' | 'errorCode' | 'errorMessage'>,
+): void {
+  write(ledger, () =>
+    ledger.database
+      .prepare(
+        'UPDATE promotions SET state = @state, ended_at_ms = @endedAtMs, error_code = @errorCode, error_message = @errorMessage, owner = NULL WHERE id = @id',
+      )
+      .run({ ...end, id }),
+  );
+}
+
+/** Newest first. */
+export function listPromotions(
+  ledger: Ledger,
+  filter: { model?: string | undefined; state?: Promotion['state'] | undefined; limit: number },
+): Promotion[] {
+  return ledger.database
+    .prepare(
+      `SELECT ${columns} FROM promotions WHERE (@model IS NULL OR model = @model) AND (@state IS NULL OR state = @state) ORDER BY id DESC LIMIT @limit`,
+    )
+    .all({ model: filter.model ?? null, state: filter.state ?? null, limit: filter.limit }) as Promotion[];
+}
+
+export function listRoutes(ledger: Ledger): Route[] {
+  return ledger.database
+    .prepare(
+      'SELECT name, model, version, digest, server_id AS serverId, engine, address, updated_at_ms AS updatedAtMs FROM routes ORDER BY name',
+    )
+    .all() as Route[];
+}
+
+export function findRoute(ledger: Ledger, name: string): Route | undefined {
+  return listRoutes(ledger).find((route) => route.name === name);
+}
+
+export function setRoute(ledger: Ledger, route: Route): void {
+  write(ledger, () =>
+    ledger.database
+      .prepare(
+        `INSERT INTO routes (name, model, version, digest, server_id, engine, address, updated_at_ms)
+         VALUES (@name, @model, @version, @digest, @serverId, @engine, @address, @updatedAtMs)
+         ON CONFLICT (name) DO UPDATE SET model = excluded.model, version = excluded.version, digest = excluded.digest,
+           server_id = excluded.server_id, engine = excluded.engine, address = excluded.address, updated_at_ms = excluded.updated_at_ms`,
+      )
+      .run(route),
+  );
+}
+
+export function deleteRoute(ledger: Ledger, name: string): void {
+  write(ledger, () => ledger.database.prepare('DELETE FROM routes WHERE name = ?').run(name));
+}

@@ -1,0 +1,136 @@
+// Runs: one row each, from their first moment to their last state.
+import { MlxError } from '../errors.js';
+import { write, type Ledger } from './open.js';
+
+/** `stopped`: by the person, can be resumed. `lost`: its owner died without a word. */
+export type RunState = 'running' | 'finished' | 'failed' | 'stopped' | 'lost';
+
+export type Run = {
+  id: string;
+  recipe: string;
+  recipeFile: string;
+  method: string;
+  baseModel: string;
+  baseCommit: string;
+  seed: number;
+  engine: 'docker' | 'host';
+  seal: string | null;
+  state: RunState;
+  /** pid, start time and boot id of the owning mlx; null once it ended. */
+  owner: string | null;
+  startedAtMs: number;
+  endedAtMs: number | null;
+  errorCode: string | null;
+  errorMessage: string | null;
+  errorHint: string | null;
+  runtime: string | null;
+  adapterSha256: string | null;
+  device: string | null;
+  steps: number | null;
+  tokens: number | null;
+  mlflowRunId: string | null;
+  mlflowSynced: number;
+};
+
+export type NewRun = Pick<
+  Run,
+  'id' | 'recipe' | 'recipeFile' | 'method' | 'baseModel' | 'baseCommit' | 'seed' | 'engine' | 'owner' | 'startedAtMs'
+>;
+
+export type RunFilter = {
+  state?: RunState | undefined;
+  recipe?: string | undefined;
+  /** A column (`started`) or a metric (`held_out/tuned/exact_match`). */
+  sort: string;
+  descending: boolean;
+  limit: number;
+};
+
+const columns = `id, recipe, recipe_file AS recipeFile, method, base_model AS baseModel, base_commit AS baseCommit, seed, engine, seal, state, owner,
+  started_at_ms AS startedAtMs, ended_at_ms AS endedAtMs, error_code AS errorCode, error_message AS errorMessage, error_hint AS errorHint,
+  runtime, adapter_sha256 AS adapterSha256, device, steps, tokens, mlflow_run_id AS mlflowRunId, mlflow_synced AS mlflowSynced`;
+
+const columnByField: Record<string, string> = {
+  seal: 'seal',
+  state: 'state',
+  owner: 'owner',
+  endedAtMs: 'ended_at_ms',
+  errorCode: 'error_code',
+  errorMessage: 'error_message',
+  errorHint: 'error_hint',
+  runtime: 'runtime',
+  adapterSha256: 'adapter_sha256',
+  device: 'device',
+  steps: 'steps',
+  tokens: 'tokens',
+  mlflowRunId: 'mlflow_run_id',
+  mlflowSynced: 'mlflow_synced',
+};
+
+export function insertRun(ledger: Ledger, run: NewRun): void {
+  write(ledger, () =>
+    ledger.database
+      .prepare(
+        `INSERT INTO runs (id, recipe, recipe_file, method, base_model, base_commit, seed, engine, owner, state, started_at_ms)
+         VALUES (@id, @recipe, @recipeFile, @method, @baseModel, @baseCommit, @seed, @engine, @owner, 'running', @startedAtMs)`,
+      )
+      .run(run),
+  );
+}
+
+export function updateRun(ledger: Ledger, id: string, change: Partial<Omit<Run, 'id'>>): void {
+  const fields = Object.keys(change).filter((field) => field in columnByField);
+  if (fields.length === 0) return;
+  const assignments = fields.map((field) => `${columnByField[field] ?? field} = @${field}`).join(', ');
+  write(ledger, () => ledger.database.prepare(`UPDATE runs SET ${assignments} WHERE id = @id`).run({ ...change, id }));
+}
+
+export function deleteRun(ledger: Ledger, id: string): void {
+  write(ledger, () => ledger.database.prepare('DELETE FROM runs WHERE id = ?').run(id));
+}
+
+export function listRuns(ledger: Ledger, filter: RunFilter): Run[] {
+  const direction = filter.descending ? 'DESC' : 'ASC';
+  const wanted = { state: filter.state ?? null, recipe: filter.recipe ?? null, limit: filter.limit, key: filter.sort };
+  const where = '(@state IS NULL OR state = @state) AND (@recipe IS NULL OR recipe = @recipe)';
+  const query =
+    filter.sort === 'started'
+      ? `SELECT ${columns} FROM runs WHERE ${where} ORDER BY started_at_ms ${direction}, id LIMIT @limit`
+      : `SELECT ${columns} FROM latest_metrics CROSS JOIN runs ON runs.id = run_id WHERE key = @key AND ${where} ORDER BY value ${direction}, run_id LIMIT @limit`;
+  return ledger.database.prepare(query).all(wanted) as Run[];
+}
+
+/**
+ * A run by its id, the beginning of its id, or `latest`.
+ * @throws MlxError NOT_FOUND with the nearest ids, AMBIGUOUS with the candidates
+ */
+export function findRun(ledger: Ledger, reference: string): Run {
+  const rows =
+    reference === 'latest'
+      ? ledger.database.prepare(`SELECT ${columns} FROM runs ORDER BY started_at_ms DESC, id LIMIT 1`).all()
+      : ledger.database
+          .prepare(
+            `SELECT ${columns} FROM runs WHERE id = @r OR substr(id, 1, length(@r)) = @r ORDER BY id = @r DESC, started_at_ms DESC LIMIT 6`,
+          )
+          .all({ r: reference });
+  const runs = rows as Run[];
+  const [first, second] = runs;
+  if (first && (first.id === reference || !second)) return first;
+  if (first) {
+    throw new MlxError(
+      'AMBIGUOUS',
+      `'${reference}' begins the ids of several runs: ${runs.map((run) => run.id).join(', ')}.`,
+      { hint: 'Name one of them in full.' },
+    );
+  }
+  throw new MlxError('NOT_FOUND', reference === 'latest' ? 'There is no run yet.' : `There is no run '${reference}'.`, {
+    hint:
+      runIds(ledger).length === 0
+        ? 'Make one: mlx train'
+        : `See them all: mlx runs ls (the newest are ${runIds(ledger).slice(0, 3).join(', ')})`,
+  });
+}
+
+function runIds(ledger: Ledger): string[] {
+  return ledger.database.prepare('SELECT id FROM runs ORDER BY started_at_ms DESC LIMIT 50').pluck().all() as string[];
+}

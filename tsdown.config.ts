@@ -1,0 +1,17 @@
+// The bundle: one entry, one chunk a dynamic import, so that a command loads only what it needs.
+import { defineConfig } from 'tsdown';
+
+export default defineConfig({
+  entry: ['src/main.ts'],
+  outDir: 'dist',
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  minify: true,
+  sourcemap: false,
+  dts: false,
+  clean: true,
+  outExtensions: () => ({ js: '.js' }),
+  // Bundled so that `--help` parses one small file instead of walking node_modules. The rest stays outside.
+  noExternal: ['commander', 'picocolors'],
+});
