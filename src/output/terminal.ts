@@ -1,0 +1,79 @@
+// The Output of a real process: people's text or JSON, on the streams that main.ts was given.
+import { createInterface } from 'node:readline/promises';
+
+import pc from 'picocolors';
+
+import { MlxError } from '../errors.js';
+import { toSnakeCase } from './json.js';
+import type { Output } from './output.js';
+
+export type Streams = {
+  stdin: NodeJS.ReadableStream & { isTTY?: boolean };
+  stdout: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
+  stderr: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
+};
+
+export function terminalOutput(
+  streams: Streams,
+  flags: { json: boolean; yes: boolean },
+  environment: NodeJS.ProcessEnv,
+): Output {
+  const { json, yes } = flags;
+  const interactive = !json && streams.stderr.isTTY === true && !environment['CI'];
+  const printJson = (value: unknown): void => void streams.stdout.write(`${JSON.stringify(toSnakeCase(value))}\n`);
+  const note = (line: string): void => void (json || streams.stderr.write(`${line}\n`));
+
+  return {
+    json,
+    interactive,
+    columns: streams.stdout.columns ?? streams.stderr.columns ?? 80,
+    note,
+    progress: (event, line) => {
+      if (json) printJson(event);
+      else if (line !== undefined) note(line);
+    },
+    stream: (text) => {
+      if (json) printJson({ event: 'text', text });
+      else streams.stdout.write(text);
+    },
+    result: (value, render) => {
+      if (json) return printJson(value);
+      const text = render(value);
+      if (text !== '') streams.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+    },
+    error: (error) => {
+      if (json)
+        printJson({ error: { code: error.code, message: error.message, hint: error.hint, problems: error.problems } });
+      else streams.stderr.write(`${renderError(error)}\n`);
+    },
+    confirm: async (question) => {
+      if (yes) return true;
+      if (!interactive || streams.stdin.isTTY !== true) {
+        throw new MlxError('PROMPT_NEEDS_TERMINAL', `This asks: ${question} But nobody can answer here.`, {
+          hint: 'Answer beforehand: add --yes',
+        });
+      }
+      return ask(streams, question);
+    },
+  };
+}
+
+/** What failed, every problem with its place, and the next command. */
+export function renderError(error: MlxError): string {
+  const problems = error.problems.map((problem) => {
+    const place = [problem.file, problem.line].filter((part) => part !== undefined).join(':');
+    return `  ${pc.dim(place)}  ${problem.path ? `${problem.path}: ` : ''}${problem.message}`;
+  });
+  const hint = error.hint === undefined ? [] : [`${pc.cyan('next')}   ${error.hint}`];
+  return [`${pc.red('error')}  ${error.message} ${pc.dim(`[${error.code}]`)}`, ...problems, ...hint].join('\n');
+}
+
+async function ask(streams: Streams, question: string): Promise<boolean> {
+  const prompt = createInterface({ input: streams.stdin, output: streams.stderr });
+  try {
+    const answer = await prompt.question(`${question} [y/N] `);
+    return /^y(es)?$/i.test(answer.trim());
+  } finally {
+    prompt.close();
+  }
+}
