@@ -1,0 +1,40 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import Database from 'better-sqlite3';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+import { openLedger } from '../../../src/ledger/open.js';
+
+let folder: string;
+beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'mlx-ledger-'))));
+afterEach(() => rmSync(folder, { recursive: true }));
+
+test('the ledger is opened so that an acknowledged row survives a power cut', () => {
+  const ledger = openLedger(join(folder, 'ledger.db'));
+  expect(ledger.database.pragma('journal_mode', { simple: true })).toBe('wal');
+  expect(ledger.database.pragma('synchronous', { simple: true })).toBe(2);
+  expect(ledger.database.pragma('foreign_keys', { simple: true })).toBe(1);
+  ledger.close();
+});
+
+test('opening twice changes nothing and makes no copy', () => {
+  openLedger(join(folder, 'ledger.db')).close();
+  openLedger(join(folder, 'ledger.db')).close();
+  expect(readdirSync(folder)).toEqual(['ledger.db']);
+});
+
+test('a ledger that a newer mlx wrote is refused and left as it was', () => {
+  const file = join(folder, 'ledger.db');
+  const newer = new Database(file);
+  newer.pragma('user_version = 999');
+  newer.close();
+  expect(() => openLedger(file)).toThrowError(expect.objectContaining({ code: 'LEDGER_NEWER' }));
+});
+
+test('a file that is no database is named, with the way out', () => {
+  const file = join(folder, 'ledger.db');
+  writeFileSync(file, 'garbage '.repeat(2000));
+  expect(() => openLedger(file)).toThrowError(expect.objectContaining({ code: 'LEDGER_CORRUPT', hint: expect.stringContaining('backup') }));
+});
