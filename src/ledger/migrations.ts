@@ -4,7 +4,7 @@ import type Database from 'better-sqlite3';
 import { MlxError } from '../errors.js';
 
 const migrations: readonly string[] = [
-  /* 1: runs and their metrics, model versions and their aliases, promotions, routes */ `
+  /* 1: runs and their metrics, model versions and their aliases, promotions, routes, the audit chain */ `
   CREATE TABLE runs (
     id TEXT PRIMARY KEY,
     recipe TEXT NOT NULL,
@@ -118,6 +118,15 @@ const migrations: readonly string[] = [
     address TEXT NOT NULL,
     updated_at_ms INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE audit_log (
+    sequence INTEGER PRIMARY KEY,
+    recorded_at_ms INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    body TEXT NOT NULL,
+    previous_hash TEXT NOT NULL,
+    hash TEXT NOT NULL
+  ) STRICT;
   `,
 ];
 

@@ -1,4 +1,5 @@
 // Promotions and rollbacks (who, when, from, to, why), and the routes that they switch.
+import { appendAudit } from './audit.js';
 import { write, type Ledger } from './open.js';
 
 export type Promotion = {
@@ -23,6 +24,8 @@ export type NewPromotion = Pick<
   'kind' | 'model' | 'alias' | 'fromVersion' | 'toVersion' | 'actor' | 'reason' | 'owner' | 'startedAtMs'
 >;
 
+export type PromotionEnd = Pick<Promotion, 'state' | 'errorCode' | 'errorMessage'> & { endedAtMs: number };
+
 /** Where the gateway sends requests for a name. The row is the truth; the gateway holds a copy in memory. */
 export type Route = {
   name: string;
@@ -39,30 +42,35 @@ const columns = `id, kind, model, alias, from_version AS fromVersion, to_version
   started_at_ms AS startedAtMs, ended_at_ms AS endedAtMs, error_code AS errorCode, error_message AS errorMessage`;
 
 export function startPromotion(ledger: Ledger, promotion: NewPromotion): number {
-  return write(ledger, () =>
-    Number(
-      ledger.database
-        .prepare(
-          `INSERT INTO promotions (kind, model, alias, from_version, to_version, state, actor, reason, owner, started_at_ms)
-           VALUES (@kind, @model, @alias, @fromVersion, @toVersion, 'started', @actor, @reason, @owner, @startedAtMs)`,
-        )
-        .run(promotion).lastInsertRowid,
-    ),
-  );
+  return write(ledger, () => {
+    const inserted = ledger.database
+      .prepare(
+        `INSERT INTO promotions (kind, model, alias, from_version, to_version, state, actor, reason, owner, started_at_ms)
+         VALUES (@kind, @model, @alias, @fromVersion, @toVersion, 'started', @actor, @reason, @owner, @startedAtMs)`,
+      )
+      .run(promotion);
+    const id = Number(inserted.lastInsertRowid);
+    const { kind, model, alias, fromVersion, toVersion, actor, reason, startedAtMs } = promotion;
+    appendAudit(
+      ledger,
+      'promotion_started',
+      { id, kind, model, alias, fromVersion, toVersion, actor, reason, startedAtMs },
+      startedAtMs,
+    );
+    return id;
+  });
 }
 
-export function endPromotion(
-  ledger: Ledger,
-  id: number,
-  end: Pick<Promotion, 'state' | 'endedAtMs' | 'errorCode' | 'errorMessage'>,
-): void {
-  write(ledger, () =>
+export function endPromotion(ledger: Ledger, id: number, end: PromotionEnd): void {
+  write(ledger, () => {
     ledger.database
       .prepare(
         'UPDATE promotions SET state = @state, ended_at_ms = @endedAtMs, error_code = @errorCode, error_message = @errorMessage, owner = NULL WHERE id = @id',
       )
-      .run({ ...end, id }),
-  );
+      .run({ ...end, id });
+    const { state, endedAtMs, errorCode } = end;
+    appendAudit(ledger, 'promotion_ended', { id, state, endedAtMs, errorCode }, endedAtMs);
+  });
 }
 
 /** Newest first. */

@@ -2,6 +2,7 @@
 import { closest, distance } from 'fastest-levenshtein';
 
 import { MlxError } from '../errors.js';
+import { appendAudit } from './audit.js';
 import { write, type Ledger } from './open.js';
 
 export type ModelVersion = {
@@ -24,14 +25,16 @@ const columns =
   'model, version, digest, engine, run_id AS runId, base_model AS baseModel, base_commit AS baseCommit, settings, size_bytes AS sizeBytes, created_at_ms AS createdAtMs';
 
 export function insertVersion(ledger: Ledger, version: ModelVersion): void {
-  write(ledger, () =>
+  write(ledger, () => {
     ledger.database
       .prepare(
         `INSERT INTO model_versions (model, version, digest, engine, run_id, base_model, base_commit, settings, size_bytes, created_at_ms)
          VALUES (@model, @version, @digest, @engine, @runId, @baseModel, @baseCommit, @settings, @sizeBytes, @createdAtMs)`,
       )
-      .run(version),
-  );
+      .run(version);
+    const { model, version: number, digest, runId, baseCommit } = version;
+    appendAudit(ledger, 'version', { model, version: number, digest, runId, baseCommit }, version.createdAtMs);
+  });
 }
 
 export function nextVersion(ledger: Ledger, model: string): number {
@@ -71,14 +74,16 @@ export function aliasedVersion(ledger: Ledger, model: string, alias: string): nu
 }
 
 export function setAlias(ledger: Ledger, alias: Alias): void {
-  write(ledger, () =>
+  write(ledger, () => {
     ledger.database
       .prepare(
         `INSERT INTO aliases (model, alias, version, updated_at_ms) VALUES (@model, @alias, @version, @updatedAtMs)
          ON CONFLICT (model, alias) DO UPDATE SET version = excluded.version, updated_at_ms = excluded.updated_at_ms`,
       )
-      .run(alias),
-  );
+      .run(alias);
+    const { model, alias: name, version, updatedAtMs } = alias;
+    appendAudit(ledger, 'alias', { model, alias: name, version, updatedAtMs }, updatedAtMs);
+  });
 }
 
 /**

@@ -36,5 +36,7 @@ test('a ledger that a newer mlx wrote is refused and left as it was', () => {
 test('a file that is no database is named, with the way out', () => {
   const file = join(folder, 'ledger.db');
   writeFileSync(file, 'garbage '.repeat(2000));
-  expect(() => openLedger(file)).toThrowError(expect.objectContaining({ code: 'LEDGER_CORRUPT', hint: expect.stringContaining('backup') }));
+  expect(() => openLedger(file)).toThrowError(
+    expect.objectContaining({ code: 'LEDGER_CORRUPT', hint: expect.stringContaining('backup') }),
+  );
 });

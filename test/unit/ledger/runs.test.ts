@@ -54,8 +54,14 @@ test('an id that is the beginning of another id still names its own run', () => 
 test('an ambiguous id names the candidates, an unknown one names what is there', () => {
   addRun('tickets-aaaaaa', 1);
   addRun('tickets-abbbbb', 2);
-  expect(caught(() => findRun(ledger, 'tickets-a'))).toMatchObject({ code: 'AMBIGUOUS', message: expect.stringContaining('tickets-abbbbb') });
-  expect(caught(() => findRun(ledger, 'nothing'))).toMatchObject({ code: 'NOT_FOUND', hint: expect.stringContaining('tickets-aaaaaa') });
+  expect(caught(() => findRun(ledger, 'tickets-a'))).toMatchObject({
+    code: 'AMBIGUOUS',
+    message: expect.stringContaining('tickets-abbbbb'),
+  });
+  expect(caught(() => findRun(ledger, 'nothing'))).toMatchObject({
+    code: 'NOT_FOUND',
+    hint: expect.stringContaining('tickets-aaaaaa'),
+  });
 });
 
 test('a wildcard in a reference is text, not a pattern', () => {
@@ -84,8 +90,12 @@ test('runs filter by state and recipe', () => {
   addRun('tickets-aaaaaa', 1);
   addRun('notes-bbbbbb', 2, 'notes');
   updateRun(ledger, 'notes-bbbbbb', { state: 'finished', endedAtMs: 9, owner: null });
-  expect(listRuns(ledger, { state: 'finished', sort: 'started', descending: true, limit: 10 }).map((run) => run.id)).toEqual(['notes-bbbbbb']);
-  expect(listRuns(ledger, { recipe: 'tickets', sort: 'started', descending: true, limit: 10 }).map((run) => run.id)).toEqual(['tickets-aaaaaa']);
+  expect(
+    listRuns(ledger, { state: 'finished', sort: 'started', descending: true, limit: 10 }).map((run) => run.id),
+  ).toEqual(['notes-bbbbbb']);
+  expect(
+    listRuns(ledger, { recipe: 'tickets', sort: 'started', descending: true, limit: 10 }).map((run) => run.id),
+  ).toEqual(['tickets-aaaaaa']);
 });
 
 test('deleting a run takes its metrics and params with it', () => {

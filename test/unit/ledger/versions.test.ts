@@ -15,7 +15,17 @@ let ledger: Ledger;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'mlx-ledger-'));
   ledger = openLedger(join(folder, 'ledger.db'));
-  const run = { recipe: 't', recipeFile: 't', method: 'lora', baseModel: 'b', baseCommit: 'c', seed: 1, engine: 'host', owner: null, startedAtMs: 1 } as const;
+  const run = {
+    recipe: 't',
+    recipeFile: 't',
+    method: 'lora',
+    baseModel: 'b',
+    baseCommit: 'c',
+    seed: 1,
+    engine: 'host',
+    owner: null,
+    startedAtMs: 1,
+  } as const;
   insertRun(ledger, { id: 'run-1', ...run });
   for (const version of [1, 2]) addVersion(version);
   setAlias(ledger, { model: 'tickets', alias: 'production', version: 1, updatedAtMs: 1 });
@@ -56,7 +66,9 @@ test.each([
   ['tickts:1', 'NOT_FOUND', 'Did you mean tickets?'],
   ['Tickets/1', 'USAGE', 'NAME:VERSION'],
 ])('%s is refused with %s and the nearest names', (reference, code, hint) => {
-  expect(() => findVersion(ledger, reference)).toThrowError(expect.objectContaining({ code, hint: expect.stringContaining(hint) }));
+  expect(() => findVersion(ledger, reference)).toThrowError(
+    expect.objectContaining({ code, hint: expect.stringContaining(hint) }),
+  );
 });
 
 test('version numbers go up by one for each model', () => {
@@ -69,9 +81,21 @@ test('a version number is never used twice', () => {
 });
 
 test('a promotion is in the ledger before anything happens, and keeps its end', () => {
-  const start = { kind: 'promote', model: 'tickets', alias: 'production', fromVersion: 1, toVersion: 2, actor: 'ada', reason: 'better', owner: '1:2:3', startedAtMs: 5 } as const;
+  const start = {
+    kind: 'promote',
+    model: 'tickets',
+    alias: 'production',
+    fromVersion: 1,
+    toVersion: 2,
+    actor: 'ada',
+    reason: 'better',
+    owner: '1:2:3',
+    startedAtMs: 5,
+  } as const;
   const id = startPromotion(ledger, start);
   expect(listPromotions(ledger, { state: 'started', limit: 9 })).toHaveLength(1);
   endPromotion(ledger, id, { state: 'promoted', endedAtMs: 7, errorCode: null, errorMessage: null });
-  expect(listPromotions(ledger, { model: 'tickets', limit: 9 })).toMatchObject([{ id, state: 'promoted', owner: null, endedAtMs: 7, actor: 'ada' }]);
+  expect(listPromotions(ledger, { model: 'tickets', limit: 9 })).toMatchObject([
+    { id, state: 'promoted', owner: null, endedAtMs: 7, actor: 'ada' },
+  ]);
 });
