@@ -57,10 +57,21 @@ const entries: readonly Entry[] = [
     load: () => import('./commands/gateway-status.js'),
   },
   { path: 'gateway key', summary: 'print the key that clients send', load: () => import('./commands/gateway-key.js') },
+  {
+    path: 'audit verify',
+    summary: 'prove that no version, alias or promotion was rewritten',
+    load: () => import('./commands/audit-verify.js'),
+  },
+  {
+    path: 'backup',
+    summary: 'copy the ledger, list the copies, restore one',
+    load: () => import('./commands/backup.js'),
+  },
   { path: 'config', summary: 'every setting and where it came from', load: () => import('./commands/config.js') },
 ];
 
 const groupSummaries: Record<string, string> = {
+  audit: 'the tamper-evident record of releases',
   runs: 'list, show, compare and delete runs',
   models: 'model versions and their images',
   gateway: 'one stable address for every model',

@@ -1,11 +1,12 @@
 // Opens the ledger: SQLite with the settings that make an acknowledged row survive a power cut.
 // Source of the settings: https://www.sqlite.org/pragma.html#pragma_synchronous and https://www.sqlite.org/wal.html
 import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import Database from 'better-sqlite3';
 
 import { errorCode, MlxError } from '../errors.js';
+import { newestGoodBackup } from './backup.js';
 import { migrate } from './migrations.js';
 
 export type Ledger = { database: Database.Database; file: string; close: () => void };
@@ -66,11 +67,15 @@ function wrapSqliteError(error: unknown, file: string): unknown {
       hint: 'Free some space (mlx doctor shows how much), then run the command again.',
     });
   }
-  if (code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB') {
-    return new MlxError('LEDGER_CORRUPT', `${file} is not a readable ledger.`, {
-      cause: error,
-      hint: `Move it away and restore a copy: the newest is ${file}.backup-*, where there is one.`,
-    });
-  }
+  if (code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB') return corruptLedger(file, error);
   return error;
+}
+
+function corruptLedger(file: string, cause: unknown): MlxError {
+  const backup = newestGoodBackup(join(dirname(file), 'backups'));
+  const hint =
+    backup === undefined
+      ? `There is no copy. Move ${file} away and begin a new one, or try: sqlite3 ${file} .recover`
+      : `Restore the newest good copy: mlx backup --restore ${backup.file}`;
+  return new MlxError('LEDGER_CORRUPT', `${file} is not a readable ledger.`, { cause, hint });
 }

@@ -37,6 +37,6 @@ test('a file that is no database is named, with the way out', () => {
   const file = join(folder, 'ledger.db');
   writeFileSync(file, 'garbage '.repeat(2000));
   expect(() => openLedger(file)).toThrowError(
-    expect.objectContaining({ code: 'LEDGER_CORRUPT', hint: expect.stringContaining('backup') }),
+    expect.objectContaining({ code: 'LEDGER_CORRUPT', hint: expect.stringContaining('no copy') }),
   );
 });

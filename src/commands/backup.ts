@@ -1,0 +1,60 @@
+// `mlx backup`: copies .mlx/ledger.db to .mlx/backups/, lists the copies, or puts one back.
+import { join } from 'node:path';
+
+import type { Context } from '../context.js';
+import { backUpLedger, listBackups, restoreLedger, type Backup } from '../ledger/backup.js';
+import { outcome, type Outcome } from '../output/output.js';
+import type { CommandModule } from '../program.js';
+
+export const define: CommandModule['define'] = (command) => {
+  command
+    .option('--list', 'list the copies, newest first')
+    .option('--restore <file>', 'put this copy in the place of the ledger');
+  command.addHelpText(
+    'after',
+    `
+Examples:
+  mlx backup
+  mlx backup --list
+  mlx backup --restore .mlx/backups/ledger-2026-11-20T10-00-00-000Z.db`,
+  );
+};
+
+export const run: CommandModule['run'] = async (context, _args, flags) => {
+  const folder = join(context.paths().state, 'backups');
+  if (flags['list'] === true) return outcome(listBackups(folder), renderBackups);
+  if (typeof flags['restore'] === 'string') return restore(context, flags['restore']);
+  if (context.flags.dryRun)
+    return outcome({ wouldWriteTo: folder }, ({ wouldWriteTo }) => `Would copy the ledger to ${wouldWriteTo}.`);
+  const backup = await backUpLedger(await context.ledger(), folder, context.now());
+  return outcome(
+    backup,
+    ({ file, sizeBytes }) => `Copied the ledger to ${file} (${(sizeBytes / 1024).toFixed(0)} KiB, checked).`,
+  );
+};
+
+async function restore(context: Context, file: string): Promise<Outcome> {
+  const { ledgerFile } = context.paths();
+  if (context.flags.dryRun)
+    return outcome(
+      { wouldRestore: file },
+      () => `Would replace ${ledgerFile} by ${file}; the present one would be kept beside it.`,
+    );
+  const agreed = await context.output.confirm(`Replace ${ledgerFile} by ${file}? (The present one is kept beside it.)`);
+  if (!agreed) return outcome({ restored: false, replaced: undefined }, () => 'Nothing was changed.');
+  const { replaced } = await restoreLedger(ledgerFile, file, context.now());
+  return outcome(
+    { restored: true, replaced },
+    () => `Restored ${file}.${replaced === undefined ? '' : ` What was there is now ${replaced}.`}`,
+  );
+}
+
+function renderBackups(backups: Backup[]): string {
+  if (backups.length === 0) return 'There is no copy yet. Make one: mlx backup';
+  return backups
+    .map(
+      ({ file, sizeBytes, madeAtMs }) =>
+        `${new Date(madeAtMs).toISOString()}  ${(sizeBytes / 1024).toFixed(0).padStart(6)} KiB  ${file}`,
+    )
+    .join('\n');
+}
