@@ -13,5 +13,5 @@ export default defineConfig({
   clean: true,
   outExtensions: () => ({ js: '.js' }),
   // Bundled so that `--help` parses one small file instead of walking node_modules. The rest stays outside.
-  noExternal: ['commander', 'picocolors'],
+  deps: { alwaysBundle: ['commander', 'picocolors'] },
 });
