@@ -31,6 +31,7 @@ const migrations: readonly string[] = [
     mlflow_synced INTEGER NOT NULL DEFAULT 0
   ) STRICT;
   CREATE INDEX runs_by_start ON runs (started_at_ms DESC);
+  CREATE INDEX runs_owned ON runs (id) WHERE owner IS NOT NULL;
 
   CREATE TABLE params (
     run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,

@@ -16,7 +16,7 @@ export type Run = {
   engine: 'docker' | 'host';
   seal: string | null;
   state: RunState;
-  /** pid, start time and boot id of the owning mlx; null once it ended. */
+  /** pid, start time and boot id of the owning mlx; null once it ended, and for a lost run once its job is known to be gone. */
   owner: string | null;
   startedAtMs: number;
   endedAtMs: number | null;
@@ -98,6 +98,11 @@ export function listRuns(ledger: Ledger, filter: RunFilter): Run[] {
       ? `SELECT ${columns} FROM runs WHERE ${where} ORDER BY started_at_ms ${direction}, id LIMIT @limit`
       : `SELECT ${columns} FROM latest_metrics CROSS JOIN runs ON runs.id = run_id WHERE key = @key AND ${where} ORDER BY value ${direction}, run_id LIMIT @limit`;
   return ledger.database.prepare(query).all(wanted) as Run[];
+}
+
+/** Runs that somebody works on, or worked on when they died: few, whatever the number of runs. */
+export function ownedRuns(ledger: Ledger): Run[] {
+  return ledger.database.prepare(`SELECT ${columns} FROM runs WHERE owner IS NOT NULL ORDER BY id`).all() as Run[];
 }
 
 /**

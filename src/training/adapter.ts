@@ -1,0 +1,57 @@
+// Checks what a trainer left behind before anything else may load it, and names it by its hash.
+// Only the weights are hashed: adapter_config.json and README.md differ between equal runs (sets have no order in Python).
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+
+import { MlxError } from '../errors.js';
+import type { RunFolder } from './run-folder.js';
+
+/** Weights as safetensors; beside them only what is plainly text. No pickle, no Python, no links. */
+const allowedEndings = ['.safetensors', '.json', '.jinja', '.txt', '.md', '.model'];
+
+/** @throws MlxError ADAPTER_MISSING, ADAPTER_UNSAFE */
+export async function hashTrainedWeights(folder: RunFolder, output: 'adapter' | 'model'): Promise<string> {
+  const place = output === 'adapter' ? folder.adapter : folder.model;
+  if (!existsSync(place)) throw missing(place);
+  refuseUnsafe(place);
+  const weights = readdirSync(place).filter((name) => name.endsWith('.safetensors'));
+  if (output === 'adapter' && !weights.includes('adapter_model.safetensors')) throw missing(place);
+  if (weights.length === 0) throw missing(place);
+  return hashFiles(place, weights.sort());
+}
+
+/** One file: its SHA-256. A model in several: the SHA-256 of their `sha256sum` lines. */
+async function hashFiles(place: string, names: string[]): Promise<string> {
+  const hashes = await Promise.all(names.map(async (name) => ({ name, sha256: await hashFile(join(place, name)) })));
+  const [first] = hashes;
+  if (first && hashes.length === 1) return first.sha256;
+  return createHash('sha256')
+    .update(hashes.map(({ name, sha256 }) => `${sha256}  ${name}\n`).join(''))
+    .digest('hex');
+}
+
+export async function hashFile(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(file), hash);
+  return hash.digest('hex');
+}
+
+function refuseUnsafe(place: string): void {
+  for (const entry of readdirSync(place, { withFileTypes: true, recursive: true })) {
+    const allowed = entry.isDirectory() || (entry.isFile() && allowedEndings.some((ending) => entry.name.endsWith(ending)));
+    if (allowed) continue;
+    throw new MlxError(
+      'ADAPTER_UNSAFE',
+      `The trainer left ${join(entry.parentPath, entry.name)}, which is neither safetensors nor plain text.`,
+      { hint: 'Nothing will load this folder. Look at it by hand, then delete the run: mlx runs rm' },
+    );
+  }
+}
+
+function missing(place: string): MlxError {
+  return new MlxError('ADAPTER_MISSING', `The trainer said that it finished, but there are no weights in ${place}.`, {
+    hint: 'Read its last lines: mlx runs logs latest',
+  });
+}

@@ -1,0 +1,103 @@
+// How a run ended, from what the trainer said, how its job exited, and whether a person stopped it; and what to do next. Pure.
+import type { JobExit } from '../engine/engine.js';
+import type { Recipe } from '../recipe/schema.js';
+import type { MlxError } from '../errors.js';
+import type { TrainerEvent } from './events.js';
+
+export type EventOf<Name extends TrainerEvent['event']> = Extract<TrainerEvent, { event: Name }>;
+
+/** What mlx knows once the job is over. */
+export type JobEnd = {
+  runId: string;
+  recipe: Recipe;
+  /** The last word of the trainer: at most one of the three. */
+  lastWord: EventOf<'result'> | EventOf<'stopped'> | EventOf<'error'> | undefined;
+  /** How the job exited; or why mlx lost sight of it (the engine went away, the disk filled up). */
+  exit: JobExit | MlxError;
+  /** A person pressed Ctrl-C, or the system asked mlx to stop. */
+  interrupted: boolean;
+  /** There is something to resume from. */
+  hasCheckpoint: boolean;
+};
+
+export type Ending =
+  | { state: 'finished' }
+  | { state: 'stopped' | 'failed'; errorCode: string; errorMessage: string; errorHint: string };
+
+export function decideEnding(end: JobEnd): Ending {
+  const { lastWord, exit, interrupted } = end;
+  if (lastWord?.event === 'result' && !('code' in exit) && exit.status === 0) return { state: 'finished' };
+  if (lastWord?.event === 'error') return failure(end, lastWord.code, trainerMessage(lastWord));
+  if ('code' in exit) return interrupted ? stopped(end) : failure(end, exit.code, exit.message, exit.hint);
+  if (exit.outOfMemory) return failure(end, 'OUT_OF_MEMORY', 'The system ended the trainer because memory ran out.');
+  if (lastWord?.event === 'stopped' || interrupted) return stopped(end);
+  return failure(end, ...unexplained(exit));
+}
+
+function stopped(end: JobEnd): Ending {
+  const step = end.lastWord?.event === 'stopped' ? ` at step ${end.lastWord.step}` : '';
+  return {
+    state: 'stopped',
+    errorCode: 'INTERRUPTED',
+    errorMessage: `Stopped${step} before it was done.`,
+    errorHint: goOn(end),
+  };
+}
+
+function failure(end: JobEnd, errorCode: string, errorMessage: string, errorHint = hintFor(errorCode, end)): Ending {
+  return { state: 'failed', errorCode, errorMessage, errorHint };
+}
+
+function trainerMessage(error: EventOf<'error'>): string {
+  return error.code === 'OUT_OF_MEMORY' ? `The trainer ran out of memory: ${error.message}` : error.message;
+}
+
+/** The job ended without a last word from the trainer. 137 is how a container reports SIGKILL. */
+function unexplained({ status, signal }: JobExit): [code: string, message: string] {
+  if (signal === 'SIGKILL' || status === 137)
+    return ['TRAINER_KILLED', 'The trainer was killed from outside (SIGKILL), often because memory ran out.'];
+  if (signal !== null) return ['TRAINER_KILLED', `The trainer was ended from outside (${signal}).`];
+  if (status === null) return ['TRAINER_GONE', 'The trainer vanished: its container or process was removed.'];
+  return ['TRAINER_FAILED', `The trainer ended with status ${status} and no result.`];
+}
+
+function hintFor(code: string, end: JobEnd): string {
+  switch (code) {
+    case 'OUT_OF_MEMORY':
+      return lessMemory(end.recipe);
+    case 'DISK_FULL':
+      return `Free some space (mlx doctor shows how much there is; mlx runs rm deletes old runs), then: ${goOn(end)}`;
+    case 'DATA_INVALID':
+      return `Mend the rows that the message names, then: mlx train ${end.recipe.name}`;
+    case 'MODEL_INVALID':
+      return 'Check and fetch the base model again: mlx pull';
+    case 'TRAINER_KILLED':
+    case 'TRAINER_GONE':
+      return `${goOn(end)} (if memory was short: ${lessMemory(end.recipe)})`;
+    default:
+      return `Read its last lines: mlx runs logs ${end.runId}`;
+  }
+}
+
+function goOn({ runId, recipe, hasCheckpoint }: JobEnd): string {
+  return hasCheckpoint
+    ? `Go on from the last checkpoint: mlx train --resume ${runId}`
+    : `Start again: mlx train --resume ${runId} (there is no checkpoint yet; trainer.save_steps is ${recipe.trainer.save_steps})`;
+}
+
+/** Only what this recipe can still lower, the cheapest first. Half the batch twice as often is the same training. */
+function lessMemory({ name, method, trainer }: Recipe): string {
+  const batch = trainer.per_device_train_batch_size;
+  const settings = [
+    ...(batch > 1
+      ? [
+          `--set trainer.per_device_train_batch_size=${Math.ceil(batch / 2)} --set trainer.gradient_accumulation_steps=${trainer.gradient_accumulation_steps * 2}`,
+        ]
+      : []),
+    ...(trainer.gradient_checkpointing ? [] : ['--set trainer.gradient_checkpointing=true']),
+    ...(trainer.max_length > 256 ? [`--set trainer.max_length=${Math.floor(trainer.max_length / 2)}`] : []),
+    ...(method === 'qlora' ? [] : ['--set method=qlora']),
+  ];
+  if (settings.length === 0) return 'Take a smaller base model, or a machine with more memory.';
+  return `Lower what it needs, one after the other: mlx train ${name} ${settings.join(', or ')}`;
+}

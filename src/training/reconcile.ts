@@ -1,0 +1,58 @@
+// Makes the ledger true again after a crash: a run whose owner died without a word becomes `lost`, and what is left of its
+// job is ended. Called at the start of every command that shows or starts runs; costs one query when there is nothing to do.
+import type { Engine, EngineKind } from '../engine/engine.js';
+import { ownerIsAlive, ownerPid } from '../engine/owner.js';
+import { errorMessage } from '../errors.js';
+import { write, type Ledger } from '../ledger/open.js';
+import { findRun, ownedRuns, updateRun, type Run } from '../ledger/runs.js';
+
+export type ReconcileEdges = {
+  ledger: Ledger;
+  engine: (kind: EngineKind) => Promise<Engine>;
+  now: () => Date;
+  note: (line: string) => void;
+};
+
+/** @returns the runs that were found dead */
+export async function reconcileRuns(edges: ReconcileEdges): Promise<Run[]> {
+  const owned = ownedRuns(edges.ledger);
+  const dead = owned.filter(({ state, owner }) => state === 'running' && owner !== null && !ownerIsAlive(owner));
+  for (const run of dead) {
+    if (!markLost(edges, run)) continue;
+    edges.note(
+      `Run ${run.id} lost its mlx (pid ${ownerPid(run.owner ?? '')} is gone): it is marked lost. Go on with it: mlx train --resume ${run.id}`,
+    );
+  }
+  if (owned.length > 0) await endOrphanJobs(edges);
+  return dead;
+}
+
+/** Compare and set: another command may have seen it at the same moment, or somebody resumed it. */
+function markLost({ ledger, now }: ReconcileEdges, seen: Run): boolean {
+  return write(ledger, () => {
+    const current = findRun(ledger, seen.id);
+    if (current.state !== 'running' || current.owner !== seen.owner) return false;
+    // The owner stays in the row until the job is known to be gone: endOrphanJobs.
+    updateRun(ledger, seen.id, {
+      state: 'lost',
+      endedAtMs: now().getTime(),
+      errorCode: 'OWNER_DIED',
+      errorMessage: 'The mlx that ran it died without a word (killed, or the machine went down).',
+      errorHint: `Go on from the last checkpoint: mlx train --resume ${seen.id}`,
+      mlflowSynced: 0,
+    });
+    return true;
+  });
+}
+
+/** A job can outlive its mlx. When its engine does not answer now, the next command tries again. */
+async function endOrphanJobs({ ledger, engine, note }: ReconcileEdges): Promise<void> {
+  for (const run of ownedRuns(ledger).filter(({ state }) => state === 'lost')) {
+    try {
+      if (await (await engine(run.engine)).stopJob(run.id)) note(`Its job was still running and has been ended (${run.engine}).`);
+      updateRun(ledger, run.id, { owner: null });
+    } catch (error) {
+      note(`Whether the job of ${run.id} still runs cannot be seen now: ${errorMessage(error)}`);
+    }
+  }
+}

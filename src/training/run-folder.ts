@@ -1,0 +1,42 @@
+// The files of one run, under .mlx/runs/ID. Everything but `out` is written by mlx; `out` by the trainer alone.
+import { join } from 'node:path';
+
+export type RunFolder = {
+  folder: string;
+  /** What the trainer is told (docs/trainer-contract.md). */
+  spec: string;
+  /** The recipe with its defaults and overrides: what packaging and --resume read, whatever the YAML says today. */
+  recipe: string;
+  data: string;
+  out: string;
+  adapter: string;
+  /** The whole model, with method `full`. */
+  model: string;
+  checkpoints: string;
+  /** Every event of the trainer, as it came. */
+  events: string;
+  /** The trainer's free text. */
+  log: string;
+  examples: string;
+  /** What mlx itself said, when it ran detached. */
+  ownLog: string;
+};
+
+export function runFolder(runs: string, id: string): RunFolder {
+  const folder = join(runs, id);
+  const out = join(folder, 'out');
+  return {
+    folder,
+    spec: join(folder, 'spec.json'),
+    recipe: join(folder, 'recipe.json'),
+    data: join(folder, 'data'),
+    out,
+    adapter: join(out, 'adapter'),
+    model: join(out, 'model'),
+    checkpoints: join(out, 'checkpoints'),
+    events: join(folder, 'events.jsonl'),
+    log: join(folder, 'trainer.log'),
+    examples: join(folder, 'examples.json'),
+    ownLog: join(folder, 'mlx.log'),
+  };
+}
