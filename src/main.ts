@@ -79,10 +79,10 @@ function globalFlags(flags: Record<string, unknown>): GlobalFlags {
 /** First signal: stop cleanly. Second: stop at once. */
 function interruptSignal(): AbortSignal {
   const controller = new AbortController();
-  const onSignal = (): void => {
+  const onSignal = (name: string): void => {
     if (controller.signal.aborted) process.exit(exitStatus.interrupted);
     process.stderr.write('\nStopping cleanly; press Ctrl-C again to stop at once.\n');
-    controller.abort();
+    controller.abort(name);
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);

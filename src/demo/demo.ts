@@ -1,9 +1,12 @@
 // Runs the story: every step is the real program started as a person would start it, in a project of its own.
 import { existsSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { projectPaths, type Paths } from '../config/paths.js';
+import { z } from 'zod';
+
+import { packageRoot, projectPaths, type Paths } from '../config/paths.js';
+import { loadConfig } from '../config/load.js';
 import type { Context } from '../context.js';
 import type { Engine, EngineKind } from '../engine/engine.js';
 import { MlxError } from '../errors.js';
@@ -18,9 +21,18 @@ export type StepReport = { title: string; command: string; durationMs: number; t
 
 export type VersionReport = { version: string; runId: string; metrics: Record<string, number>; digest: string };
 
-export type DemoReport = { project: string; engine: EngineKind; durationMs: number; steps: StepReport[]; versions: VersionReport[]; kept: boolean };
+export type DemoReport = {
+  project: string;
+  engine: EngineKind;
+  durationMs: number;
+  steps: StepReport[];
+  versions: VersionReport[];
+  kept: boolean;
+};
 
 export type DemoRequest = { keep: boolean; folder: string; runProgram: RunProgram };
+
+const rowSchema = z.object({ messages: z.array(z.object({ role: z.string(), content: z.string() })) });
 
 type Edges = Pick<Context, 'output' | 'signal' | 'environment' | 'flags' | 'now'>;
 
@@ -28,9 +40,11 @@ type Edges = Pick<Context, 'output' | 'signal' | 'environment' | 'flags' | 'now'
  * Makes the project anew in `folder`, tells the story, and stops what it started, also when a step fails.
  * @throws MlxError DEMO_FAILED naming the step
  */
-export async function runDemo(edges: Edges, engine: Engine, question: Question, request: DemoRequest): Promise<DemoReport> {
+export async function runDemo(edges: Edges, engine: Engine, request: DemoRequest): Promise<DemoReport> {
+  const question = await readQuestion();
   const paths = projectPaths(request.folder, edges.environment);
   await clearEarlierDemo(engine, paths, request.runProgram);
+  await mkdir(request.folder, { recursive: true });
   const steps = story({ withStack: engine.kind === 'docker', question, keep: request.keep });
   const started = edges.now().getTime();
   const reports: StepReport[] = [];
@@ -46,22 +60,49 @@ export async function runDemo(edges: Edges, engine: Engine, question: Question, 
     throw error;
   }
   const versions = readVersions(paths);
-  return { project: request.folder, engine: engine.kind, durationMs: edges.now().getTime() - started, steps: reports, versions, kept: request.keep };
+  return {
+    project: request.folder,
+    engine: engine.kind,
+    durationMs: edges.now().getTime() - started,
+    steps: reports,
+    versions,
+    kept: request.keep,
+  };
 }
 
-async function runStep(edges: Edges, paths: Paths, step: Step, question: Question, request: DemoRequest): Promise<StepReport> {
-  const client = step.underTraffic ? startClient(await gatewayAddress(paths), await gatewayKey(paths), question) : undefined;
+async function runStep(
+  edges: Edges,
+  paths: Paths,
+  step: Step,
+  question: Question,
+  request: DemoRequest,
+): Promise<StepReport> {
+  const client = step.underTraffic
+    ? startClient(await gatewayAddress(edges, paths), await gatewayKey(paths), question)
+    : undefined;
   const started = edges.now().getTime();
-  const status = await request.runProgram(step.argv, request.folder, 'shown');
+  const status = await request.runProgram(step.argv, request.folder, edges.output.json ? 'silent' : 'shown');
   const traffic = await client?.stop();
   const durationMs = edges.now().getTime() - started;
-  if (edges.signal.aborted) throw new MlxError('INTERRUPTED', 'The demo was stopped.', { hint: 'Start it again, from the beginning: mlx demo' });
-  if (status !== 0) {
-    throw new MlxError('DEMO_FAILED', `'${renderCommand(step.argv)}' ended with exit status ${status}.`, {
-      hint: `Look around in ${paths.project} (mlx status, mlx logs), or check the machine: mlx doctor`,
+  if (edges.signal.aborted)
+    throw new MlxError('INTERRUPTED', 'The demo was stopped.', {
+      hint: 'Start it again, from the beginning: mlx demo',
     });
+  if (status !== 0) {
+    throw new MlxError(
+      'DEMO_FAILED',
+      `'${renderCommand(step.argv)}' ${status === null ? 'was ended by a signal' : `ended with exit status ${status}`}.`,
+      {
+        hint: `Look around in ${paths.project} (mlx status, mlx logs), or check the machine: mlx doctor`,
+      },
+    );
   }
-  return { title: step.title, command: renderCommand(step.argv), durationMs, ...(traffic === undefined ? {} : { traffic }) };
+  return {
+    title: step.title,
+    command: renderCommand(step.argv),
+    durationMs,
+    ...(traffic === undefined ? {} : { traffic }),
+  };
 }
 
 /** A repeated demo starts from nothing: what the earlier one still runs is stopped, and its image tags are taken away. */
@@ -88,7 +129,12 @@ function readVersions(paths: Paths): VersionReport[] {
   const ledger = openLedger(paths.ledgerFile);
   try {
     return listVersions(ledger)
-      .map(({ model, version, runId, digest }) => ({ version: `${model}:${version}`, runId, metrics: latestMetrics(ledger, runId), digest }))
+      .map(({ model, version, runId, digest }) => ({
+        version: `${model}:${version}`,
+        runId,
+        metrics: latestMetrics(ledger, runId),
+        digest,
+      }))
       .reverse();
   } finally {
     ledger.close();
@@ -99,8 +145,15 @@ async function gatewayKey(paths: Paths): Promise<string> {
   return (await readFile(join(paths.secrets, 'gateway-key'), 'utf8')).trim();
 }
 
-async function gatewayAddress(paths: Paths): Promise<string> {
-  const { loadConfig } = await import('../config/load.js');
-  const config = await loadConfig(paths, process.env);
+async function gatewayAddress(edges: Edges, paths: Paths): Promise<string> {
+  const config = await loadConfig(paths, edges.environment);
   return `http://127.0.0.1:${config.gateway.port}/v1`;
+}
+
+/** The first held-out row: no version has ever seen it. */
+async function readQuestion(): Promise<Question> {
+  const rows = await readFile(join(packageRoot(), 'templates', 'demo', 'data', 'tickets-held-out.jsonl'), 'utf8');
+  const { messages } = rowSchema.parse(JSON.parse(rows.slice(0, rows.indexOf('\n'))));
+  const content = (role: string): string | undefined => messages.find((message) => message.role === role)?.content;
+  return { system: content('system'), user: content('user') ?? '', expected: content('assistant') ?? '' };
 }

@@ -21,7 +21,12 @@ export function renderDemo(report: DemoReport): string {
 function renderScores(versions: VersionReport[]): string {
   const first = versions[0]?.metrics ?? {};
   const rows = [
-    ['base model', number(first['held_out/base/loss']), number(first['held_out/base/perplexity']), percent(first['held_out/base/exact_match'])],
+    [
+      'base model',
+      number(first['held_out/base/loss']),
+      number(first['held_out/base/perplexity']),
+      percent(first['held_out/base/exact_match']),
+    ],
     ...versions.map(({ version, metrics }) => [
       version,
       number(metrics['held_out/tuned/loss']),
@@ -36,7 +41,15 @@ function renderSwitches(report: DemoReport): string {
   const rows = report.steps.flatMap(({ command, traffic, durationMs }) =>
     traffic === undefined
       ? []
-      : [[command.split(' ').slice(0, 3).join(' '), seconds(durationMs), String(traffic.answered), String(traffic.failed), byVersion(traffic.byVersion)]],
+      : [
+          [
+            command.split(' ').slice(0, 3).join(' '),
+            seconds(durationMs),
+            String(traffic.answered),
+            String(traffic.failed),
+            byVersion(traffic.byVersion),
+          ],
+        ],
   );
   return renderTable(['switch under traffic', 'took', 'answered', 'lost', 'answered by'], rows);
 }

@@ -13,7 +13,13 @@ export type Step = {
 export type StoryOptions = { withStack: boolean; question: Question; keep: boolean };
 
 export function story({ withStack, question, keep }: StoryOptions): Step[] {
-  const ask = ['chat', 'tickets', ...(question.system === undefined ? [] : ['--system', question.system]), '--message', question.user];
+  const ask = [
+    'chat',
+    'tickets',
+    ...(question.system === undefined ? [] : ['--system', question.system]),
+    '--message',
+    question.user,
+  ];
   return [
     step('Make a project: settings, two recipes, 2,000 customer messages', ['init', '--template', 'demo']),
     ...(withStack ? [step('Start MLflow beside it', ['up'])] : []),
@@ -24,7 +30,11 @@ export function story({ withStack, question, keep }: StoryOptions): Step[] {
     step('Ask it something that it never saw', ask),
     step('Version 2: a larger adapter, more training', ['train', 'tickets-better']),
     step('Make a model version of it too', ['package', 'latest']),
-    step('Put version 2 live while a client keeps asking', ['promote', 'tickets:2', '--message', 'better on held-out rows'], true),
+    step(
+      'Put version 2 live while a client keeps asking',
+      ['promote', 'tickets:2', '--message', 'better on held-out rows'],
+      true,
+    ),
     step('Ask the same question at the same address', ask),
     step('Take it back, again under traffic', ['rollback', 'tickets', '--message', 'rehearsal'], true),
     step('Who put what live, when and why', ['releases']),
@@ -34,7 +44,10 @@ export function story({ withStack, question, keep }: StoryOptions): Step[] {
 
 /** As a person would type it: quoted where a shell needs it, long texts shortened for the eye. */
 export function renderCommand(argv: readonly string[]): string {
-  return ['mlx', ...argv.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `"${shorten(word.replaceAll('"', '\\"'))}"`))].join(' ');
+  return [
+    'mlx',
+    ...argv.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `"${shorten(word.replaceAll('"', '\\"'))}"`)),
+  ].join(' ');
 }
 
 function shorten(text: string): string {

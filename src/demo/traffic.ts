@@ -33,9 +33,20 @@ export function startClient(baseUrl: string, key: string, question: Question): C
   };
 }
 
-async function askOnce(baseUrl: string, key: string, question: Question, agent: Agent, report: TrafficReport): Promise<void> {
+async function askOnce(
+  baseUrl: string,
+  key: string,
+  question: Question,
+  agent: Agent,
+  report: TrafficReport,
+): Promise<void> {
   const system = question.system === undefined ? [] : [{ role: 'system', content: question.system }];
-  const body = JSON.stringify({ model: 'tickets', messages: [...system, { role: 'user', content: question.user }], max_tokens: 64, temperature: 0 });
+  const body = JSON.stringify({
+    model: 'tickets',
+    messages: [...system, { role: 'user', content: question.user }],
+    max_tokens: 64,
+    temperature: 0,
+  });
   try {
     const answer = await request(`${baseUrl}/chat/completions`, {
       method: 'POST',
