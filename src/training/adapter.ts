@@ -40,7 +40,8 @@ export async function hashFile(file: string): Promise<string> {
 
 function refuseUnsafe(place: string): void {
   for (const entry of readdirSync(place, { withFileTypes: true, recursive: true })) {
-    const allowed = entry.isDirectory() || (entry.isFile() && allowedEndings.some((ending) => entry.name.endsWith(ending)));
+    const allowed =
+      entry.isDirectory() || (entry.isFile() && allowedEndings.some((ending) => entry.name.endsWith(ending)));
     if (allowed) continue;
     throw new MlxError(
       'ADAPTER_UNSAFE',

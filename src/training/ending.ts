@@ -21,8 +21,7 @@ export type JobEnd = {
 };
 
 export type Ending =
-  | { state: 'finished' }
-  | { state: 'stopped' | 'failed'; errorCode: string; errorMessage: string; errorHint: string };
+  { state: 'finished' } | { state: 'stopped' | 'failed'; errorCode: string; errorMessage: string; errorHint: string };
 
 export function decideEnding(end: JobEnd): Ending {
   const { lastWord, exit, interrupted } = end;

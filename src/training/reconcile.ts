@@ -49,7 +49,8 @@ function markLost({ ledger, now }: ReconcileEdges, seen: Run): boolean {
 async function endOrphanJobs({ ledger, engine, note }: ReconcileEdges): Promise<void> {
   for (const run of ownedRuns(ledger).filter(({ state }) => state === 'lost')) {
     try {
-      if (await (await engine(run.engine)).stopJob(run.id)) note(`Its job was still running and has been ended (${run.engine}).`);
+      if (await (await engine(run.engine)).stopJob(run.id))
+        note(`Its job was still running and has been ended (${run.engine}).`);
       updateRun(ledger, run.id, { owner: null });
     } catch (error) {
       note(`Whether the job of ${run.id} still runs cannot be seen now: ${errorMessage(error)}`);

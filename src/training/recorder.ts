@@ -2,7 +2,7 @@
 // Steps are gathered for up to a second and committed together: a commit is a disk flush, and a fast trainer makes many steps.
 import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
 
-import { errorCode, MlxError } from '../errors.js';
+import { errorCode, errorMessage, MlxError } from '../errors.js';
 import { recordMetrics, recordParams, type Metric } from '../ledger/metrics.js';
 import type { Ledger } from '../ledger/open.js';
 import { updateRun } from '../ledger/runs.js';
@@ -35,67 +35,87 @@ export type RecorderEdges = {
 };
 
 export function openRecorder(edges: RecorderEdges): Recorder {
-  const { ledger, runId, folder } = edges;
-  const eventFile = openSync(folder.events, 'a', 0o600);
-  const logFile = openSync(folder.log, 'a', 0o600);
-  const examples: EventOf<'example'>[] = [];
-  let pending: Metric[] = [];
-  let timer: NodeJS.Timeout | undefined;
-  let lastStep = 0;
-  let lastWord: JobEnd['lastWord'];
-  let failure: MlxError | undefined;
-
-  const flush = (): void => {
-    clearTimeout(timer);
-    timer = undefined;
-    if (pending.length === 0) return;
-    const metrics = pending;
-    pending = [];
-    recordMetrics(ledger, runId, metrics);
-    edges.onMetrics(metrics);
+  const recording: Recording = {
+    edges,
+    eventFile: openSync(edges.folder.events, 'a', 0o600),
+    logFile: openSync(edges.folder.log, 'a', 0o600),
+    examples: [],
+    pending: [],
+    timer: undefined,
+    lastStep: 0,
+    lastWord: undefined,
+    failure: undefined,
   };
-
-  /** A full disk must end the run as a failed run, not mlx as a crash in a timer. */
-  const guarded = (work: () => void): void => {
-    if (failure) return;
-    try {
-      work();
-    } catch (error) {
-      failure = writeFailure(error, folder.folder);
-      edges.onFailure();
-    }
-  };
-
-  const keep = (event: TrainerEvent): void => {
-    if (event.event === 'step') lastStep = event.step;
-    if (event.event === 'example') examples.push(event);
-    if (event.event === 'example') writeFileSync(folder.examples, `${JSON.stringify(examples, null, 2)}\n`, { mode: 0o600 });
-    if (event.event === 'result' || event.event === 'stopped' || event.event === 'error') lastWord = event;
-    recordFacts(ledger, runId, event);
-    pending.push(...eventMetrics(event, lastStep, edges.now().getTime()));
-    if (pending.length > 0) timer ??= setTimeout(() => guarded(flush), flushAfterMs);
-  };
-
   return {
-    stdout: (line) => {
-      const event = parseTrainerEvent(line);
-      guarded(() => {
-        writeSync(event ? eventFile : logFile, `${line}\n`);
-        if (event) keep(event);
-      });
-      if (event) edges.onEvent(event);
-    },
-    stderr: (line) => guarded(() => void writeSync(logFile, `${line}\n`)),
-    flush: () => guarded(flush),
+    stdout: (line) => recordLine(recording, line),
+    stderr: (line) => guarded(recording, () => void writeSync(recording.logFile, `${line}\n`)),
+    flush: () => guarded(recording, () => flush(recording)),
     close: () => {
-      guarded(flush);
-      clearTimeout(timer);
-      closeSync(eventFile);
-      closeSync(logFile);
+      guarded(recording, () => flush(recording));
+      clearTimeout(recording.timer);
+      closeSync(recording.eventFile);
+      closeSync(recording.logFile);
     },
-    lastWord: () => lastWord,
-    failure: () => failure,
+    lastWord: () => recording.lastWord,
+    failure: () => recording.failure,
   };
+}
+
+type Recording = {
+  edges: RecorderEdges;
+  eventFile: number;
+  logFile: number;
+  examples: EventOf<'example'>[];
+  pending: Metric[];
+  timer: NodeJS.Timeout | undefined;
+  lastStep: number;
+  lastWord: JobEnd['lastWord'];
+  failure: MlxError | undefined;
+};
+
+function recordLine(recording: Recording, line: string): void {
+  const event = parseTrainerEvent(line);
+  guarded(recording, () => {
+    writeSync(event ? recording.eventFile : recording.logFile, `${line}\n`);
+    if (event) recordEvent(recording, event);
+  });
+  if (event) recording.edges.onEvent(event);
+}
+
+function recordEvent(recording: Recording, event: TrainerEvent): void {
+  const { ledger, runId, now } = recording.edges;
+  if (event.event === 'step') recording.lastStep = event.step;
+  if (event.event === 'example') writeExample(recording, event);
+  if (event.event === 'result' || event.event === 'stopped' || event.event === 'error') recording.lastWord = event;
+  recordFacts(ledger, runId, event);
+  recording.pending.push(...eventMetrics(event, recording.lastStep, now().getTime()));
+  if (recording.pending.length === 0) return;
+  recording.timer ??= setTimeout(() => guarded(recording, () => flush(recording)), flushAfterMs);
+}
+
+function writeExample({ edges, examples }: Recording, example: EventOf<'example'>): void {
+  examples.push(example);
+  writeFileSync(edges.folder.examples, `${JSON.stringify(examples, null, 2)}\n`, { mode: 0o600 });
+}
+
+function flush(recording: Recording): void {
+  clearTimeout(recording.timer);
+  recording.timer = undefined;
+  const metrics = recording.pending.splice(0);
+  if (metrics.length === 0) return;
+  recordMetrics(recording.edges.ledger, recording.edges.runId, metrics);
+  recording.edges.onMetrics(metrics);
+}
+
+/** A full disk must end the run as a failed run, not mlx as a crash in a timer. */
+function guarded(recording: Recording, work: () => void): void {
+  if (recording.failure) return;
+  try {
+    work();
+  } catch (error) {
+    recording.failure = writeFailure(error, recording.edges.folder.folder);
+    recording.edges.onFailure();
+  }
 }
 
 /** What an event says once about the run: the device, the versions, the sizes. */
@@ -117,6 +137,7 @@ function recordFacts(ledger: Ledger, runId: string, event: TrainerEvent): void {
 
 function writeFailure(error: unknown, folder: string): MlxError {
   if (error instanceof MlxError) return error;
-  if (errorCode(error) !== 'ENOSPC' && errorCode(error) !== 'EDQUOT') throw error;
-  return new MlxError('DISK_FULL', `The disk that holds ${folder} is full.`, { cause: error });
+  if (errorCode(error) === 'ENOSPC' || errorCode(error) === 'EDQUOT')
+    return new MlxError('DISK_FULL', `The disk that holds ${folder} is full.`, { cause: error });
+  return new MlxError('INTERNAL', `Writing the run down failed: ${errorMessage(error)}`, { cause: error });
 }

@@ -1,0 +1,39 @@
+// One training at a time in a project: two would share the GPU's memory and both die of it.
+import { currentOwner, ownerIsAlive, ownerPid } from '../engine/owner.js';
+import { MlxError } from '../errors.js';
+import { write, type Ledger } from '../ledger/open.js';
+import { findRun, ownedRuns, updateRun, type Run } from '../ledger/runs.js';
+
+/** @throws MlxError BUSY naming the living run */
+export function refuseSecondTraining(ledger: Ledger): void {
+  const living = ownedRuns(ledger).find(
+    ({ state, owner }) => state === 'running' && owner !== null && owner !== currentOwner() && ownerIsAlive(owner),
+  );
+  if (!living) return;
+  throw new MlxError(
+    'BUSY',
+    `Run ${living.id} is training in this project (pid ${ownerPid(living.owner ?? '')}, since ${new Date(living.startedAtMs).toISOString()}).`,
+    { hint: `Follow it: mlx runs logs ${living.id} -f (or stop it: kill ${ownerPid(living.owner ?? '')})` },
+  );
+}
+
+/** Takes over a run that ended early, or one that another process prepared for this one (--detach). */
+export function takeOver(ledger: Ledger, id: string, from: Run['state']): Run {
+  return write(ledger, () => {
+    const current = findRun(ledger, id);
+    if (current.state !== from) {
+      throw new MlxError('BUSY', `Run ${id} is ${current.state} by now; another command was faster.`, {
+        hint: `See it: mlx runs show ${id}`,
+      });
+    }
+    updateRun(ledger, id, {
+      state: 'running',
+      owner: currentOwner(),
+      endedAtMs: null,
+      errorCode: null,
+      errorMessage: null,
+      errorHint: null,
+    });
+    return findRun(ledger, id);
+  });
+}

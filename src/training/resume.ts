@@ -1,0 +1,78 @@
+// Goes on with a run that ended early, from what its folder holds: the stored recipe and rows, not today's YAML and files.
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { MlxError } from '../errors.js';
+import { runDatasets } from '../ledger/metrics.js';
+import { findRun, type Run } from '../ledger/runs.js';
+import type { Recipe } from '../recipe/schema.js';
+import { hashFile } from './adapter.js';
+import { findBaseModel, type BaseModel } from './base-model.js';
+import { refuseSecondTraining, takeOver } from './ownership.js';
+import { fetchBaseModel, type PreparedRun } from './prepare.js';
+import { runFolder, type RunFolder } from './run-folder.js';
+import type { TrainEdges } from './train.js';
+
+/** @throws MlxError USAGE for a finished run, BUSY for a running one, RUN_FILES_MISSING, DATA_INVALID when its rows were changed */
+export async function resumeRun(edges: TrainEdges, reference: string): Promise<PreparedRun> {
+  const { ledger } = edges;
+  const run = findRun(ledger, reference);
+  refuseSecondTraining(ledger);
+  if (run.state === 'finished') {
+    throw new MlxError('USAGE', `Run ${run.id} is finished; there is nothing to resume.`, {
+      hint: `Train again: mlx train ${run.recipe} (or package it: mlx package ${run.id})`,
+    });
+  }
+  const folder = runFolder(edges.paths.runs, run.id);
+  const recipe = storedRecipe(run, folder);
+  await checkRows(edges, run, folder);
+  const engine = await edges.engine(run.engine);
+  await engine.prepareRuntime('trainer', edges.onProgress, edges.signal);
+  const baseModel = await sameBaseModel(edges, run, recipe);
+  return { run: takeOver(ledger, run.id, run.state), recipe, folder, baseModel, resume: true, fetchMs: 0 };
+}
+
+/** The other half of --detach: the command that prepared the run hands it to this process. */
+export async function adoptRun(edges: TrainEdges, id: string): Promise<PreparedRun> {
+  const run = findRun(edges.ledger, id);
+  const folder = runFolder(edges.paths.runs, id);
+  const recipe = storedRecipe(run, folder);
+  const baseModel = await sameBaseModel(edges, run, recipe);
+  const resume = existsSync(folder.checkpoints);
+  return { run: takeOver(edges.ledger, id, 'running'), recipe, folder, baseModel, resume, fetchMs: 0 };
+}
+
+function storedRecipe(run: Run, folder: RunFolder): Recipe {
+  for (const file of [folder.recipe, folder.spec, folder.out]) {
+    if (existsSync(file)) continue;
+    throw new MlxError('RUN_FILES_MISSING', `Run ${run.id} cannot go on: ${file} is gone.`, {
+      hint: `Train again: mlx train ${run.recipe}`,
+    });
+  }
+  return JSON.parse(readFileSync(folder.recipe, 'utf8')) as Recipe;
+}
+
+async function checkRows({ ledger }: TrainEdges, run: Run, folder: RunFolder): Promise<void> {
+  for (const { split, sha256 } of runDatasets(ledger, run.id)) {
+    const file = join(folder.data, `${split}.jsonl`);
+    if (existsSync(file) && (await hashFile(file)) === sha256) continue;
+    throw new MlxError('DATA_INVALID', `${file} is not the file that run ${run.id} started with.`, {
+      hint: `A run goes on only with the same rows. Train again: mlx train ${run.recipe}`,
+    });
+  }
+}
+
+/** The commit that the run started with, even when the branch moved on. */
+async function sameBaseModel(edges: TrainEdges, run: Run, recipe: Recipe): Promise<BaseModel> {
+  const present = findBaseModel(edges.paths, run.baseModel, run.baseCommit);
+  if (present) return present;
+  const fetched = await fetchBaseModel(edges, await edges.engine(run.engine), recipe);
+  if (fetched.commit === run.baseCommit) return fetched;
+  throw new MlxError(
+    'BASE_MODEL_CHANGED',
+    `${run.baseModel} is at ${fetched.commit} now; the run started with ${run.baseCommit}.`,
+    {
+      hint: `Fetch that one: mlx pull ${run.baseModel}@${run.baseCommit}, then again: mlx train --resume ${run.id}`,
+    },
+  );
+}

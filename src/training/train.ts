@@ -1,0 +1,145 @@
+// One run, from a recipe to its ended row in the ledger.
+// Touches: .mlx/runs/ID, the runs, params, metrics and run_datasets of the ledger, one sealed job, MLflow when it answers.
+import { existsSync, readdirSync } from 'node:fs';
+
+import type { Paths } from '../config/paths.js';
+import type { Config } from '../config/schema.js';
+import type { Engine, EngineKind, JobExit, OnProgress } from '../engine/engine.js';
+import { MlxError } from '../errors.js';
+import { recordMetrics } from '../ledger/metrics.js';
+import type { Ledger } from '../ledger/open.js';
+import { findRun, updateRun, type Run } from '../ledger/runs.js';
+import { startMirror, type Mirror } from '../tracking/mirror.js';
+import { hashTrainedWeights } from './adapter.js';
+import { decideEnding, type Ending } from './ending.js';
+import type { TrainerEvent } from './events.js';
+import { prepareRun, type PreparedRun } from './prepare.js';
+import { reconcileRuns } from './reconcile.js';
+import { openRecorder, type Recorder } from './recorder.js';
+import { adoptRun, resumeRun } from './resume.js';
+import { trainerJob } from './specification.js';
+
+export type TrainEdges = {
+  paths: Paths;
+  config: Pick<Config, 'gpu' | 'mlflow'>;
+  environment: NodeJS.ProcessEnv;
+  ledger: Ledger;
+  /** Without a kind: the configured one. A resumed run goes back to the engine that it started on. */
+  engine: (kind?: EngineKind) => Promise<Engine>;
+  now: () => Date;
+  signal: AbortSignal;
+  /** Downloads and installs before the run. */
+  onProgress: OnProgress;
+  onEvent: (event: TrainerEvent) => void;
+  note: (line: string) => void;
+};
+
+export type TrainRequest = {
+  /** File or name; undefined: the only recipe of the project. */
+  recipe: string | undefined;
+  /** `trainer.learning_rate=0.001` */
+  overrides: readonly string[];
+  /** The run id begins with it; default: the recipe's name. */
+  name?: string | undefined;
+  /** Go on with this run instead; the recipe is the stored one. */
+  resume?: string | undefined;
+  /** Run what another process prepared for this one. */
+  adopt?: string | undefined;
+};
+
+/** @returns the ended run: finished, stopped or failed. Throws only when no run came to be. */
+export async function train(edges: TrainEdges, request: TrainRequest): Promise<Run> {
+  const begun = performance.now();
+  return executeRun(edges, await beginRun(edges, request), begun);
+}
+
+/** The run is in the ledger afterwards and belongs to this process. */
+export async function beginRun(edges: TrainEdges, request: TrainRequest): Promise<PreparedRun> {
+  if (request.adopt !== undefined) return adoptRun(edges, request.adopt);
+  await reconcileRuns(edges);
+  return request.resume === undefined ? prepareRun(edges, request) : resumeRun(edges, request.resume);
+}
+
+async function executeRun(edges: TrainEdges, prepared: PreparedRun, begun: number): Promise<Run> {
+  const { ledger } = edges;
+  const { run, folder, recipe } = prepared;
+  const mirror = startMirror({ ledger, run, settings: edges.config.mlflow, environment: edges.environment });
+  const stop = new AbortController();
+  const recorder = openRecorder({
+    ...edges,
+    runId: run.id,
+    folder,
+    onMetrics: mirror.metrics,
+    onFailure: () => stop.abort(),
+  });
+  const signal = AbortSignal.any([edges.signal, stop.signal]);
+  signal.addEventListener('abort', recorder.flush);
+  const job = await runTrainer(edges, prepared, recorder, signal);
+  recorder.close();
+
+  const decided = decideEnding({
+    runId: run.id,
+    recipe,
+    lastWord: recorder.lastWord(),
+    exit: recorder.failure() ?? job.exit,
+    interrupted: edges.signal.aborted,
+    hasCheckpoint: existsSync(folder.checkpoints) && readdirSync(folder.checkpoints).length > 0,
+  });
+  const end = await withWeights(decided, prepared, recorder);
+  const wrapperMs = performance.now() - begun - prepared.fetchMs - job.durationMs;
+  recordMetrics(ledger, run.id, [
+    { key: 'wrapper_ms', step: 0, value: wrapperMs, recordedAtMs: edges.now().getTime() },
+  ]);
+  updateRun(ledger, run.id, { ...end, owner: null, endedAtMs: edges.now().getTime() });
+  await endMirror(edges, prepared, mirror);
+  return findRun(ledger, run.id);
+}
+
+async function runTrainer(
+  edges: TrainEdges,
+  { run, folder, recipe, baseModel, resume }: PreparedRun,
+  recorder: Recorder,
+  signal: AbortSignal,
+): Promise<{ exit: JobExit | MlxError; durationMs: number }> {
+  const engine = await edges.engine(run.engine);
+  const job = trainerJob({
+    runId: run.id,
+    folder,
+    baseModel: baseModel.folder,
+    determinism: recipe.determinism,
+    gpu: edges.config.gpu !== 'off',
+    resume,
+    environment: edges.environment,
+  });
+  const begun = performance.now();
+  try {
+    const exit = await engine.runJob(job, { onStdout: recorder.stdout, onStderr: recorder.stderr, signal });
+    updateRun(edges.ledger, run.id, { seal: exit.seal });
+    return { exit, durationMs: performance.now() - begun };
+  } catch (error) {
+    if (error instanceof MlxError) return { exit: error, durationMs: performance.now() - begun };
+    throw error;
+  }
+}
+
+/** A finished run has weights that are there and safe to load. */
+async function withWeights(decided: Ending, { folder }: PreparedRun, recorder: Recorder): Promise<Partial<Run>> {
+  const result = recorder.lastWord();
+  if (decided.state !== 'finished' || result?.event !== 'result') return decided;
+  try {
+    return { ...decided, adapterSha256: await hashTrainedWeights(folder, result.output) };
+  } catch (error) {
+    if (!(error instanceof MlxError)) throw error;
+    return { state: 'failed', errorCode: error.code, errorMessage: error.message, errorHint: error.hint ?? null };
+  }
+}
+
+async function endMirror({ ledger, note }: TrainEdges, { run, folder }: PreparedRun, mirror: Mirror): Promise<void> {
+  const ended = findRun(ledger, run.id);
+  const uploads =
+    ended.state === 'finished' && ended.method !== 'full' ? [{ folder: folder.adapter, as: 'adapter' }] : [];
+  const files = [{ file: folder.spec, as: 'spec.json' }];
+  const { synced, problem } = await mirror.end(ended, { folders: uploads, files });
+  if (problem !== undefined) note(`${problem}. The ledger has it all.`);
+  updateRun(ledger, run.id, { mlflowSynced: synced ? 1 : 0 });
+}
