@@ -56,9 +56,10 @@ async function checkLayer(file: string, digest: string): Promise<void> {
 }
 
 async function extractLayer(file: string, folder: string): Promise<void> {
-  const tar = extract();
-  const read = pipeline(createReadStream(file), tar);
   await mkdir(folder, { recursive: true, mode: 0o700 });
+  const tar = extract();
+  // The loop must listen before anything is read: nothing may be awaited between these two lines.
+  const read = pipeline(createReadStream(file), tar);
   for await (const entry of tar) {
     const path = join(folder, relative(versionRoot, entry.header.name));
     if (entry.header.type !== 'file' || !path.startsWith(folder + sep)) {

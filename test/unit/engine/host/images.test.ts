@@ -147,7 +147,7 @@ test('a version is unpacked once, and again when somebody changed what was unpac
 test('a layer that was changed on the disk is never unpacked', async () => {
   const layout = scratchFolder();
   const { digest } = await packageVersion(layout, contents(1), quiet, noSignal);
-  const manifest = JSON.parse(readFileSync(blobFile(layout, digest), 'utf8'));
+  const manifest = JSON.parse(readFileSync(blobFile(layout, digest), 'utf8')) as { layers: [{ digest: string }] };
   const layer = blobFile(layout, manifest.layers[0].digest);
   writeFileSync(layer, readFileSync(layer, 'utf8').replace('weights', 'swapped'));
 
