@@ -1,8 +1,14 @@
-// The bundle: one entry, one chunk a dynamic import, so that a command loads only what it needs.
+// The bundle: one chunk a dynamic import, so that a command loads only what it needs.
 import { defineConfig } from 'tsdown';
 
 export default defineConfig({
-  entry: ['src/main.ts'],
+  entry: {
+    main: 'src/main.ts',
+    // What scripts/ need to find Python and its environments the way mlx does.
+    paths: 'src/config/paths.ts',
+    python: 'src/engine/host/python.ts',
+    venvs: 'src/engine/host/venvs.ts',
+  },
   outDir: 'dist',
   format: 'esm',
   platform: 'node',

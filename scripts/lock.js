@@ -12,7 +12,8 @@ export async function withLock(path, say, work) {
   try {
     let told = false;
     while (!take(mine, path)) {
-      if (!told) say(`Another process (pid ${readOwner(path)?.split(':')[0] ?? '?'}) does the same; waiting for it ...`);
+      if (!told)
+        say(`Another process (pid ${readOwner(path)?.split(':')[0] ?? '?'}) does the same; waiting for it ...`);
       told = true;
       await new Promise((resolve) => setTimeout(resolve, pollMs));
     }
