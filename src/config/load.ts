@@ -1,0 +1,52 @@
+// mlx.yaml -> Config: the file, with MLX_* variables over it, checked strictly, converted to camelCase once.
+import { existsSync } from 'node:fs';
+import { isAbsolute, join } from 'node:path';
+
+import { MlxError } from '../errors.js';
+import type { Paths } from './paths.js';
+import { configSchema, type Config, type ConfigFile } from './schema.js';
+import { environmentOverrides } from './settings.js';
+import { parseYamlFile, type YamlFile } from './yaml.js';
+
+export async function loadConfig(
+  paths: Pick<Paths, 'project' | 'configFile'>,
+  environment: NodeJS.ProcessEnv,
+): Promise<Config> {
+  const { value } = await readConfigFile(paths, environment);
+  return toConfig(value, paths.project);
+}
+
+/** @throws MlxError CONFIG_MISSING, CONFIG_INVALID with every problem of the file and of the variables */
+export async function readConfigFile(
+  paths: Pick<Paths, 'configFile'>,
+  environment: NodeJS.ProcessEnv,
+): Promise<YamlFile<ConfigFile>> {
+  if (!existsSync(paths.configFile)) {
+    throw new MlxError('CONFIG_MISSING', `There is no ${paths.configFile}.`, { hint: 'Make a project: mlx init' });
+  }
+  const overrides = environmentOverrides(environment);
+  return parseYamlFile(configSchema, { file: paths.configFile, shown: 'mlx.yaml', overrides }, 'CONFIG_INVALID');
+}
+
+/** Paths in mlx.yaml are relative to the project. */
+export function toConfig(file: ConfigFile, project: string): Config {
+  const { gateway, mlflow, serving, docker } = file;
+  const absolute = (path: string): string => (isAbsolute(path) ? path : join(project, path));
+  return {
+    engine: file.engine,
+    gpu: file.gpu,
+    gateway: { port: gateway.port },
+    mlflow: {
+      enabled: mlflow.enabled,
+      port: mlflow.port,
+      trackingUri: mlflow.tracking_uri,
+      experiment: mlflow.experiment,
+    },
+    serving: { readyTimeoutMs: serving.ready_timeout_s * 1000, drainTimeoutMs: serving.drain_timeout_s * 1000 },
+    docker: {
+      baseImage: docker.base_image,
+      memoryGib: docker.memory_gib,
+      certificates: docker.certificates === undefined ? undefined : absolute(docker.certificates),
+    },
+  };
+}

@@ -1,0 +1,80 @@
+// The usable rows of data files, in the contract's form; what is wrong with the others is collected, counted and shown in part.
+import { MlxError, type Problem } from '../errors.js';
+import type { Recipe } from '../recipe/schema.js';
+import type { DataFile } from './files.js';
+import { readRows, type SourceRow } from './read.js';
+import { detectShape, shapeExamples, shapeRow, type Shape, type TrainingRow } from './shape.js';
+
+/** Rows by which `format: auto` tells a file's shape. */
+const detectionRows = 20;
+const shownProblems = 5;
+
+export type ProblemCollector = {
+  add: (problem: Problem) => void;
+  /** @throws MlxError DATA_INVALID with the first problems and the number of all */
+  throwIfAny: () => void;
+};
+
+export function collectProblems(): ProblemCollector {
+  const first: Problem[] = [];
+  const files = new Set<string>();
+  let total = 0;
+  return {
+    add: (problem) => {
+      total += 1;
+      files.add(problem.file);
+      if (first.length < shownProblems) first.push(problem);
+    },
+    throwIfAny: () => {
+      if (total === 0) return;
+      const rows = total === 1 ? 'One row' : `${total} rows`;
+      const shown = total > first.length ? `; the first ${first.length} are shown` : '';
+      const names = [...files].join(', ');
+      throw new MlxError('DATA_INVALID', `${rows} of ${names} cannot be used${shown}.`, {
+        problems: first,
+        hint: `Correct or delete them. A row is one of: ${shapeExamples.join('  ')}`,
+      });
+    },
+  };
+}
+
+export async function* readTrainingRows(
+  files: readonly DataFile[],
+  format: Recipe['dataset']['format'],
+  problems: ProblemCollector,
+): AsyncGenerator<TrainingRow> {
+  for (const file of files) yield* readFileRows(file, format, problems);
+}
+
+async function* readFileRows(
+  file: DataFile,
+  format: Recipe['dataset']['format'],
+  problems: ProblemCollector,
+): AsyncGenerator<TrainingRow> {
+  let shape: Shape | undefined = format === 'auto' ? undefined : format;
+  let waiting: SourceRow[] = [];
+  for await (const source of readRows(file)) {
+    if (shape !== undefined) {
+      yield* usable(file, source, shape, problems);
+      continue;
+    }
+    waiting.push(source);
+    if (waiting.length < detectionRows) continue;
+    shape = shapeOf(waiting);
+    for (const one of waiting) yield* usable(file, one, shape, problems);
+    waiting = [];
+  }
+  shape ??= shapeOf(waiting);
+  for (const one of waiting) yield* usable(file, one, shape, problems);
+}
+
+/** Rows without any known shape are judged as chat messages, which names the keys that they have. */
+function shapeOf(rows: readonly SourceRow[]): Shape {
+  return detectShape(rows.flatMap((row) => ('value' in row ? [row.value] : []))) ?? 'messages';
+}
+
+function* usable(file: DataFile, source: SourceRow, shape: Shape, problems: ProblemCollector): Generator<TrainingRow> {
+  const shaped = 'problem' in source ? source : shapeRow(source.value, shape);
+  if ('row' in shaped) yield shaped.row;
+  else problems.add({ file: file.shown, line: source.line, message: shaped.problem });
+}
