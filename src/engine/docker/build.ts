@@ -1,0 +1,130 @@
+// One image build with Buildx: its command line, the machine's proxies, certificates and package indexes, its failures.
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { MlxError } from '../../errors.js';
+import type { OnProgress } from '../engine.js';
+import { buildProgress } from './build-progress.js';
+import { runDocker } from './cli.js';
+import { ask, type Connection } from './connection.js';
+import { diskWatch } from './disk.js';
+import { isLoopbackUrl } from './network.js';
+
+export type Build = {
+  title: string;
+  dockerfile: string;
+  context: string;
+  buildArguments: Record<string, string>;
+  labels: Record<string, string>;
+  /** Without one the image has its id only. */
+  tag?: string;
+};
+
+/** What the machine needs to reach package indexes; used while building and not left in the image. */
+export type BuildAccess = {
+  /** Names of proxy variables; Docker takes their values from the environment and keeps them out of the image. */
+  proxyVariables: string[];
+  hostNetwork: boolean;
+  certificates: string | undefined;
+  /** NAME=VALUE lines for compose/images/install. */
+  packageSettings: string;
+};
+
+/** @returns the image's id. @throws MlxError BUILD_FAILED, DISK_FULL, DOCKER_UNREACHABLE, INTERRUPTED */
+export async function buildImage(
+  connection: Connection,
+  build: Build,
+  access: BuildAccess,
+  onProgress: OnProgress,
+  signal: AbortSignal,
+): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'mlx-build-'));
+  const progress = buildProgress(build.title, onProgress);
+  const disk = await diskWatch(connection);
+  try {
+    const exit = await runDocker(connection, {
+      args: buildArgs(build, access, join(folder, 'id')),
+      variables: { [packageSettingsVariable]: access.packageSettings },
+      onStdout: progress.read,
+      onStderr: progress.read,
+      signal,
+      ownGroup: true,
+    });
+    if (signal.aborted) throw new MlxError('INTERRUPTED', `Building ${build.title} was interrupted; nothing was made.`);
+    if (exit.status !== 0) throw await buildFailure(connection, build, progress.lastLines(), disk.isFull());
+    return readFileSync(join(folder, 'id'), 'utf8').trim();
+  } finally {
+    disk.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const packageSettingsVariable = 'MLX_PACKAGE_SETTINGS';
+
+/** Pure: the command line without `docker`. Secrets and proxies are named in it, their values are not. */
+export function buildArgs(build: Build, access: BuildAccess, idFile: string): string[] {
+  const pairs = (flag: string, values: Record<string, string>) =>
+    Object.entries(values)
+      .sort(([one], [other]) => (one < other ? -1 : 1))
+      .flatMap(([name, value]) => [flag, `${name}=${value}`]);
+  return [
+    ...['buildx', 'build', '--load', '--progress', 'rawjson', '--provenance', 'false', '--iidfile', idFile],
+    ...['--file', build.dockerfile],
+    ...(build.tag === undefined ? [] : ['--tag', build.tag]),
+    ...pairs('--label', build.labels),
+    ...pairs('--build-arg', build.buildArguments),
+    ...access.proxyVariables.flatMap((name) => ['--build-arg', name]),
+    ...(access.hostNetwork ? ['--network', 'host'] : []),
+    ...(access.certificates === undefined ? [] : ['--secret', `id=certificates,src=${access.certificates}`]),
+    ...(access.packageSettings === '' ? [] : ['--secret', `id=package_settings,env=${packageSettingsVariable}`]),
+    build.context,
+  ];
+}
+
+const proxyNames = ['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'ALL_PROXY', 'NO_PROXY'];
+const certificateNames = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'REQUESTS_CA_BUNDLE', 'PIP_CERT'];
+const packageSettingNames = [
+  ...['PIP_INDEX_URL', 'PIP_EXTRA_INDEX_URL', 'PIP_TRUSTED_HOST', 'PIP_DEFAULT_TIMEOUT'],
+  ...['UV_DEFAULT_INDEX', 'UV_INDEX', 'UV_INDEX_URL', 'UV_EXTRA_INDEX_URL', 'UV_INSECURE_HOST', 'UV_HTTP_TIMEOUT'],
+  'DEBIAN_MIRROR',
+];
+
+/** Needs nothing from outside: a build that only copies. */
+export const noAccess: BuildAccess = {
+  proxyVariables: [],
+  hostNetwork: false,
+  certificates: undefined,
+  packageSettings: '',
+};
+
+/** `certificates` of mlx.yaml come first, then the variables by which this machine's own programs find theirs. */
+export function buildAccess(environment: NodeJS.ProcessEnv, certificates: string | undefined): BuildAccess {
+  const isSet = (name: string) => (environment[name] ?? '') !== '';
+  const proxyVariables = proxyNames.flatMap((name) => [name, name.toLowerCase()]).filter(isSet);
+  const files = [certificates, ...certificateNames.map((name) => environment[name])];
+  return {
+    proxyVariables,
+    hostNetwork: proxyVariables.some((name) => isLoopbackUrl(environment[name])),
+    certificates: files.find((file) => file !== undefined && file !== '' && existsSync(file)),
+    packageSettings: packageSettingNames
+      .filter(isSet)
+      .map((name) => `${name}=${environment[name] ?? ''}`)
+      .join('\n'),
+  };
+}
+
+async function buildFailure(connection: Connection, build: Build, last: string[], diskFull: boolean): Promise<Error> {
+  await ask(connection, (docker) => docker.ping());
+  const lines = last.join('\n');
+  if (diskFull) {
+    return new MlxError('DISK_FULL', `The disk of Docker was full while building ${build.title}:\n${lines}`, {
+      hint: 'See what uses it: docker system df (then for example: docker builder prune)',
+    });
+  }
+  return new MlxError('BUILD_FAILED', `Building ${build.title} failed:\n${lines}`, {
+    hint:
+      'Look at the last lines. When a download failed: proxies (HTTPS_PROXY), an index (UV_DEFAULT_INDEX, PIP_INDEX_URL) and ' +
+      'certificates (docker.certificates in mlx.yaml) reach the build from here; mlx doctor checks them',
+  });
+}

@@ -1,0 +1,160 @@
+// Model versions as images: the server runtime plus one layer. The digest is the image's id; tags point at it.
+import { copyFileSync, chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+
+import type { ImageInspectInfo } from 'dockerode';
+
+import { MlxError } from '../../errors.js';
+import type { OnProgress, VersionContents, VersionImage } from '../engine.js';
+import { buildImage, noAccess } from './build.js';
+import { answeredStatus, ask, askMaybe } from './connection.js';
+import type { DockerEdges } from './edges.js';
+import { imageId, prepareRuntime } from './images.js';
+import { label, labelFilters, versionReference } from './names.js';
+
+/** @throws MlxError VERSION_EXISTS, MODEL_NAME_TAKEN, BUILD_FAILED, DISK_FULL, DOCKER_UNREACHABLE, INTERRUPTED */
+export async function packageVersion(
+  edges: DockerEdges,
+  contents: VersionContents,
+  onProgress: OnProgress,
+  signal: AbortSignal,
+): Promise<VersionImage> {
+  await checkModelName(edges, contents.model);
+  const server = await prepareRuntime(edges, 'server', onProgress, signal);
+  const tag = `v${contents.version}`;
+  const reference = versionReference(contents.model, tag);
+  const before = await imageId(edges, reference);
+  const folder = mkdtempSync(join(tmpdir(), 'mlx-version-'));
+  try {
+    layOut(contents, folder);
+    const build = {
+      title: `model version ${reference}`,
+      dockerfile: join(edges.root, 'compose', 'images', 'version', 'Dockerfile'),
+      context: folder,
+      buildArguments: { SERVER_IMAGE: server.reference, SOURCE_DATE_EPOCH: '0' },
+      labels: versionLabels(edges.paths.projectId, contents, server.id),
+    };
+    const digest = await buildImage(edges.connection, build, noAccess, onProgress, signal);
+    await keepOrRefuse(edges, reference, before, digest);
+    await tagVersion(edges, contents.model, digest, tag);
+    return await requireVersion(edges, digest);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Pure: what can be read off an image without mlx. */
+export function versionLabels(
+  projectId: string,
+  contents: Pick<VersionContents, 'model' | 'version' | 'labels'>,
+  serverId: string,
+): Record<string, string> {
+  return {
+    ...contents.labels,
+    [label.project]: projectId,
+    [label.model]: contents.model,
+    [label.version]: String(contents.version),
+    'org.opencontainers.image.title': contents.model,
+    'org.opencontainers.image.version': String(contents.version),
+    'org.opencontainers.image.base.digest': serverId,
+  };
+}
+
+export async function tagVersion(edges: DockerEdges, model: string, digest: string, tag: string): Promise<void> {
+  const reference = versionReference(model, tag);
+  if (/^v\d+$/.test(tag)) await keepOrRefuse(edges, reference, await imageId(edges, reference), digest);
+  await ask(edges.connection, (docker) => docker.getImage(digest).tag({ repo: `mlx/${model}`, tag }));
+}
+
+export async function untagVersion(edges: DockerEdges, model: string, tag: string): Promise<void> {
+  await askMaybe(edges.connection, (docker) => docker.getImage(versionReference(model, tag)).remove({ noprune: true }));
+}
+
+/** By `vN`, a tag or a digest; undefined when it is not there, or is no version of this model. */
+export async function findVersion(
+  edges: DockerEdges,
+  model: string,
+  reference: string,
+): Promise<VersionImage | undefined> {
+  const name = reference.startsWith('sha256:') ? reference : versionReference(model, reference);
+  const found = await askMaybe(edges.connection, (docker) => docker.getImage(name).inspect());
+  return found?.Config.Labels?.[label.model] === model ? versionImage(found) : undefined;
+}
+
+/** Two projects with a model of one name would move each other's tags. */
+async function checkModelName(edges: DockerEdges, model: string): Promise<void> {
+  const filters = { reference: [`mlx/${model}`], ...labelFilters({ [label.model]: model }) };
+  const images = await ask(edges.connection, (docker) => docker.listImages({ filters }));
+  const strangers = images.filter((image) => image.Labels?.[label.project] !== edges.paths.projectId);
+  const [stranger] = strangers;
+  if (!stranger) return;
+  throw new MlxError(
+    'MODEL_NAME_TAKEN',
+    `mlx/${model} names images of another project on this machine (${stranger.RepoTags?.join(', ') ?? stranger.Id}).`,
+    {
+      hint: `Choose another name (mlx package RUN --model NAME), or delete the others: docker image rm ${(stranger.RepoTags ?? []).join(' ')}`,
+    },
+  );
+}
+
+/** Owners, modes and times are the same whoever packages: they are part of the digest. */
+function layOut(contents: VersionContents, folder: string): void {
+  for (const file of contents.files) {
+    const target = join(folder, file.path);
+    mkdirSync(dirname(target), { recursive: true });
+    copyFileSync(file.source, target);
+  }
+  normalise(folder);
+}
+
+function normalise(folder: string): void {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) normalise(path);
+    else setFixed(path, 0o644);
+  }
+  setFixed(folder, 0o755);
+}
+
+function setFixed(path: string, mode: number): void {
+  chmodSync(path, mode);
+  utimesSync(path, 0, 0);
+}
+
+/** `vN` never moves. What was just built for nothing is taken away again. */
+async function keepOrRefuse(
+  edges: DockerEdges,
+  reference: string,
+  present: string | undefined,
+  digest: string,
+): Promise<void> {
+  if (present === undefined || present === digest) return;
+  await removeUntagged(edges, digest);
+  throw new MlxError(
+    'VERSION_EXISTS',
+    `${reference} exists with other contents (${present.slice(0, 19)}); a version never moves.`,
+    {
+      hint: 'Package under the next version: mlx package RUN',
+    },
+  );
+}
+
+async function removeUntagged(edges: DockerEdges, digest: string): Promise<void> {
+  const image = await askMaybe(edges.connection, (docker) => docker.getImage(digest).inspect());
+  if (!image || image.RepoTags.length > 0) return;
+  await ask(edges.connection, (docker) => docker.getImage(digest).remove()).catch(ignoreInUse);
+}
+
+/** 409: a container runs from it. */
+function ignoreInUse(error: unknown): void {
+  if (answeredStatus(error) !== 409) throw error;
+}
+
+async function requireVersion(edges: DockerEdges, digest: string): Promise<VersionImage> {
+  return versionImage(await ask(edges.connection, (docker) => docker.getImage(digest).inspect()));
+}
+
+function versionImage(image: ImageInspectInfo): VersionImage {
+  return { digest: image.Id, tags: image.RepoTags, labels: image.Config.Labels ?? {}, sizeBytes: image.Size };
+}
