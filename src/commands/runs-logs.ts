@@ -1,5 +1,49 @@
-// Placeholder until its room is built.
-import type { CommandModule } from '../program.js';
+// `mlx runs logs`: the trainer's own log. Reads .mlx/runs/ID/trainer.log.
+import { existsSync } from 'node:fs';
 
-export const define: CommandModule['define'] = () => undefined;
-export const run: CommandModule['run'] = () => Promise.reject(new Error('being built'));
+import { MlxError } from '../errors.js';
+import type { Ledger } from '../ledger/open.js';
+import { findRun } from '../ledger/runs.js';
+import { outcome } from '../output/output.js';
+import type { CommandModule } from '../program.js';
+import { reconcileRuns } from '../training/reconcile.js';
+import { runFolder } from '../training/run-folder.js';
+import { runLines } from '../training/run-lines.js';
+
+export const define: CommandModule['define'] = (command) => {
+  command
+    .argument('[run]', 'a run id, its beginning, or latest', 'latest')
+    .option('-f, --follow', 'go on with new lines until the run ends')
+    .option('-n, --lines <count>', 'at most so many of the last lines', '200');
+  command.addHelpText(
+    'after',
+    `
+Examples:
+  mlx runs logs
+  mlx runs logs tickets-3fa91c -f
+  mlx runs logs latest -n 20`,
+  );
+};
+
+export const run: CommandModule['run'] = async (context, [reference = 'latest'], flags) => {
+  const ledger: Ledger = await context.ledger();
+  await reconcileRuns({ ledger, engine: context.engine, now: context.now, note: context.output.note });
+  const found = findRun(ledger, reference);
+  const { log } = runFolder(context.paths().runs, found.id);
+  const follow = flags['follow'] === true && found.state === 'running';
+  if (!follow && !existsSync(log)) {
+    throw new MlxError('NOT_FOUND', `Run ${found.id} has no log: ${log} is not there.`, {
+      hint: `See what is known of it: mlx runs show ${found.id}`,
+    });
+  }
+  const hasEnded = (): boolean => findRun(ledger, found.id).state !== 'running';
+  const lines = runLines(log, { follow, lines: readCount(flags['lines']), signal: context.signal, hasEnded });
+  for await (const line of lines) context.output.stream(`${line}\n`);
+  return outcome({ run: found.id, state: findRun(ledger, found.id).state }, () => '');
+};
+
+function readCount(value: unknown): number {
+  const count = Number(value);
+  if (Number.isSafeInteger(count) && count >= 0) return count;
+  throw new MlxError('USAGE', `--lines takes a whole number, not '${String(value)}'.`);
+}

@@ -74,3 +74,8 @@ export function runDatasets(ledger: Ledger, runId: string): RunDataset[] {
     .prepare('SELECT split, sources, rows, sha256 FROM run_datasets WHERE run_id = ? ORDER BY split')
     .all(runId) as RunDataset[];
 }
+
+/** Every key that some run has, for a person who looks for one. */
+export function metricKeys(ledger: Ledger): string[] {
+  return ledger.database.prepare('SELECT DISTINCT key FROM latest_metrics ORDER BY key').pluck().all() as string[];
+}

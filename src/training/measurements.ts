@@ -7,28 +7,28 @@ export function eventMetrics(event: TrainerEvent, lastStep: number, recordedAtMs
   const at = (step: number, values: Record<string, number>): Metric[] =>
     Object.entries(values).map(([key, value]) => ({ key, step, value, recordedAtMs }));
 
-  switch (event.event) {
-    case 'step':
-      return at(event.step, {
-        'train/loss': event.loss,
-        'train/learning_rate': event.learning_rate,
-        'train/grad_norm': event.grad_norm,
-        'train/tokens_per_second': event.tokens_per_second,
-        'train/memory_gib': event.memory_gib,
-      });
-    case 'score':
-      return at(event.subject === 'base' ? 0 : lastStep, {
-        [`held_out/${event.subject}/loss`]: event.loss,
-        [`held_out/${event.subject}/perplexity`]: event.perplexity,
-        [`held_out/${event.subject}/exact_match`]: event.exact_match,
-      });
-    case 'result':
-      return at(event.steps, {
-        'train/final_loss': event.train_loss,
-        'train/duration_ms': event.train_duration_ms,
-        peak_memory_gib: event.peak_memory_gib,
-      });
-    default:
-      return [];
+  if (event.event === 'step') {
+    return at(event.step, {
+      'train/loss': event.loss,
+      'train/learning_rate': event.learning_rate,
+      'train/grad_norm': event.grad_norm,
+      'train/tokens_per_second': event.tokens_per_second,
+      'train/memory_gib': event.memory_gib,
+    });
   }
+  if (event.event === 'score') {
+    return at(event.subject === 'base' ? 0 : lastStep, {
+      [`held_out/${event.subject}/loss`]: event.loss,
+      [`held_out/${event.subject}/perplexity`]: event.perplexity,
+      [`held_out/${event.subject}/exact_match`]: event.exact_match,
+    });
+  }
+  if (event.event === 'result') {
+    return at(event.steps, {
+      'train/final_loss': event.train_loss,
+      'train/duration_ms': event.train_duration_ms,
+      peak_memory_gib: event.peak_memory_gib,
+    });
+  }
+  return [];
 }

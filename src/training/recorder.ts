@@ -9,6 +9,7 @@ import { updateRun } from '../ledger/runs.js';
 import type { EventOf, JobEnd } from './ending.js';
 import { parseTrainerEvent, type TrainerEvent } from './events.js';
 import { eventMetrics } from './measurements.js';
+import { progressLine } from './progress.js';
 import type { RunFolder } from './run-folder.js';
 
 const flushAfterMs = 1000;
@@ -76,14 +77,18 @@ type Recording = {
 function recordLine(recording: Recording, line: string): void {
   const event = parseTrainerEvent(line);
   guarded(recording, () => {
-    writeSync(event ? recording.eventFile : recording.logFile, `${line}\n`);
-    if (event) recordEvent(recording, event);
+    if (event) recordEvent(recording, event, line);
+    else writeSync(recording.logFile, `${line}\n`);
   });
   if (event) recording.edges.onEvent(event);
 }
 
-function recordEvent(recording: Recording, event: TrainerEvent): void {
+function recordEvent(recording: Recording, event: TrainerEvent, line: string): void {
   const { ledger, runId, now } = recording.edges;
+  writeSync(recording.eventFile, `${line}\n`);
+  // In the log too, as people read it: whoever follows a detached run sees text and steps in their order.
+  const readable = progressLine(event);
+  if (readable !== undefined) writeSync(recording.logFile, `${readable}\n`);
   if (event.event === 'step') recording.lastStep = event.step;
   if (event.event === 'example') writeExample(recording, event);
   if (event.event === 'result' || event.event === 'stopped' || event.event === 'error') recording.lastWord = event;

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { currentOwner } from '../engine/owner.js';
 import { MlxError } from '../errors.js';
 import { runDatasets } from '../ledger/metrics.js';
 import { findRun, type Run } from '../ledger/runs.js';
@@ -32,14 +33,16 @@ export async function resumeRun(edges: TrainEdges, reference: string): Promise<P
   return { run: takeOver(ledger, run.id, run.state), recipe, folder, baseModel, resume: true, fetchMs: 0 };
 }
 
-/** The other half of --detach: the command that prepared the run hands it to this process. */
+/** The other half of --detach: the command that prepared the run made this process its owner before it began. */
 export async function adoptRun(edges: TrainEdges, id: string): Promise<PreparedRun> {
   const run = findRun(edges.ledger, id);
+  if (run.state !== 'running' || run.owner !== currentOwner()) {
+    throw new MlxError('USAGE', `Run ${id} belongs to another process.`, { hint: `See it: mlx runs show ${id}` });
+  }
   const folder = runFolder(edges.paths.runs, id);
   const recipe = storedRecipe(run, folder);
   const baseModel = await sameBaseModel(edges, run, recipe);
-  const resume = existsSync(folder.checkpoints);
-  return { run: takeOver(edges.ledger, id, 'running'), recipe, folder, baseModel, resume, fetchMs: 0 };
+  return { run, recipe, folder, baseModel, resume: existsSync(folder.checkpoints), fetchMs: 0 };
 }
 
 function storedRecipe(run: Run, folder: RunFolder): Recipe {

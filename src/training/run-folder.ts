@@ -15,7 +15,7 @@ export type RunFolder = {
   checkpoints: string;
   /** Every event of the trainer, as it came. */
   events: string;
-  /** The trainer's free text. */
+  /** The trainer's free text, with a line for each event that people care about. */
   log: string;
   examples: string;
   /** What mlx itself said, when it ran detached. */

@@ -94,7 +94,8 @@ function flatten(settings: Record<string, unknown>, prefix = ''): Record<string,
     if (value === null) params[path] = 'all';
     else if (Array.isArray(value)) params[path] = value.join(', ');
     else if (typeof value === 'object') Object.assign(params, flatten(value as Record<string, unknown>, `${path}.`));
-    else if (value !== undefined) params[path] = String(value as string | number | boolean);
+    else if (typeof value === 'string') params[path] = value;
+    else if (value !== undefined) params[path] = JSON.stringify(value);
   }
   return params;
 }

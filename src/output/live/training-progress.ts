@@ -1,0 +1,21 @@
+// What the live view of a training shows. Made from the trainer's events in training/progress.ts.
+
+export type TrainingProgress = {
+  /** Run id, or the recipe while there is no run yet. */
+  title: string;
+  phase: string;
+  startedAtMs: number;
+  device: string | undefined;
+  step: number;
+  totalSteps: number;
+  etaMs: number | undefined;
+  epoch: number | undefined;
+  losses: readonly number[];
+  learningRate: number | undefined;
+  tokensPerSecond: number | undefined;
+  memoryGib: number | undefined;
+  scoring: { done: number; rows: number } | undefined;
+  scores: readonly { subject: string; loss: number; perplexity: number; exactMatch: number }[];
+  /** Newest last. */
+  lines: readonly string[];
+};

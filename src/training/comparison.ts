@@ -1,0 +1,46 @@
+// What differs between runs. Only that: what is equal explains nothing.
+import { latestMetrics, runDatasets, runParams } from '../ledger/metrics.js';
+import type { Ledger } from '../ledger/open.js';
+import type { Run } from '../ledger/runs.js';
+
+/** `values` in the order of the runs; null where a run has none. */
+export type Difference<Value> = { key: string; values: (Value | null)[] };
+
+export type RunComparison = {
+  runs: string[];
+  params: Difference<string>[];
+  data: Difference<string>[];
+  metrics: Difference<number>[];
+};
+
+/** The value of one step, not of the run: two last steps side by side say nothing. */
+const ofOneStep = /^train\/(loss|learning_rate|grad_norm|tokens_per_second|memory_gib)$/;
+
+export function compareRuns(ledger: Ledger, runs: readonly Run[]): RunComparison {
+  return {
+    runs: runs.map(({ id }) => id),
+    params: differences(runs.map((run) => ({ ...facts(run), ...runParams(ledger, run.id) }))),
+    data: differences(runs.map((run) => dataOf(ledger, run))),
+    metrics: differences(runs.map((run) => latestMetrics(ledger, run.id))).filter(({ key }) => !ofOneStep.test(key)),
+  };
+}
+
+function facts({ recipe, engine, device, seal, state }: Run): Record<string, string> {
+  return { recipe, engine, state, device: device ?? 'unknown', seal: seal ?? 'none' };
+}
+
+function dataOf(ledger: Ledger, run: Run): Record<string, string> {
+  const rows = runDatasets(ledger, run.id).flatMap(({ split, rows: count, sha256, sources }) => [
+    [`${split}.rows`, String(count)] as const,
+    [`${split}.sha256`, sha256.slice(0, 12)] as const,
+    [`${split}.from`, sources] as const,
+  ]);
+  return Object.fromEntries(rows);
+}
+
+function differences<Value>(sides: readonly Record<string, Value>[]): Difference<Value>[] {
+  const keys = [...new Set(sides.flatMap((side) => Object.keys(side)))].sort();
+  return keys
+    .map((key) => ({ key, values: sides.map((side) => side[key] ?? null) }))
+    .filter(({ values }) => new Set(values).size > 1);
+}
