@@ -1,0 +1,178 @@
+// Holds the house of CONTRIBUTING.md: which folder may import which, who may touch the outside, sizes and names.
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+
+import { declaredNames, functionsOf, importsOf, lineOf, sourceFiles, type SourceFile } from './source-tree.js';
+
+/** A room of src/ and the other rooms that it may import, types included; everything may import errors.ts. */
+const arrows: Record<string, readonly string[]> = {
+  errors: [],
+  config: [],
+  output: [],
+  ledger: [],
+  cost: [],
+  privacy: [],
+  engine: ['config'],
+  recipe: ['config'],
+  dataset: ['config', 'recipe', 'ledger', 'privacy'],
+  tracking: ['config', 'ledger'],
+  training: ['config', 'recipe', 'dataset', 'engine', 'ledger', 'tracking', 'privacy', 'output'],
+  stack: ['config', 'engine', 'output'],
+  serving: ['config', 'engine', 'ledger', 'output'],
+  gateway: ['config', 'engine', 'cost', 'privacy', 'ledger', 'output'],
+  evaluation: ['dataset', 'ledger', 'serving'],
+  registry: ['config', 'recipe', 'evaluation', 'serving', 'gateway', 'engine', 'ledger', 'output'],
+  doctor: ['config', 'engine', 'output'],
+  context: ['config', 'engine', 'ledger', 'output'],
+  // The demo types what a person would type; it asks the ledger for the figures that it tells.
+  demo: ['config', 'context', 'engine', 'ledger', 'output'],
+};
+const everything = ['commands', 'program', 'main'];
+
+const source = sourceFiles('src');
+const code = [...source, ...sourceFiles('test'), ...sourceFiles('bench')];
+const vagueNames = new Set('msg req res cfg opts tmp data info handle process manager ctx cb err'.split(' '));
+
+function roomOf(path: string): string {
+  return path.split('/')[1]?.replace(/\.tsx?$/, '') ?? '';
+}
+
+function importers(packageName: string): string[] {
+  return source.filter((file) => importsOf(file).includes(packageName)).map((file) => file.path);
+}
+
+/** Places where an expression such as `process.stdout` or `console.log` stands. */
+function uses(file: SourceFile, expression: RegExp): string[] {
+  return file.nodes
+    .filter((node) => ts.isPropertyAccessExpression(node) && expression.test(node.getText(file.tree)))
+    .map((node) => `${file.path}:${lineOf(file, node.getStart(file.tree))}`);
+}
+
+describe('imports', () => {
+  it('follow the arrows between the rooms', () => {
+    const wrong = source.flatMap((file) => {
+      const room = roomOf(file.path);
+      if (everything.includes(room)) return [];
+      return importsOf(file)
+        .filter((path) => path.startsWith('src/'))
+        .filter((path) => ![room, 'errors', ...(arrows[room] ?? [])].includes(roomOf(path)))
+        .map((path) => `${file.path} -> ${path}`);
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  it('know every room', () => {
+    const rooms = new Set(source.map((file) => roomOf(file.path)));
+    expect([...rooms].filter((room) => !(room in arrows) && !everything.includes(room))).toEqual([]);
+  });
+
+  it('never lead from one command to another', () => {
+    const wrong = source
+      .filter((file) => roomOf(file.path) === 'commands')
+      .flatMap((file) => importsOf(file).map((path) => [file.path, path] as const))
+      .filter(([, path]) => path.startsWith('src/commands/'));
+    expect(wrong).toEqual([]);
+  });
+
+  it('never lead back to the process from below', () => {
+    const wrong = source
+      .filter((file) => !everything.includes(roomOf(file.path)))
+      .filter((file) => importsOf(file).some((path) => ['src/main', 'src/program'].includes(path)));
+    expect(wrong.map((file) => file.path)).toEqual([]);
+  });
+
+  it('reach Docker only from the engine room', () => {
+    expect(importers('dockerode').filter((path) => !path.startsWith('src/engine/'))).toEqual([]);
+    const execa = importers('execa');
+    expect(execa).toContain('src/engine/exec.ts');
+    expect(execa.filter((path) => !/^src\/engine\/(exec\.ts$|docker\/)/.test(path))).toEqual([]);
+  });
+
+  it('reach SQLite only from the ledger', () => {
+    const sqlite = importers('better-sqlite3');
+    expect(sqlite).toContain('src/ledger/open.ts');
+    expect(sqlite.filter((path) => !path.startsWith('src/ledger/'))).toEqual([]);
+  });
+});
+
+describe('files', () => {
+  it('print only in output/ and main.ts', () => {
+    const places = source
+      .filter((file) => roomOf(file.path) !== 'output' && file.path !== 'src/main.ts')
+      .flatMap((file) => uses(file, /^(process\.(stdout|stderr)|console\.\w+)$/));
+    expect(places).toEqual([]);
+  });
+
+  it('are no barrels and have names that say what lives in them', () => {
+    const vague = /^(index|utils?|helpers?|common|managers?|types|misc|shared)(\.|$)/;
+    const wrong = code.filter((file) =>
+      file.path
+        .split('/')
+        .slice(1)
+        .some((part) => vague.test(part)),
+    );
+    expect(wrong.map((file) => file.path)).toEqual([]);
+  });
+
+  it('have at most 300 lines', () => {
+    const long = code.map((file) => ({ path: file.path, lines: file.text.trimEnd().split('\n').length }));
+    expect(long.filter(({ lines }) => lines > 300)).toEqual([]);
+  });
+
+  it('open with a comment on what lives there', () => {
+    expect(source.filter((file) => !/^(\/\/|\/\*\*)/.test(file.text)).map((file) => file.path)).toEqual([]);
+  });
+
+  it('have the test in the folder of what it tests', () => {
+    const rooms = new Set([
+      ...source.map((file) => roomOf(file.path)),
+      'recipes',
+      'compose',
+      'scripts',
+      'templates',
+      'doc',
+    ]);
+    const wrong = sourceFiles('test/unit')
+      .map((file) => file.path.split('/').slice(2))
+      .filter((parts) => parts.length > 1 && !rooms.has(parts[0] ?? ''));
+    expect(wrong).toEqual([]);
+  });
+});
+
+describe('functions', () => {
+  it('have at most 40 lines', () => {
+    expect(source.flatMap(functionsOf).filter(({ lines }) => lines > 40)).toEqual([]);
+  });
+
+  it('name things in words', () => {
+    expect(source.flatMap(declaredNames).filter(({ name }) => vagueNames.has(name))).toEqual([]);
+  });
+
+  it('disable no rule without a reason', () => {
+    const disabled = code.flatMap((file) =>
+      file.text
+        .split('\n')
+        .filter((line) => /eslint-disable|@ts-expect-error/.test(line) && file.path !== 'test/unit/structure.test.ts')
+        .filter((line) => !/(eslint-disable\S* .+ -- \S|@ts-expect-error:? \S)/.test(line))
+        .map((line) => `${file.path}: ${line.trim()}`),
+    );
+    expect(disabled).toEqual([]);
+  });
+});
+
+describe('the house', () => {
+  it('has no class but errors', () => {
+    const classes = source.flatMap((file) =>
+      file.nodes
+        .filter((node): node is ts.ClassDeclaration => ts.isClassDeclaration(node))
+        .filter((node) => !/Error$/.test(node.heritageClauses?.[0]?.types[0]?.expression.getText(file.tree) ?? ''))
+        .map((node) => `${file.path}: ${node.name?.text ?? ''}`),
+    );
+    expect(classes).toEqual([]);
+  });
+
+  it('matches on codes, never on the text of an error', () => {
+    const pattern = /(message|stderr)\.(includes|match|startsWith|endsWith|search)$/;
+    expect(source.flatMap((file) => uses(file, pattern))).toEqual([]);
+  });
+});
