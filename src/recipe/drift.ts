@@ -1,0 +1,93 @@
+// What a lock says against what the same recipe resolves to today, field by field, before any compute is spent. Pure.
+import type { Lock } from './lock.js';
+
+/** `ok` the same · `drift` not the same · `unknown` not recorded on one of the two sides. */
+export type DriftStatus = 'ok' | 'drift' | 'unknown';
+
+export type DriftRow = { field: string; status: DriftStatus; locked: string; today: string; allowed: boolean };
+
+/** What can be known without running: the lock but for its results. */
+export type Resolved = Omit<Lock, 'results' | 'lock' | 'written_by'>;
+
+/**
+ * @param allowed fields, or the beginnings of fields (`machine`, `runtime.packages.numpy`), whose drift is accepted
+ * @returns a row a field; groups of equal entries (files, packages, settings) are one row
+ */
+export function compareLock(lock: Resolved, today: Resolved, allowed: readonly string[] = []): DriftRow[] {
+  const rows = [
+    ...record('recipe.settings', lock.recipe.settings, today.recipe.settings),
+    value('base_model.repository', lock.base_model.repository, today.base_model.repository),
+    value('base_model.commit', lock.base_model.commit, today.base_model.commit),
+    ...record('base_model.files', lock.base_model.files, today.base_model.files),
+    value('base_model.tokenizer', lock.base_model.tokenizer_sha256, today.base_model.tokenizer_sha256),
+    value('base_model.chat_template', lock.base_model.chat_template_sha256, today.base_model.chat_template_sha256),
+    ...dataset('train', lock, today),
+    ...dataset('held_out', lock, today),
+    value('runtime.engine', lock.runtime.engine, today.runtime.engine),
+    value('runtime.id', lock.runtime.id, today.runtime.id),
+    ...record('runtime.packages', lock.runtime.packages, today.runtime.packages),
+    value('code.commit', lock.code.commit, today.code.commit),
+    value('code.patch', lock.code.patch_sha256, today.code.patch_sha256),
+    value('machine.device', lock.machine.device, today.machine.device),
+    value('machine.driver', lock.machine.driver, today.machine.driver),
+    value('machine.cuda', lock.machine.cuda, today.machine.cuda),
+    value('machine.cpu', lock.machine.cpu, today.machine.cpu),
+    value('machine.threads', String(lock.machine.threads), String(today.machine.threads)),
+    ...record('determinism.environment', lock.determinism.environment, today.determinism.environment),
+    ...record('determinism.seeds', texts(lock.determinism.seeds), texts(today.determinism.seeds)),
+  ];
+  return rows.map((row) => ({
+    ...row,
+    allowed: allowed.some((prefix) => row.field === prefix || row.field.startsWith(`${prefix}.`)),
+  }));
+}
+
+/** The rows that stop a replay. */
+export function decisiveDrift(rows: readonly DriftRow[]): DriftRow[] {
+  return rows.filter((row) => row.status === 'drift' && !row.allowed);
+}
+
+type Compared = Omit<DriftRow, 'allowed'>;
+
+function value(field: string, locked: string | null, today: string | null): Compared {
+  const status =
+    locked === null && today === null
+      ? 'ok'
+      : locked === null || today === null
+        ? 'unknown'
+        : locked === today
+          ? 'ok'
+          : 'drift';
+  return { field, status, locked: locked ?? 'none', today: today ?? 'none' };
+}
+
+/** One row for all that is equal, and a row for each entry that is not. */
+function record(field: string, locked: Record<string, string>, today: Record<string, string>): Compared[] {
+  const names = [...new Set([...Object.keys(locked), ...Object.keys(today)])].sort();
+  const different = names.filter((name) => locked[name] !== today[name]);
+  const same = names.length - different.length;
+  const summary: Compared[] =
+    same > 0 ? [{ field, status: 'ok', locked: `${same} equal`, today: `${same} equal` }] : [];
+  const rows = different.map((name): Compared => ({
+    field: `${field}.${name}`,
+    status: 'drift',
+    locked: locked[name] ?? 'none',
+    today: today[name] ?? 'none',
+  }));
+  return [...summary, ...rows];
+}
+
+/** The set of rows and their order are two questions: the same rows in another order train another adapter. */
+function dataset(name: 'train' | 'held_out', lock: Resolved, today: Resolved): Compared[] {
+  const [locked, now] = [lock.dataset[name], today.dataset[name]];
+  return [
+    value(`dataset.${name}.rows`, locked.merkle_root, now.merkle_root),
+    ...(locked.merkle_root === now.merkle_root
+      ? [value(`dataset.${name}.order`, locked.file_sha256, now.file_sha256)]
+      : []),
+  ];
+}
+
+function texts(numbers: Record<string, number>): Record<string, string> {
+  return Object.fromEntries(Object.entries(numbers).map(([key, number]) => [key, String(number)]));
+}

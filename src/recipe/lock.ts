@@ -1,0 +1,131 @@
+// A lock: everything that a recipe resolved to in one run, and what came out. Written beside the recipe, read by `mlx replay`.
+// Field names are those of the YAML file. The rows' own hashes stand in a second file, so that a person can read this one.
+import { createHash } from 'node:crypto';
+
+import { parseDocument, stringify } from 'yaml';
+import { z } from 'zod';
+
+import { MlxError } from '../errors.js';
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+const split = z.strictObject({
+  sources: z.string(),
+  rows: z.int(),
+  file_sha256: sha256.describe('The prepared JSONL: rows in their order'),
+  merkle_root: sha256.describe('Over the sorted row hashes: the same set of rows, whatever the order'),
+});
+
+const lockSchema = z.strictObject({
+  lock: z.literal(1),
+  written_by: z.string(),
+  recipe: z.strictObject({
+    name: z.string(),
+    file: z.string(),
+    settings: z.record(z.string(), z.string()).describe('Every setting, flat'),
+    origins: z.record(z.string(), z.enum(['recipe', 'flag', 'default'])),
+  }),
+  base_model: z.strictObject({
+    repository: z.string(),
+    commit: z.string(),
+    files: z.record(z.string(), sha256),
+    tokenizer_sha256: sha256.nullable(),
+    chat_template_sha256: sha256.nullable(),
+  }),
+  dataset: z.strictObject({ train: split, held_out: split }),
+  runtime: z.strictObject({
+    engine: z.enum(['docker', 'host']),
+    id: z.string(),
+    packages: z.record(z.string(), z.string()),
+  }),
+  code: z.strictObject({ commit: z.string().nullable(), patch_sha256: sha256.nullable() }),
+  machine: z.strictObject({
+    device: z.string(),
+    driver: z.string().nullable(),
+    cuda: z.string().nullable(),
+    cpu: z.string(),
+    threads: z.int(),
+  }),
+  determinism: z.strictObject({
+    class: z.enum(['bit-exact', 'within-tolerance', 'none']),
+    reason: z.string(),
+    environment: z.record(z.string(), z.string()),
+    seeds: z.record(z.string(), z.int()),
+  }),
+  results: z.strictObject({
+    run: z.string(),
+    adapter_sha256: sha256,
+    steps: z.int(),
+    tokens: z.int(),
+    duration_ms: z.number(),
+    scores: z.record(z.string(), z.number()),
+    loss_curve: z.array(z.tuple([z.int(), z.number()])),
+  }),
+});
+
+export type Lock = z.infer<typeof lockSchema>;
+
+const header = `# Written by mlx train: what this recipe resolved to, and what came out. Commit it; do not edit it.
+# Check it against today:  mlx replay NAME --check        Run it again:  mlx replay NAME
+`;
+
+/** Keys in the schema's order, those of records sorted: the same lock is the same text. */
+export function renderLock(lock: Lock): string {
+  const body = stringify(sortRecords(lockSchema.parse(lock)), { lineWidth: 0, aliasDuplicateObjects: false });
+  return `${header}${body}lock_sha256: ${hashText(body)}\n`;
+}
+
+/**
+ * @throws MlxError LOCK_EDITED when the text is not as mlx wrote it, LOCK_NEWER, LOCK_INVALID
+ */
+export function parseLock(text: string, file: string): Lock {
+  const document = parseDocument(text);
+  const content: unknown = document.errors.length > 0 ? undefined : document.toJS();
+  if (typeof content !== 'object' || content === null || !('lock' in content)) {
+    throw new MlxError('LOCK_INVALID', `${file} is not a lock.`, { hint: 'Write it anew: mlx train' });
+  }
+  if (typeof content.lock === 'number' && content.lock > 1) {
+    throw new MlxError('LOCK_NEWER', `${file} has lock version ${content.lock}; this mlx knows 1.`, {
+      hint: 'Use the newer mlx that wrote it.',
+    });
+  }
+  const { lock_sha256: claimed, ...fields } = content as Record<string, unknown>;
+  if (claimed !== hashText(bodyOf(text))) {
+    throw new MlxError('LOCK_EDITED', `${file} was changed after mlx wrote it: its hash does not fit.`, {
+      hint: `Take the written one back (git checkout -- ${file}), or write it anew: mlx train`,
+    });
+  }
+  const parsed = lockSchema.safeParse(fields);
+  if (parsed.success) return parsed.data;
+  throw new MlxError('LOCK_INVALID', `${file} lacks what a lock holds.`, {
+    problems: parsed.error.issues.map((issue) => ({ file, path: issue.path.join('.'), message: issue.message })),
+    hint: 'Write it anew: mlx train',
+  });
+}
+
+export function lockFileOf(recipeFile: string): string {
+  return recipeFile.replace(/\.ya?ml$/, '.lock.yaml');
+}
+
+export function rowsFileOf(recipeFile: string): string {
+  return recipeFile.replace(/\.ya?ml$/, '.lock.rows');
+}
+
+/** Without the comments above and the hash below. */
+function bodyOf(text: string): string {
+  const lines = text.replaceAll('\r\n', '\n').split('\n');
+  return lines.filter((line) => !line.startsWith('#') && !line.startsWith('lock_sha256:')).join('\n');
+}
+
+function hashText(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** Only the free-form records (packages, settings, ...) are sorted; the schema's own order reads better. */
+function sortRecords(value: unknown, path = ''): unknown {
+  if (Array.isArray(value) || value === null || typeof value !== 'object') return value;
+  const free = /\.(settings|origins|files|packages|environment|seeds|scores)$/.test(path);
+  const entries = Object.entries(value);
+  if (free) entries.sort(([left], [right]) => (left < right ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, inner]) => [key, sortRecords(inner, `${path}.${key}`)]));
+}

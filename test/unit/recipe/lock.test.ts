@@ -1,0 +1,115 @@
+import { expect, test } from 'vitest';
+
+import { compareLock, decisiveDrift } from '../../../src/recipe/drift.js';
+import { parseLock, renderLock, type Lock } from '../../../src/recipe/lock.js';
+
+const hash = (digit: string): string => digit.repeat(64);
+
+function lock(): Lock {
+  const split = { sources: 'data/tickets.jsonl', rows: 3, file_sha256: hash('a'), merkle_root: hash('b') };
+  return {
+    lock: 1,
+    written_by: 'mlx 0.1.0',
+    recipe: {
+      name: 'tickets',
+      file: 'recipes/tickets.yaml',
+      settings: { seed: '42', 'lora.r': '8' },
+      origins: { seed: 'default', 'lora.r': 'recipe' },
+    },
+    base_model: {
+      repository: 'mlx/demo-base',
+      commit: 'c0ffee',
+      files: { 'model.safetensors': hash('1') },
+      tokenizer_sha256: hash('2'),
+      chat_template_sha256: null,
+    },
+    dataset: { train: split, held_out: { ...split, rows: 1 } },
+    runtime: { engine: 'host', id: 'trainer-abc', packages: { torch: '2.13.0', peft: '0.21.2' } },
+    code: { commit: null, patch_sha256: null },
+    machine: { device: 'cpu', driver: null, cuda: null, cpu: 'a processor', threads: 2 },
+    determinism: {
+      class: 'bit-exact',
+      reason: 'seeded before the model',
+      environment: { PYTHONHASHSEED: '0' },
+      seeds: { seed: 42 },
+    },
+    results: {
+      run: 'tickets-1',
+      adapter_sha256: hash('f'),
+      steps: 2,
+      tokens: 10,
+      duration_ms: 5,
+      scores: { b: 0.5, a: 1 },
+      loss_curve: [
+        [1, 2.5],
+        [2, 1.5],
+      ],
+    },
+  };
+}
+
+test('a lock reads back as it was written, and writes the same text again', () => {
+  const text = renderLock(lock());
+  expect(parseLock(text, 'x.lock.yaml')).toEqual(lock());
+  expect(renderLock(parseLock(text, 'x.lock.yaml'))).toBe(text);
+});
+
+test('the order in which entries were added does not show', () => {
+  const other = lock();
+  other.runtime.packages = { peft: '0.21.2', torch: '2.13.0' };
+  expect(renderLock(other)).toBe(renderLock(lock()));
+});
+
+test('a lock that was edited by hand is refused, a comment or another line ending is not an edit', () => {
+  const text = renderLock(lock());
+  expect(() => parseLock(text.replace('torch: 2.13.0', 'torch: 2.14.0'), 'x')).toThrowError(
+    expect.objectContaining({ code: 'LOCK_EDITED' }),
+  );
+  expect(() => parseLock(text.replace(/lock_sha256: .*/, ''), 'x')).toThrowError(
+    expect.objectContaining({ code: 'LOCK_EDITED' }),
+  );
+  expect(parseLock(`# note\n${text.replaceAll('\n', '\r\n')}`, 'x')).toEqual(lock());
+});
+
+test('a lock of a newer mlx, and a file that is no lock, say so', () => {
+  expect(() => parseLock('lock: 2\n', 'x')).toThrowError(expect.objectContaining({ code: 'LOCK_NEWER' }));
+  expect(() => parseLock('a: [', 'x')).toThrowError(expect.objectContaining({ code: 'LOCK_INVALID' }));
+});
+
+test('nothing drifted: every row is ok', () => {
+  const rows = compareLock(lock(), lock());
+  expect(rows.every((row) => row.status === 'ok')).toBe(true);
+  expect(decisiveDrift(rows)).toEqual([]);
+});
+
+test.each<[string, (today: Lock) => void]>([
+  ['recipe.settings.lora.r', (today) => (today.recipe.settings['lora.r'] = '16')],
+  ['base_model.files.model.safetensors', (today) => (today.base_model.files['model.safetensors'] = hash('9'))],
+  ['base_model.commit', (today) => (today.base_model.commit = 'other')],
+  ['dataset.train.rows', (today) => (today.dataset.train.merkle_root = hash('9'))],
+  ['dataset.train.order', (today) => (today.dataset.train.file_sha256 = hash('9'))],
+  ['runtime.packages.torch', (today) => (today.runtime.packages['torch'] = '2.14.0')],
+  ['runtime.packages.numpy', (today) => (today.runtime.packages['numpy'] = '2.0.0')],
+  ['machine.cpu', (today) => (today.machine.cpu = 'another')],
+  ['determinism.seeds.seed', (today) => (today.determinism.seeds['seed'] = 43)],
+  ['determinism.environment.PYTHONHASHSEED', (today) => delete today.determinism.environment['PYTHONHASHSEED']],
+])('a change of %s is named, and nothing else', (field, change) => {
+  const today = lock();
+  change(today);
+  expect(decisiveDrift(compareLock(lock(), today)).map((row) => row.field)).toEqual([field]);
+});
+
+test('drift that is allowed by its field or a beginning of it does not stop a replay', () => {
+  const today = lock();
+  today.machine.cpu = 'another';
+  today.runtime.packages['torch'] = '2.14.0';
+  expect(decisiveDrift(compareLock(lock(), today, ['machine', 'runtime.packages.torch']))).toEqual([]);
+  expect(decisiveDrift(compareLock(lock(), today, ['machin'])).map((row) => row.field)).toContain('machine.cpu');
+});
+
+test('what one side did not record is unknown, not drift', () => {
+  const today = lock();
+  today.machine.driver = '580.1';
+  const row = compareLock(lock(), today).find(({ field }) => field === 'machine.driver');
+  expect(row?.status).toBe('unknown');
+});
