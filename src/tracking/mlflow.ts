@@ -121,9 +121,9 @@ function idOf(body: unknown): string {
 }
 
 function runOf(body: unknown): MlflowRun {
-  const info = member(member(body, 'run'), 'info');
-  const runId = field(info, 'run_id');
-  const artifactUri = field(info, 'artifact_uri');
+  const facts = member(member(body, 'run'), 'info');
+  const runId = field(facts, 'run_id');
+  const artifactUri = field(facts, 'artifact_uri');
   if (runId === undefined || artifactUri === undefined) throw unexpected('a run');
   return { runId, artifactUri };
 }
