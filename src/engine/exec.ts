@@ -25,40 +25,19 @@ const defaultGraceMs = 10_000;
 export async function runProgram(program: Program, options: RunOptions = {}): Promise<Exit> {
   if (options.signal?.aborted) return { status: 130, signal: null };
   const child = spawnProgram(program, options.ownGroup ?? false);
-  const pid = child.pid;
-  if (pid !== undefined) options.onStart?.(pid);
-  const unwatch = endOnAbort(child, options);
+  const watch = watchChild(child, options);
   try {
+    startListening(child, options, watch.kill);
     const [result] = await Promise.all([
       child,
-      readLines(child, 'stdout', options.onStdout),
-      readLines(child, 'stderr', options.onStderr),
+      readLines(child, 'stdout', options.onStdout, watch.kill),
+      readLines(child, 'stderr', options.onStderr, watch.kill),
     ]);
-    if (pid === undefined) throw missingProgram(program, result.cause ?? result);
+    if (child.pid === undefined) throw missingProgram(program, result.cause ?? result);
     return { status: result.exitCode ?? null, signal: result.signal ?? null };
   } finally {
-    unwatch();
+    watch.end();
   }
-}
-
-/**
- * Runs to the end on mlx's own terminal. A Ctrl-C there reaches the program by itself (same process group), so only
- * an abort of another kind is passed on; a second signal would stop it at once.
- */
-export async function runOnTerminal(program: Program, signal: AbortSignal): Promise<Exit> {
-  const child = execa(program.file, program.args, {
-    env: program.environment,
-    extendEnv: false,
-    ...(program.folder === undefined ? {} : { cwd: program.folder }),
-    stdio: 'inherit',
-    reject: false,
-  });
-  const passOn = (): void =>
-    void (signal.reason === 'SIGINT' && process.stdin.isTTY ? undefined : child.kill('SIGTERM'));
-  signal.addEventListener('abort', passOn, { once: true });
-  const result = await child;
-  signal.removeEventListener('abort', passOn);
-  return { status: result.exitCode ?? null, signal: result.signal ?? null };
 }
 
 /** What a program says in answer to a quick question; undefined when there is no such program. */
@@ -79,6 +58,26 @@ export async function askProgram(
   return { status: answer.exitCode ?? null, signal: answer.signal ?? null, stdout: answer.stdout };
 }
 
+/** Runs with this terminal as its own. A Ctrl-C reaches it from there; any other abort is handed on as SIGTERM. */
+export async function runOnTerminal(program: Program, signal: AbortSignal): Promise<Exit> {
+  const child = execa(program.file, program.args, {
+    env: program.environment,
+    extendEnv: false,
+    ...(program.folder === undefined ? {} : { cwd: program.folder }),
+    stdio: 'inherit',
+    reject: false,
+  });
+  const onAbort = () => {
+    // Two signals mean "stop at once" to mlx itself.
+    if (!(process.stdin.isTTY && signal.reason === 'SIGINT')) child.kill('SIGTERM');
+  };
+  signal.addEventListener('abort', onAbort, { once: true });
+  const result = await child;
+  signal.removeEventListener('abort', onAbort);
+  if (child.pid === undefined) throw missingProgram(program, result.cause ?? result);
+  return { status: result.exitCode ?? null, signal: result.signal ?? null };
+}
+
 type Child = ReturnType<typeof spawnProgram>;
 
 function spawnProgram(program: Program, ownGroup: boolean) {
@@ -90,17 +89,16 @@ function spawnProgram(program: Program, ownGroup: boolean) {
     buffer: false,
     reject: false,
     detached: ownGroup,
-    // execa ends a child when mlx exits, but not a detached one: see endOnAbort.
+    // execa ends a child when mlx exits, but not a detached one: see watchChild.
     cleanup: !ownGroup,
   });
 }
 
-/** @returns what ends the watching */
-function endOnAbort(child: Child, options: RunOptions): () => void {
+function watchChild(child: Child, options: RunOptions): { kill: () => void; end: () => void } {
   const { signal, graceMs = defaultGraceMs, ownGroup = false } = options;
   const pid = child.pid;
-  if (pid === undefined) return () => undefined;
-  const kill = () => (ownGroup ? killGroup(pid, 'SIGKILL') : child.kill('SIGKILL'));
+  if (pid === undefined) return { kill: () => undefined, end: () => undefined };
+  const kill = () => void (ownGroup ? killGroup(pid, 'SIGKILL') : child.kill('SIGKILL'));
   let deadline: NodeJS.Timeout | undefined;
   const onAbort = () => {
     // To the program alone: workers that die under it would look like a failure to it.
@@ -111,13 +109,39 @@ function endOnAbort(child: Child, options: RunOptions): () => void {
   if (ownGroup) child.once('exit', kill);
   if (ownGroup) process.once('exit', kill);
   signal?.addEventListener('abort', onAbort, { once: true });
-  return () => {
+  const end = () => {
     clearTimeout(deadline);
     signal?.removeEventListener('abort', onAbort);
     process.removeListener('exit', kill);
   };
+  return { kill, end };
 }
 
-async function readLines(child: Child, from: 'stdout' | 'stderr', onLine?: (line: string) => void): Promise<void> {
-  for await (const line of child.iterable({ from })) onLine?.(line);
+/** A program must not go on without a record of it, or without a listener. */
+function startListening(child: Child, options: RunOptions, kill: () => void): void {
+  try {
+    if (child.pid !== undefined) options.onStart?.(child.pid);
+  } catch (error) {
+    kill();
+    throw error;
+  }
+}
+
+/** Leaving the loop early would wait for the program's end: a listener that fails ends the program instead. */
+async function readLines(
+  child: Child,
+  from: 'stdout' | 'stderr',
+  onLine: ((line: string) => void) | undefined,
+  kill: () => void,
+): Promise<void> {
+  const failures: unknown[] = [];
+  for await (const line of child.iterable({ from })) {
+    try {
+      if (failures.length === 0) onLine?.(line);
+    } catch (error) {
+      failures.push(error);
+      kill();
+    }
+  }
+  if (failures.length > 0) throw failures[0];
 }

@@ -6,7 +6,7 @@ import { dirname, join, relative, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { Writable } from 'node:stream';
 
-import { extract } from 'tar-stream';
+import { extract, type Extract } from 'tar-stream';
 
 import { errorCode } from '../../errors.js';
 import { versionLayer } from './images.js';
@@ -58,8 +58,11 @@ async function checkLayer(file: string, digest: string): Promise<void> {
 async function extractLayer(file: string, folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const tar = extract();
-  // The loop must listen before anything is read: nothing may be awaited between these two lines.
-  const read = pipeline(createReadStream(file), tar);
+  // Who listens comes first: an entry that is read before that is lost.
+  await Promise.all([writeEntries(tar, folder), pipeline(createReadStream(file), tar)]);
+}
+
+async function writeEntries(tar: Extract, folder: string): Promise<void> {
   for await (const entry of tar) {
     const path = join(folder, relative(versionRoot, entry.header.name));
     if (entry.header.type !== 'file' || !path.startsWith(folder + sep)) {
@@ -69,5 +72,4 @@ async function extractLayer(file: string, folder: string): Promise<void> {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     await pipeline(entry, createWriteStream(path, { mode: 0o600, flush: true }));
   }
-  await read;
 }

@@ -91,3 +91,17 @@ test('nothing is started once the signal is aborted', async () => {
   expect(exit.status).toBe(130);
   expect(existsSync(file) ? readFileSync(file, 'utf8') : '').toBe('');
 });
+
+test('when a listener fails the program is ended and the failure goes on', async () => {
+  let child = 0;
+  const running = runProgram(shell('echo $$; exec sleep 600'), {
+    ownGroup: true,
+    onStdout: (line) => {
+      child = Number(line);
+      throw new Error('ledger is full');
+    },
+  });
+
+  await expect(running).rejects.toThrow('ledger is full');
+  expect(ownerOf(child)).toBeUndefined();
+});
