@@ -1,6 +1,6 @@
 // Opens the ledger: SQLite with the settings that make an acknowledged row survive a power cut.
 // Source of the settings: https://www.sqlite.org/pragma.html#pragma_synchronous and https://www.sqlite.org/wal.html
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import Database from 'better-sqlite3';
@@ -24,6 +24,17 @@ export function openLedger(file: string): Ledger {
     database.pragma('foreign_keys = ON');
     checkSqliteVersion(database);
     migrate(database, file);
+    return { database, file, close: () => database.close() };
+  } catch (error) {
+    throw wrapSqliteError(error, file);
+  }
+}
+
+/** For the gateway, which must never hold up, or change, a ledger. @returns undefined while there is no ledger yet */
+export function openLedgerForReading(file: string): Ledger | undefined {
+  if (!existsSync(file)) return undefined;
+  try {
+    const database = new Database(file, { timeout: 10_000, readonly: true });
     return { database, file, close: () => database.close() };
   } catch (error) {
     throw wrapSqliteError(error, file);

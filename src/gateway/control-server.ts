@@ -1,0 +1,54 @@
+// The control side of the running gateway: a unix socket that only its user can open.
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import { dirname } from 'node:path';
+
+import { errorMessage } from '../errors.js';
+import type { GatewayState } from './control-api.js';
+
+export type Controls = {
+  state: () => GatewayState;
+  /** Reads the routes anew; requests that come after it take them. */
+  reload: () => void;
+  stop: () => void;
+};
+
+/** Whoever calls this owns the gateway's port already, so a socket file that is there belongs to nobody. */
+export async function serveControls(socketPath: string, controls: Controls): Promise<Server> {
+  mkdirSync(dirname(socketPath), { recursive: true, mode: 0o700 });
+  rmSync(socketPath, { force: true });
+  const server = createServer((incoming, outgoing) => {
+    incoming.resume();
+    answer(`${incoming.method} ${incoming.url}`, controls, outgoing);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(socketPath, resolve);
+  });
+  chmodSync(socketPath, 0o600);
+  return server;
+}
+
+function answer(call: string, controls: Controls, outgoing: ServerResponse): void {
+  try {
+    switch (call) {
+      case 'GET /state':
+        return reply(outgoing, 200, controls.state());
+      case 'POST /reload':
+        controls.reload();
+        return reply(outgoing, 200, controls.state());
+      case 'POST /stop':
+        reply(outgoing, 202, controls.state());
+        return controls.stop();
+      default:
+        return reply(outgoing, 404, { message: `No such control: ${call}` });
+    }
+  } catch (error) {
+    reply(outgoing, 500, { message: errorMessage(error) });
+  }
+}
+
+function reply(outgoing: ServerResponse, status: number, value: unknown): void {
+  outgoing.writeHead(status, { 'content-type': 'application/json', connection: 'close' });
+  outgoing.end(JSON.stringify(value));
+}

@@ -1,0 +1,112 @@
+// Makes sure that this project's gateway runs, detached from the command; and stops it. Touches .mlx/run/gateway.json,
+// gateway.log, gateway.out and the control socket.
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+
+import { packageRoot, type Paths } from '../config/paths.js';
+import { startDetached } from '../engine/detached.js';
+import { endGroup } from '../engine/group.js';
+import { lastText } from '../engine/lines.js';
+import { ownerIsAlive } from '../engine/owner.js';
+import { errorCode, MlxError } from '../errors.js';
+import { gatewayOwnerFile, type GatewayState } from './control-api.js';
+import { gatewayControl, type GatewayControl } from './control.js';
+
+export type GatewayEdges = {
+  paths: Pick<Paths, 'project' | 'run' | 'sockets'>;
+  port: number;
+  environment: NodeJS.ProcessEnv;
+  /** Says who holds a port of this machine, if that can be known. */
+  portHolder: (port: number) => Promise<string | undefined>;
+};
+
+const startTimeoutMs = 20_000;
+const stopTimeoutMs = 90_000;
+const mark = 'gateway';
+
+/** Idempotent. A gateway on another port than the configured one is replaced. @throws MlxError PORT_TAKEN, GATEWAY_FAILED */
+export async function ensureGateway(edges: GatewayEdges): Promise<{ control: GatewayControl; state: GatewayState }> {
+  const control = gatewayControl(edges.paths.sockets);
+  const running = await control.state();
+  if (running?.port === edges.port) return { control, state: running };
+  if (running) await stopGateway(edges.paths);
+  const outFile = join(edges.paths.run, 'gateway.out');
+  rmSync(outFile, { force: true });
+  // The gateway itself writes down who it is, once the port is its own.
+  const owner = await startDetached(gatewayProgram(edges, outFile), () => undefined);
+  const state = await waitForState(control, owner);
+  if (state) return { control, state };
+  throw await startFailure(edges, outFile);
+}
+
+/** @returns false when none ran */
+export async function stopGateway(paths: Pick<Paths, 'run' | 'sockets'>): Promise<boolean> {
+  const owner = readOwner(paths);
+  const asked = await gatewayControl(paths.sockets).requestStop();
+  const deadlineMs = Date.now() + stopTimeoutMs;
+  while (owner !== undefined && asked && ownerIsAlive(owner) && Date.now() < deadlineMs) await pause(20);
+  const ended = owner !== undefined && ownerIsAlive(owner) ? await endGroup(owner, mark, 2_000) : false;
+  return asked || ended;
+}
+
+/** The gateway needs no secret and no proxy: its environment holds none. */
+function gatewayProgram(edges: GatewayEdges, outFile: string) {
+  const { PATH, HOME, TMPDIR, XDG_RUNTIME_DIR, MLX_HOME } = edges.environment;
+  const kept = Object.entries({ PATH, HOME, TMPDIR, XDG_RUNTIME_DIR, MLX_HOME }).filter(
+    ([, value]) => value !== undefined,
+  );
+  const { project } = edges.paths;
+  return {
+    file: process.execPath,
+    args: [
+      join(packageRoot(), 'bin', 'mlx.js'),
+      'gateway',
+      'start',
+      '--foreground',
+      '--port',
+      String(edges.port),
+      '--project',
+      project,
+    ],
+    environment: Object.fromEntries(kept),
+    folder: project,
+    mark,
+    logFile: outFile,
+  };
+}
+
+/** Another command may have started one at the same moment: then that one answers, and ours ends by itself. */
+async function waitForState(control: GatewayControl, owner: string): Promise<GatewayState | undefined> {
+  const deadlineMs = Date.now() + startTimeoutMs;
+  while (Date.now() < deadlineMs) {
+    const state = await control.state();
+    if (state) return state;
+    if (!ownerIsAlive(owner)) return control.state();
+    await pause(20);
+  }
+  return undefined;
+}
+
+async function startFailure(edges: GatewayEdges, outFile: string): Promise<MlxError> {
+  const holder = await edges.portHolder(edges.port);
+  if (holder !== undefined) {
+    return new MlxError('PORT_TAKEN', `Port ${edges.port}, where the gateway should listen, is taken by ${holder}.`, {
+      hint: 'Stop that, or choose another port: gateway.port in mlx.yaml (or MLX_GATEWAY_PORT)',
+    });
+  }
+  const lines = await lastText(outFile, 10);
+  return new MlxError('GATEWAY_FAILED', `The gateway did not start.${lines === '' ? '' : ` It said:\n${lines}`}`, {
+    hint: 'Run it in front of you to see more: mlx gateway start --foreground',
+  });
+}
+
+function readOwner(paths: Pick<Paths, 'run'>): string | undefined {
+  try {
+    const { owner } = JSON.parse(readFileSync(gatewayOwnerFile(paths.run), 'utf8')) as { owner?: string };
+    return owner;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}

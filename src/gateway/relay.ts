@@ -1,0 +1,67 @@
+// The bytes of an answer from a model server to the client. Pulled by the client's side, so a slow reader slows the server.
+import { errorCode, errorMessage } from '../errors.js';
+import type { Endpoint } from './endpoints.js';
+import type { GatewayRequest } from './exchange.js';
+import { errorEvent } from './openai-error.js';
+import { cutEvents, streamEnding } from './sse.js';
+
+/** The first chunk was taken already, to see that there is one. */
+export type Chunks = { first: IteratorResult<Uint8Array>; rest: AsyncIterator<Uint8Array> };
+
+const doneEvent = Buffer.from('data: [DONE]\n\n');
+
+/** Throws where the server broke off: the connection to the client is then torn down, never ended as if it were whole. */
+export async function* relayPlain(chunks: Chunks): AsyncGenerator<Uint8Array> {
+  for (let next = chunks.first; next.done !== true; next = await chunks.rest.next()) yield next.value;
+}
+
+/**
+ * Whole events, byte for byte. A server that breaks off, or ends without having finished its answer, becomes an error
+ * event; one that finished but left out `[DONE]` (as transformers' server does) gets it appended.
+ */
+export async function* relayEvents(
+  chunks: Chunks,
+  endpoint: Endpoint,
+  request: GatewayRequest,
+): AsyncGenerator<Uint8Array> {
+  const cutter = cutEvents();
+  try {
+    for await (const chunk of relayPlain(chunks)) {
+      const whole = cutter.push(chunk);
+      if (whole.length > 0) yield whole;
+    }
+  } catch (error) {
+    if (request.signal.aborted) throw error;
+    yield broken(request, errorCode(error) ?? errorMessage(error));
+    return;
+  }
+  if (endpoint.streamEnd === 'plain') {
+    if (cutter.rest().length > 0) yield cutter.rest();
+    return;
+  }
+  // A last event without its empty line: the server ended cleanly, so it is whole.
+  if (cutter.rest().length > 0) yield cutter.push(Buffer.from('\n\n'));
+  yield* ending(cutter.tail(), request);
+}
+
+function* ending(tail: string, request: GatewayRequest): Generator<Uint8Array> {
+  switch (streamEnding(tail)) {
+    case 'done':
+    case 'error':
+      return;
+    case 'finished':
+      yield doneEvent;
+      return;
+    case 'cut':
+      yield broken(request, 'ended without finishing its answer');
+  }
+}
+
+function broken(request: GatewayRequest, failure: string): Buffer {
+  request.trace.failure = failure;
+  return errorEvent({
+    type: 'server_error',
+    code: 'upstream_failed',
+    message: 'The model server broke off in the middle of its answer; what came before is not whole.',
+  });
+}
