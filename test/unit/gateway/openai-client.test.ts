@@ -36,9 +36,10 @@ function answer(call: Call): void {
   const { stream, messages } = JSON.parse(call.body) as { stream?: boolean; messages: { content: string }[] };
   if (!stream) return answerJson(call, 'billing');
   call.answer.writeHead(200, sse);
-  call.answer.write(chunkEvent('bil') + chunkEvent('ling'));
-  if (messages[0]?.content === 'break') call.answer.destroy();
-  else call.answer.end(chunkEvent('', 'stop'));
+  call.answer.write(chunkEvent('bil') + chunkEvent('ling'), () => {
+    if (messages[0]?.content === 'break') call.answer.destroy();
+    else call.answer.end(chunkEvent('', 'stop'));
+  });
 }
 
 function ask(content: string) {
