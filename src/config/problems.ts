@@ -93,7 +93,8 @@ function nounOf(value: unknown): string {
   if (typeof value === 'string') return `the text '${value.length > 60 ? `${value.slice(0, 57)}...` : value}'`;
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'a group of keys';
-  return String(value);
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  return 'a group of keys';
 }
 
 function unknownKey(key: string, known: readonly string[]): string {
