@@ -34,7 +34,7 @@ export const run: CommandModule['run'] = async (context, _args, flags) => {
   const runProgram = programRunner({ engine: engine.kind, environment, signal: context.signal });
   const edges = { ...context, environment };
   const report = await runDemo(edges, engine, { keep: flags['keep'] === true, folder, runProgram });
-  return outcome(report, renderDemo);
+  return outcome(report, (value) => renderDemo(value, context.output.columns));
 };
 
 /** The project is not there yet: its engine is chosen from the defaults, the flag and MLX_ENGINE. */

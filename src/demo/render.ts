@@ -1,80 +1,76 @@
 // The end of the demo: figures first, then what to do next.
-import { renderTable } from '../output/table.js';
-import type { DemoReport, VersionReport } from './demo.js';
+import pc from 'picocolors';
 
-export function renderDemo(report: DemoReport): string {
+import { formatDuration, formatNumber, formatShare } from '../output/numbers.js';
+import { renderTable, type Column } from '../output/table.js';
+import type { DemoReport, StepReport, VersionReport } from './demo.js';
+
+export function renderDemo(report: DemoReport, width: number): string {
   return [
+    pc.bold('\nOn held-out rows, which no version was trained on'),
+    renderTable(scoreColumns, scores(report.versions), width),
+    pc.bold('\nSwitches while a client kept asking'),
+    renderTable(switchColumns, report.steps.filter(underTraffic), width),
+    pc.bold('\nTime'),
+    renderTable(timeColumns, [...report.steps, { title: 'the whole loop', durationMs: report.durationMs }], width),
     '',
-    renderScores(report.versions),
-    '',
-    renderSwitches(report),
-    '',
-    renderTimes(report),
-    '',
-    `The whole loop took ${seconds(report.durationMs)} with the ${report.engine} engine.`,
     report.kept
-      ? `Everything still runs. Go on in ${report.project}: mlx status · mlx chat · mlx down`
-      : `Nothing was left running. The project stays in ${report.project}: mlx runs ls · mlx serve tickets@production`,
+      ? `Everything still runs. Go on in ${report.project}: mlx status, mlx chat, mlx down`
+      : `Nothing was left running. The project stays in ${report.project}: mlx runs ls, mlx serve tickets@production`,
   ].join('\n');
 }
 
-function renderScores(versions: VersionReport[]): string {
-  const first = versions[0]?.metrics ?? {};
-  const rows = [
-    [
-      'base model',
-      number(first['held_out/base/loss']),
-      number(first['held_out/base/perplexity']),
-      percent(first['held_out/base/exact_match']),
-    ],
-    ...versions.map(({ version, metrics }) => [
-      version,
-      number(metrics['held_out/tuned/loss']),
-      number(metrics['held_out/tuned/perplexity']),
-      percent(metrics['held_out/tuned/exact_match']),
-    ]),
-  ];
-  return renderTable(['held-out rows', 'loss', 'perplexity', 'exact match'], rows);
+type Score = {
+  subject: string;
+  loss: number | undefined;
+  perplexity: number | undefined;
+  exactMatch: number | undefined;
+};
+
+/** The base model once, then each version. */
+function scores(versions: VersionReport[]): Score[] {
+  const score = (subject: string, metrics: Record<string, number>, scored: 'base' | 'tuned'): Score => ({
+    subject,
+    loss: metrics[`held_out/${scored}/loss`],
+    perplexity: metrics[`held_out/${scored}/perplexity`],
+    exactMatch: metrics[`held_out/${scored}/exact_match`],
+  });
+  const base = versions.slice(0, 1).map(({ metrics }) => score('base model', metrics, 'base'));
+  return [...base, ...versions.map(({ version, metrics }) => score(version, metrics, 'tuned'))];
 }
 
-function renderSwitches(report: DemoReport): string {
-  const rows = report.steps.flatMap(({ command, traffic, durationMs }) =>
-    traffic === undefined
-      ? []
-      : [
-          [
-            command.split(' ').slice(0, 3).join(' '),
-            seconds(durationMs),
-            String(traffic.answered),
-            String(traffic.failed),
-            byVersion(traffic.byVersion),
-          ],
-        ],
-  );
-  return renderTable(['switch under traffic', 'took', 'answered', 'lost', 'answered by'], rows);
+const scoreColumns: Column<Score>[] = [
+  { title: 'model', cell: ({ subject }) => subject },
+  { title: 'loss', cell: ({ loss }) => figure(loss, formatNumber), align: 'right' },
+  { title: 'perplexity', cell: ({ perplexity }) => figure(perplexity, formatNumber), align: 'right' },
+  { title: 'exact match', cell: ({ exactMatch }) => figure(exactMatch, formatShare), align: 'right' },
+];
+
+type SwitchReport = StepReport & { traffic: NonNullable<StepReport['traffic']> };
+
+function underTraffic(step: StepReport): step is SwitchReport {
+  return step.traffic !== undefined;
 }
 
-function renderTimes(report: DemoReport): string {
-  return renderTable(
-    ['step', 'took'],
-    report.steps.map(({ title, durationMs }) => [title, seconds(durationMs)]),
-  );
-}
+const switchColumns: Column<SwitchReport>[] = [
+  { title: 'switch', cell: ({ command }) => command.split(' ').slice(0, 3).join(' ') },
+  { title: 'took', cell: ({ durationMs }) => formatDuration(durationMs), align: 'right' },
+  { title: 'answered', cell: ({ traffic }) => String(traffic.answered), align: 'right' },
+  { title: 'lost', cell: ({ traffic }) => String(traffic.failed), align: 'right' },
+  { title: 'answered by', cell: ({ traffic }) => byVersion(traffic.byVersion), dropFirst: 1 },
+];
+
+const timeColumns: Column<Pick<StepReport, 'title' | 'durationMs'>>[] = [
+  { title: 'step', cell: ({ title }) => title },
+  { title: 'took', cell: ({ durationMs }) => formatDuration(durationMs), align: 'right' },
+];
 
 function byVersion(counts: Record<string, number>): string {
   return Object.entries(counts)
-    .map(([version, count]) => `${version} ${count}x`)
+    .map(([version, count]) => `${version} ${count} times`)
     .join(', ');
 }
 
-function seconds(durationMs: number): string {
-  return `${(durationMs / 1000).toFixed(1)} s`;
-}
-
-function number(value: number | undefined): string {
-  return value === undefined ? '--' : value.toPrecision(3);
-}
-
-function percent(value: number | undefined): string {
-  return value === undefined ? '--' : `${(100 * value).toFixed(1)} %`;
+function figure(value: number | undefined, format: (value: number) => string): string {
+  return value === undefined ? '--' : format(value);
 }
