@@ -6,12 +6,13 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
 import { MlxError } from '../errors.js';
+import { safetensorsProblem } from '../privacy/safetensors.js';
 import type { RunFolder } from './run-folder.js';
 
 /** Weights as safetensors; beside them only what is plainly text. No pickle, no Python, no links. */
 const allowedEndings = ['.safetensors', '.json', '.jinja', '.txt', '.md', '.model'];
 
-/** @throws MlxError ADAPTER_MISSING, ADAPTER_UNSAFE */
+/** @throws MlxError ADAPTER_MISSING, ADAPTER_UNSAFE (also for a broken file) */
 export async function hashTrainedWeights(folder: RunFolder, output: 'adapter' | 'model'): Promise<string> {
   const place = output === 'adapter' ? folder.adapter : folder.model;
   if (!existsSync(place)) throw missing(place);
@@ -19,6 +20,7 @@ export async function hashTrainedWeights(folder: RunFolder, output: 'adapter' | 
   const weights = readdirSync(place).filter((name) => name.endsWith('.safetensors'));
   if (output === 'adapter' && !weights.includes('adapter_model.safetensors')) throw missing(place);
   if (weights.length === 0) throw missing(place);
+  await refuseBroken(place, weights);
   return hashFiles(place, weights.sort());
 }
 
@@ -48,6 +50,17 @@ function refuseUnsafe(place: string): void {
       `The trainer left ${join(entry.parentPath, entry.name)}, which is neither safetensors nor plain text.`,
       { hint: 'Nothing will load this folder. Look at it by hand, then delete the run: mlx runs rm' },
     );
+  }
+}
+
+/** A disk that ran full, or a process that was killed while it wrote, leaves half a file. */
+async function refuseBroken(place: string, weights: readonly string[]): Promise<void> {
+  for (const name of weights) {
+    const problem = await safetensorsProblem(join(place, name));
+    if (problem === undefined) continue;
+    throw new MlxError('ADAPTER_UNSAFE', `The trainer left a broken file: ${join(place, name)} ${problem}.`, {
+      hint: 'Nothing will load this folder. See what happened: mlx runs logs latest',
+    });
   }
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
 
-import { recordDatasets, recordMetrics, recordParams, type Metric } from '../../../src/ledger/metrics.js';
+import { recordDatasets, recordParams, type Metric } from '../../../src/ledger/metrics.js';
 import { findRun, insertRun, updateRun } from '../../../src/ledger/runs.js';
 import { startMirror } from '../../../src/tracking/mirror.js';
 import { scratchFolder } from '../engine/scratch.js';

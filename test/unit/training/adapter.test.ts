@@ -5,31 +5,33 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 import { hashTrainedWeights } from '../../../src/training/adapter.js';
-import { startedRun } from './examples.js';
+import { startedRun, tinyWeights } from './examples.js';
 
-function adapterWith(files: Record<string, string>) {
+const weights = tinyWeights('one');
+
+function adapterWith(files: Record<string, string | Buffer>) {
   const { folder } = startedRun();
   mkdirSync(folder.adapter, { recursive: true });
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder.adapter, name), text);
   return folder;
 }
 
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+const sha256 = (text: string | Buffer): string => createHash('sha256').update(text).digest('hex');
 
 describe('trained weights', () => {
   it('are named by the hash of the weights alone', async () => {
-    const one = adapterWith({ 'adapter_model.safetensors': 'weights', 'adapter_config.json': '{"a":1}' });
-    const other = adapterWith({ 'adapter_model.safetensors': 'weights', 'adapter_config.json': '{"b":2}' });
-    expect(await hashTrainedWeights(one, 'adapter')).toBe(sha256('weights'));
-    expect(await hashTrainedWeights(other, 'adapter')).toBe(sha256('weights'));
+    const one = adapterWith({ 'adapter_model.safetensors': weights, 'adapter_config.json': '{"a":1}' });
+    const other = adapterWith({ 'adapter_model.safetensors': weights, 'adapter_config.json': '{"b":2}' });
+    expect(await hashTrainedWeights(one, 'adapter')).toBe(sha256(weights));
+    expect(await hashTrainedWeights(other, 'adapter')).toBe(sha256(weights));
   });
 
   it('of a whole model in parts are named by all parts', async () => {
     const { folder } = startedRun();
     mkdirSync(folder.model);
-    writeFileSync(join(folder.model, 'model-00002.safetensors'), 'two');
-    writeFileSync(join(folder.model, 'model-00001.safetensors'), 'one');
-    const lines = `${sha256('one')}  model-00001.safetensors\n${sha256('two')}  model-00002.safetensors\n`;
+    writeFileSync(join(folder.model, 'model-00002.safetensors'), tinyWeights('two'));
+    writeFileSync(join(folder.model, 'model-00001.safetensors'), tinyWeights('one'));
+    const lines = `${sha256(tinyWeights('one'))}  model-00001.safetensors\n${sha256(tinyWeights('two'))}  model-00002.safetensors\n`;
     expect(await hashTrainedWeights(folder, 'model')).toBe(sha256(lines));
   });
 
@@ -40,7 +42,12 @@ describe('trained weights', () => {
   });
 
   it.each(['training_args.bin', 'model.pt', 'custom.py', 'state.pkl'])('beside %s are refused', async (name) => {
-    const folder = adapterWith({ 'adapter_model.safetensors': 'weights', [name]: 'x' });
+    const folder = adapterWith({ 'adapter_model.safetensors': weights, [name]: 'x' });
+    await expect(hashTrainedWeights(folder, 'adapter')).rejects.toMatchObject({ code: 'ADAPTER_UNSAFE' });
+  });
+
+  it('that were cut off while they were written are refused', async () => {
+    const folder = adapterWith({ 'adapter_model.safetensors': weights.subarray(0, weights.length - 3) });
     await expect(hashTrainedWeights(folder, 'adapter')).rejects.toMatchObject({ code: 'ADAPTER_UNSAFE' });
   });
 

@@ -51,3 +51,11 @@ export function startedRun(id = 'tickets-000001'): { ledger: Ledger; id: string;
 
 /** No process has had this pid at that time. */
 export const deadOwner = '4194303:1:00000000';
+
+/** The smallest whole safetensors file: a header with one note, and no tensor. */
+export function tinyWeights(note: string): Buffer {
+  const header = Buffer.from(JSON.stringify({ __metadata__: { note } }));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  return Buffer.concat([length, header]);
+}

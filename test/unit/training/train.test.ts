@@ -1,0 +1,294 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { describe, expect, it } from 'vitest';
+
+import { projectPaths } from '../../../src/config/paths.js';
+import type { EngineKind } from '../../../src/engine/engine.js';
+import { currentOwner, ownerOf } from '../../../src/engine/owner.js';
+import { MlxError } from '../../../src/errors.js';
+import { latestMetrics, runDatasets, runParams } from '../../../src/ledger/metrics.js';
+import { openLedger } from '../../../src/ledger/open.js';
+import { findRun, insertRun, listRuns } from '../../../src/ledger/runs.js';
+import { train, type TrainEdges, type TrainRequest } from '../../../src/training/train.js';
+import { scratchFolder } from '../engine/scratch.js';
+import { deadOwner, newRun, tinyWeights } from './examples.js';
+import { fakeEngine, goodTrainer, step, writeCheckpoint, type FakeEngine } from './fake-engine.js';
+
+const recipeYaml = `base_model: { path: base }
+dataset: { train: data/train.jsonl, held_out: data/held-out.jsonl }
+`;
+
+function project() {
+  const folder = scratchFolder();
+  const file = (path: string, content: string | Buffer): void => {
+    mkdirSync(join(folder, path, '..'), { recursive: true });
+    writeFileSync(join(folder, path), content);
+  };
+  const row = (question: string): string => `${JSON.stringify({ prompt: question, completion: '{"a":1}' })}\n`;
+  file('mlx.yaml', '');
+  file('recipes/tickets.yaml', recipeYaml);
+  file('data/train.jsonl', row('one') + row('two') + row('three'));
+  file('data/held-out.jsonl', row('four'));
+  file('base/config.json', '{}');
+  file('base/model.safetensors', tinyWeights('base'));
+  const paths = projectPaths(folder, { HOME: folder });
+  return { folder, file, paths, ledger: openLedger(paths.ledgerFile) };
+}
+
+function edgesOf(
+  { paths, ledger }: ReturnType<typeof project>,
+  engine: FakeEngine,
+  signal = new AbortController().signal,
+) {
+  const notes: string[] = [];
+  const kinds: (EngineKind | undefined)[] = [];
+  const edges: TrainEdges = {
+    paths,
+    ledger,
+    config: { gpu: 'off', mlflow: { enabled: false, port: 1, trackingUri: undefined, experiment: 'mlx' } },
+    environment: {},
+    engine: (kind) => {
+      kinds.push(kind);
+      return Promise.resolve(engine);
+    },
+    now: () => new Date(),
+    signal,
+    onProgress: () => undefined,
+    onEvent: () => undefined,
+    note: (line) => notes.push(line),
+  };
+  return { edges, notes, kinds };
+}
+
+const tickets: TrainRequest = { recipe: 'tickets', overrides: [] };
+
+describe('a training', () => {
+  it('ends as a finished run with everything that happened', async () => {
+    const place = project();
+    const engine = fakeEngine();
+    const run = await train(edgesOf(place, engine).edges, { ...tickets, overrides: ['lora.r=4'] });
+
+    expect(run).toMatchObject({
+      state: 'finished',
+      owner: null,
+      seal: 'namespace',
+      steps: 2,
+      tokens: 64,
+      device: 'cpu: AMD EPYC',
+      runtime: 'lock-1',
+      errorCode: null,
+    });
+    expect(run.id).toMatch(/^tickets-[0-9a-f]{6}$/);
+    expect(run.adapterSha256).toMatch(/^[0-9a-f]{64}$/);
+    expect(latestMetrics(place.ledger, run.id)).toMatchObject({
+      'train/loss': 1.5,
+      'held_out/base/exact_match': 0,
+      'held_out/tuned/exact_match': 0.8,
+      'train/final_loss': 2,
+      wrapper_ms: expect.any(Number),
+    });
+    expect(runParams(place.ledger, run.id)).toMatchObject({ 'lora.r': '4', 'versions.torch': '2.13.0' });
+    expect(runDatasets(place.ledger, run.id).map(({ split, rows }) => [split, rows])).toEqual([
+      ['held_out', 1],
+      ['train', 3],
+    ]);
+    const folder = join(place.paths.runs, run.id);
+    expect(readdirSync(folder).sort()).toEqual([
+      'data',
+      'events.jsonl',
+      'examples.json',
+      'out',
+      'recipe.json',
+      'spec.json',
+      'trainer.log',
+    ]);
+    expect(JSON.parse(readFileSync(join(folder, 'spec.json'), 'utf8'))).toMatchObject({
+      run_id: run.id,
+      lora: { r: 4 },
+    });
+    expect(engine.jobs.map(({ network, gpu }) => ({ network, gpu }))).toEqual([{ network: 'none', gpu: false }]);
+  });
+
+  it('is in the ledger, running and owned, while the trainer works', async () => {
+    const place = project();
+    const states: unknown[] = [];
+    const engine = fakeEngine((inside) => {
+      states.push(
+        listRuns(place.ledger, { sort: 'started', descending: true, limit: 9 }).map(({ state, owner }) => [
+          state,
+          owner,
+        ]),
+      );
+      return goodTrainer(inside);
+    });
+    await train(edgesOf(place, engine).edges, tickets);
+    expect(states).toEqual([[['running', currentOwner()]]]);
+  });
+
+  it.each([
+    ['an unknown recipe', { recipe: 'nothing', overrides: [] }, 'RECIPE_NOT_FOUND'],
+    ['a wrong setting', { recipe: 'tickets', overrides: ['lora.rank=4'] }, 'RECIPE_INVALID'],
+    ['missing data', { recipe: 'tickets', overrides: ['dataset.train=gone.jsonl'] }, 'DATA_NOT_FOUND'],
+    ['a missing base model', { recipe: 'tickets', overrides: ['base_model.path=gone'] }, 'NOT_FOUND'],
+  ])('that cannot begin because of %s leaves nothing behind', async (_why, request, code) => {
+    const place = project();
+    await expect(train(edgesOf(place, fakeEngine()).edges, request)).rejects.toMatchObject({ code });
+    expect(listRuns(place.ledger, { sort: 'started', descending: true, limit: 9 })).toEqual([]);
+    expect(existsSync(place.paths.runs) ? readdirSync(place.paths.runs) : []).toEqual([]);
+  });
+
+  it('that says it finished but left no adapter has failed', async () => {
+    const place = project();
+    const engine = fakeEngine(({ say }) => {
+      say({
+        event: 'result',
+        steps: 1,
+        train_loss: 1,
+        tokens: 1,
+        train_duration_ms: 1,
+        duration_ms: 1,
+        peak_memory_gib: 1,
+        output: 'adapter',
+      });
+      return {};
+    });
+    expect(await train(edgesOf(place, engine).edges, tickets)).toMatchObject({
+      state: 'failed',
+      errorCode: 'ADAPTER_MISSING',
+      adapterSha256: null,
+    });
+  });
+
+  it('that fails in the trainer keeps its code, its message and a hint', async () => {
+    const place = project();
+    const engine = fakeEngine(({ say }) => {
+      say({ event: 'error', code: 'OUT_OF_MEMORY', message: 'tried to allocate 2 GiB' });
+      return { status: 1 };
+    });
+    const run = await train(edgesOf(place, engine).edges, tickets);
+    expect(run).toMatchObject({ state: 'failed', errorCode: 'OUT_OF_MEMORY', owner: null });
+    expect(run.errorHint).toContain('per_device_train_batch_size=4');
+  });
+
+  it('whose engine goes away is a failed run, not a crash', async () => {
+    const place = project();
+    const engine = fakeEngine(() => {
+      throw new MlxError('DOCKER_UNREACHABLE', 'The Engine stopped answering.', { hint: 'Start it.' });
+    });
+    expect(await train(edgesOf(place, engine).edges, tickets)).toMatchObject({
+      state: 'failed',
+      errorCode: 'DOCKER_UNREACHABLE',
+      errorHint: 'Start it.',
+    });
+  });
+});
+
+describe('stop and resume', () => {
+  const stoppable = ({ folder, say, waitForStop }: Parameters<typeof goodTrainer>[0]) => {
+    say(step(1, 2.5));
+    return waitForStop().then(() => {
+      writeCheckpoint(folder('out'), 1);
+      say({ event: 'stopped', step: 1 });
+      return { status: 130 };
+    });
+  };
+
+  it('a stopped run keeps its steps and goes on under the same id, with what it stored', async () => {
+    const place = project();
+    const ctrlC = new AbortController();
+    const engine = fakeEngine(stoppable);
+    const { edges } = edgesOf(place, engine, ctrlC.signal);
+    const ending = train({ ...edges, onEvent: ({ event }) => void (event === 'step' && ctrlC.abort()) }, tickets);
+    const stopped = await ending;
+    expect(stopped).toMatchObject({ state: 'stopped', errorCode: 'INTERRUPTED' });
+    expect(stopped.errorHint).toBe(`Go on from the last checkpoint: mlx train --resume ${stopped.id}`);
+    expect(latestMetrics(place.ledger, stopped.id)['train/loss']).toBe(2.5);
+
+    place.file('recipes/tickets.yaml', 'nonsense');
+    place.file('data/train.jsonl', '');
+    engine.trainer = goodTrainer;
+    const again = edgesOf(place, engine);
+    const finished = await train(again.edges, { recipe: undefined, overrides: [], resume: stopped.id });
+    expect(finished).toMatchObject({
+      id: stopped.id,
+      state: 'finished',
+      errorCode: null,
+      startedAtMs: stopped.startedAtMs,
+    });
+    expect(again.kinds).toContain('host');
+    expect(engine.jobs.map(({ argv }) => argv.includes('--resume'))).toEqual([false, true]);
+  });
+
+  it('a finished run is not resumed', async () => {
+    const place = project();
+    const { edges } = edgesOf(place, fakeEngine());
+    const run = await train(edges, tickets);
+    await expect(train(edges, { recipe: undefined, overrides: [], resume: run.id })).rejects.toMatchObject({
+      code: 'USAGE',
+    });
+  });
+
+  it('a run whose rows were changed is not resumed, and stays as it was', async () => {
+    const place = project();
+    const engine = fakeEngine(() => ({ status: 1 }));
+    const { edges } = edgesOf(place, engine);
+    const failed = await train(edges, tickets);
+    writeFileSync(join(place.paths.runs, failed.id, 'data', 'train.jsonl'), '{}\n');
+    await expect(train(edges, { recipe: undefined, overrides: [], resume: failed.id })).rejects.toMatchObject({
+      code: 'DATA_INVALID',
+    });
+    expect(findRun(place.ledger, failed.id)).toEqual(failed);
+  });
+});
+
+describe('one training at a time', () => {
+  it('a second one is refused while the first lives, and named', async () => {
+    const place = project();
+    insertRun(place.ledger, newRun('other-000001', livingOwner()));
+    const { edges } = edgesOf(place, fakeEngine());
+    await expect(train(edges, tickets)).rejects.toMatchObject({
+      code: 'BUSY',
+      exitStatus: 7,
+      message: expect.stringContaining('other-000001'),
+    });
+  });
+
+  it('a run whose mlx died becomes lost, its job is ended, and the next training begins', async () => {
+    const place = project();
+    insertRun(place.ledger, newRun('other-000001', deadOwner));
+    const engine = fakeEngine();
+    engine.leftovers.add('other-000001');
+    const { edges, notes } = edgesOf(place, engine);
+    expect(await train(edges, tickets)).toMatchObject({ state: 'finished' });
+    expect(findRun(place.ledger, 'other-000001')).toMatchObject({
+      state: 'lost',
+      owner: null,
+      errorCode: 'OWNER_DIED',
+    });
+    expect(engine.leftovers.size).toBe(0);
+    expect(notes.join('\n')).toContain('mlx train --resume other-000001');
+    expect(notes.join('\n')).toContain('has been ended');
+  });
+
+  it('a dead run whose engine does not answer is lost at once, and its job is ended as soon as it does', async () => {
+    const place = project();
+    insertRun(place.ledger, newRun('other-000001', deadOwner));
+    const engine = fakeEngine();
+    engine.leftovers.add('other-000001');
+    engine.unreachable = true;
+    const { edges, notes } = edgesOf(place, engine);
+    await train(edges, tickets);
+    expect(findRun(place.ledger, 'other-000001')).toMatchObject({ state: 'lost', owner: deadOwner });
+    expect(notes.join('\n')).toContain('cannot be seen now');
+    engine.unreachable = false;
+    await train(edges, tickets);
+    expect(engine.leftovers.size).toBe(0);
+    expect(findRun(place.ledger, 'other-000001').owner).toBeNull();
+  });
+});
+
+/** A process that lives as long as the test: the one that started it. */
+function livingOwner(): string {
+  return ownerOf(process.ppid) ?? '';
+}
