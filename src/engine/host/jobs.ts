@@ -2,7 +2,7 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { packageRoot, type Paths } from '../../config/paths.js';
+import type { Paths } from '../../config/paths.js';
 import { MlxError } from '../../errors.js';
 import { placeMounts } from '../argv.js';
 import type { Job, JobExit, JobStreams } from '../engine.js';
@@ -12,6 +12,7 @@ import { ownerIsAlive, ownerOf, ownerPid } from '../owner.js';
 import { programEnvironment } from './environment.js';
 import { countOomKills } from './out-of-memory.js';
 import { jobRecord, readRecord, removeRecord, writeRecord } from './records.js';
+import { scriptFile } from './script.js';
 import { sealPlan, type SealPlan } from './seal.js';
 import type { Venv } from './venvs.js';
 
@@ -63,10 +64,6 @@ export async function stopJob(paths: Paths, id: string): Promise<boolean> {
 }
 
 /** The first word of a job is a script of recipes/trainer. */
-export function scriptFile(script: string): string {
-  return join(packageRoot(), 'recipes', 'trainer', script);
-}
-
 function jobProgram(job: Job, argv: string[], python: string, plan: SealPlan): string[] {
   const [script = '', ...args] = argv;
   const network = job.network === 'none' ? plan.network : [];

@@ -8,12 +8,18 @@ export type SealPlan = { seal: Extract<Seal, 'namespace' | 'environment'>; netwo
 /** A namespace of its own has no device that leads anywhere, and not even a loopback that is up. */
 const namespaces = [
   ['unshare', '--net'],
-  ['unshare', '--user', '--map-current-user', '--net'],
+  // For all but root: inside, the program looks like root to itself; to everybody else it stays the person.
   ['unshare', '--user', '--map-root-user', '--net'],
 ];
 
 /** SIGKILL from the kernel when mlx dies, however it dies. Linux only; elsewhere the next mlx finds what was left. */
 const dieWithParent = ['setpriv', '--pdeathsig', 'KILL'];
+
+/** SIOCSIFFLAGS with IFF_UP and IFF_RUNNING on `lo`: see netdevice(7). */
+const raiseLoopback = `import fcntl, os, socket, struct, sys
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as lo:
+    fcntl.ioctl(lo, 0x8914, struct.pack("16sh14x", b"lo", 0x41))
+os.execvp(sys.argv[1], sys.argv[1:])`;
 
 const probed = new Map<string, Promise<SealPlan>>();
 
@@ -23,6 +29,11 @@ export function sealPlan(environment: NodeJS.ProcessEnv): Promise<SealPlan> {
   const plan = probed.get(path) ?? probe(environment);
   probed.set(path, plan);
   return plan;
+}
+
+/** Words between the namespace and a program whose own parts talk over the loopback. Nothing leads out of it all the same. */
+export function loopbackWords(plan: SealPlan, python: string): string[] {
+  return plan.seal === 'namespace' ? [python, '-I', '-c', raiseLoopback] : [];
 }
 
 async function probe(environment: NodeJS.ProcessEnv): Promise<SealPlan> {
