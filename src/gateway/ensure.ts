@@ -9,6 +9,7 @@ import { startDetached } from '../engine/detached.js';
 import { endGroup } from '../engine/group.js';
 import { lastText } from '../engine/lines.js';
 import { ownerIsAlive } from '../engine/owner.js';
+import { requireFreePort } from '../engine/port.js';
 import { errorCode, MlxError } from '../errors.js';
 import { gatewayOwnerFile, type GatewayState } from './control-api.js';
 import { gatewayControl, type GatewayControl } from './control.js';
@@ -17,8 +18,6 @@ export type GatewayEdges = {
   paths: Pick<Paths, 'project' | 'run' | 'sockets'>;
   port: number;
   environment: NodeJS.ProcessEnv;
-  /** Says who holds a port of this machine, if that can be known. */
-  portHolder: (port: number) => Promise<string | undefined>;
 };
 
 const startTimeoutMs = 20_000;
@@ -31,13 +30,14 @@ export async function ensureGateway(edges: GatewayEdges): Promise<{ control: Gat
   const running = await control.state();
   if (running?.port === edges.port) return { control, state: running };
   if (running) await stopGateway(edges.paths);
+  await requireFreePort(edges.port, 'The gateway', 'gateway.port');
   const outFile = join(edges.paths.run, 'gateway.out');
   rmSync(outFile, { force: true });
   // The gateway itself writes down who it is, once the port is its own.
   const owner = await startDetached(gatewayProgram(edges, outFile), () => undefined);
   const state = await waitForState(control, owner);
   if (state) return { control, state };
-  throw await startFailure(edges, outFile);
+  throw await startFailure(outFile);
 }
 
 /** @returns false when none ran */
@@ -88,13 +88,7 @@ async function waitForState(control: GatewayControl, owner: string): Promise<Gat
   return undefined;
 }
 
-async function startFailure(edges: GatewayEdges, outFile: string): Promise<MlxError> {
-  const holder = await edges.portHolder(edges.port);
-  if (holder !== undefined) {
-    return new MlxError('PORT_TAKEN', `Port ${edges.port}, where the gateway should listen, is taken by ${holder}.`, {
-      hint: 'Stop that, or choose another port: gateway.port in mlx.yaml (or MLX_GATEWAY_PORT)',
-    });
-  }
+async function startFailure(outFile: string): Promise<MlxError> {
   const lines = await lastText(outFile, 10);
   return new MlxError('GATEWAY_FAILED', `The gateway did not start.${lines === '' ? '' : ` It said:\n${lines}`}`, {
     hint: 'Run it in front of you to see more: mlx gateway start --foreground',

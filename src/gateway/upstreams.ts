@@ -13,7 +13,6 @@ export type Lease = {
 export type Upstreams = {
   /** Counts the request in the same tick in which its route was read: a switch can never miss it. */
   lease: (route: Route) => Lease;
-  inFlight: (serverId: string) => number;
   /** Servers with open requests. */
   open: () => Record<string, number>;
   /** Closes the idle connections to servers that no route names any more; open answers go on to their end. */
@@ -35,36 +34,15 @@ const timeouts = {
 
 export function openUpstreams(): Upstreams {
   const pools = new Map<string, Pool>();
-  const counts = new Map<string, number>();
-
+  const open = openCounter();
   const poolOf = (route: Route): Pool => {
-    const known = pools.get(route.serverId);
-    if (known) return known;
-    const { origin, socketPath } = parseAddress(route.address);
-    const pool = new Pool(origin, { ...timeouts, connect: { socketPath, timeout: connectTimeoutMs }, pipelining: 1 });
+    const pool = pools.get(route.serverId) ?? openPool(route);
     pools.set(route.serverId, pool);
     return pool;
   };
-  const add = (serverId: string, change: number): void => {
-    const count = (counts.get(serverId) ?? 0) + change;
-    if (count === 0) counts.delete(serverId);
-    else counts.set(serverId, count);
-  };
-
   return {
-    lease: (route) => {
-      const dispatcher = poolOf(route);
-      add(route.serverId, 1);
-      let released = false;
-      const release = (): void => {
-        if (released) return;
-        released = true;
-        add(route.serverId, -1);
-      };
-      return { dispatcher, release };
-    },
-    inFlight: (serverId) => counts.get(serverId) ?? 0,
-    open: () => Object.fromEntries(counts),
+    lease: (route) => ({ dispatcher: poolOf(route), release: open.begin(route.serverId) }),
+    open: open.counts,
     keepOnly: (serverIds) => {
       for (const [serverId, pool] of pools) {
         if (serverIds.has(serverId)) continue;
@@ -76,6 +54,32 @@ export function openUpstreams(): Upstreams {
     close: async () => {
       await Promise.all([...pools.values()].map((pool) => pool.destroy()));
       pools.clear();
+    },
+  };
+}
+
+function openPool(route: Route): Pool {
+  const { origin, socketPath } = parseAddress(route.address);
+  return new Pool(origin, { ...timeouts, connect: { socketPath, timeout: connectTimeoutMs }, pipelining: 1 });
+}
+
+/** `begin` returns the end of that one request, which counts once. */
+function openCounter() {
+  const counts = new Map<string, number>();
+  const add = (serverId: string, change: number): void => {
+    const count = (counts.get(serverId) ?? 0) + change;
+    if (count === 0) counts.delete(serverId);
+    else counts.set(serverId, count);
+  };
+  return {
+    counts: () => Object.fromEntries(counts),
+    begin: (serverId: string) => {
+      let ended = false;
+      add(serverId, 1);
+      return () => {
+        if (!ended) add(serverId, -1);
+        ended = true;
+      };
     },
   };
 }

@@ -21,7 +21,7 @@ const arrows: Record<string, readonly string[]> = {
   serving: ['config', 'engine', 'ledger', 'output'],
   gateway: ['config', 'engine', 'cost', 'privacy', 'ledger', 'output'],
   evaluation: ['dataset', 'ledger', 'serving'],
-  registry: ['config', 'recipe', 'evaluation', 'serving', 'gateway', 'engine', 'ledger', 'output'],
+  registry: ['config', 'recipe', 'training', 'evaluation', 'serving', 'gateway', 'engine', 'ledger', 'output'],
   doctor: ['config', 'engine', 'output'],
   context: ['config', 'engine', 'ledger', 'output'],
   // The demo types what a person would type; it asks the ledger for the figures that it tells.
