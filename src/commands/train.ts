@@ -89,6 +89,7 @@ async function openEdges(context: Context, view: TrainingReport): Promise<TrainE
     now: context.now,
     signal: context.signal,
     onProgress: view.prepare,
+    onBegin: view.begin,
     onEvent: view.update,
     note: view.note,
   };

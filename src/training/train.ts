@@ -30,6 +30,8 @@ export type TrainEdges = {
   signal: AbortSignal;
   /** Downloads and installs before the run. */
   onProgress: OnProgress;
+  /** The run is in the ledger. */
+  onBegin: (runId: string) => void;
   onEvent: (event: TrainerEvent) => void;
   note: (line: string) => void;
 };
@@ -63,6 +65,7 @@ export async function beginRun(edges: TrainEdges, request: TrainRequest): Promis
 async function executeRun(edges: TrainEdges, prepared: PreparedRun, begun: number): Promise<Run> {
   const { ledger } = edges;
   const { run, folder, recipe } = prepared;
+  edges.onBegin(run.id);
   const mirror = startMirror({ ledger, run, settings: edges.config.mlflow, environment: edges.environment });
   const stop = new AbortController();
   const recorder = openRecorder({

@@ -1,10 +1,13 @@
 // Shows a training while it runs: an Ink view on a terminal, else one line an event (or one JSON object with --json).
+import { openLiveTraining } from '../output/live/open.js';
 import type { TrainingView } from '../output/live/training.js';
 import type { Output } from '../output/output.js';
 import type { TrainerEvent } from './events.js';
 import { initialProgress, nextProgress, progressLine, withLine } from './progress.js';
 
 export type TrainingReport = {
+  /** The run exists from here on, under this id. */
+  begin: (runId: string) => void;
   update: (event: TrainerEvent) => void;
   /** Downloads and installs before the trainer starts. */
   prepare: (line: string, fraction?: number) => void;
@@ -19,6 +22,7 @@ export function openTrainingView(output: Output, title: string, now: () => Date)
 
 function plainReport(output: Output): TrainingReport {
   return {
+    begin: (runId) => output.progress({ event: 'run', run: runId }, `run       ${runId}`),
     update: (event) => output.progress(event, progressLine(event)),
     prepare: (line, fraction) => output.progress({ event: 'prepare', line, fraction }, `prepare   ${line}`),
     note: (line) => output.progress({ event: 'note', line }, `note      ${line}`),
@@ -26,25 +30,27 @@ function plainReport(output: Output): TrainingReport {
   };
 }
 
+/** Opened by the first thing to show, beside the work: a mistake in a recipe is told without half a second of Ink before it. */
 function liveReport(title: string, now: () => Date): TrainingReport {
   let progress = initialProgress(title, now().getTime());
-  // Loaded beside the work: the trainer does not wait for the picture.
-  const opening: Promise<TrainingView> = import('../output/live/training.js').then((live) => live.openView(progress));
   let view: TrainingView | undefined;
-  void opening.then((opened) => {
-    view = opened;
-    view.show(progress);
-  });
+  let opening: Promise<void> | undefined;
   const show = (next: typeof progress): void => {
     progress = next;
+    opening ??= openLiveTraining(progress).then((opened) => {
+      view = opened;
+      view.show(progress);
+    });
     view?.show(progress);
   };
   return {
+    begin: (runId) => show({ ...progress, title: runId }),
     update: (event) => show(nextProgress(progress, event)),
     prepare: (line) => show({ ...progress, phase: line }),
     note: (line) => show(withLine(progress, line)),
     close: async () => {
-      await (await opening).close();
+      await opening;
+      await view?.close();
     },
   };
 }

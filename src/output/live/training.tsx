@@ -79,10 +79,10 @@ function Bar({ progress }: { progress: TrainingProgress }): ReactNode {
   const turn = scoring || epoch === undefined ? '' : ` · epoch ${epoch.toFixed(1)}`;
   return (
     <Box gap={1}>
-      <Box flexGrow={1} minWidth={10}>
+      <Box flexGrow={1}>
         <ProgressBar value={(done / whole) * 100} />
       </Box>
-      <Text>{`${formatCount(done)}/${formatCount(whole)}${scoring ? ' rows' : ''}${turn}${left}`}</Text>
+      <Text wrap="truncate">{`${formatCount(done)}/${formatCount(whole)}${scoring ? ' rows' : ''}${turn}${left}`}</Text>
     </Box>
   );
 }

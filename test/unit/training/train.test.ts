@@ -55,6 +55,7 @@ function edgesOf(
     now: () => new Date(),
     signal,
     onProgress: () => undefined,
+    onBegin: () => undefined,
     onEvent: () => undefined,
     note: (line) => notes.push(line),
   };
