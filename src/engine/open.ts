@@ -19,7 +19,7 @@ export async function openEngine(edges: EngineEdges, kind?: EngineKind): Promise
   const settings = { paths: edges.paths(), config, environment: edges.environment };
   if (wanted !== 'host') {
     const { openDockerEngine } = await import('./docker/engine.js');
-    const docker = await openDockerEngine(settings);
+    const docker = await openDockerEngine(settings, wanted === 'docker');
     if (docker) return docker;
     if (wanted === 'docker') {
       throw new MlxError(

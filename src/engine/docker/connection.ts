@@ -51,6 +51,19 @@ export async function ask<Answer>(
   }
 }
 
+/** What the Engine says about itself, as far as we ask. */
+export type EngineInformation = {
+  DockerRootDir?: string;
+  MemTotal?: number;
+  Runtimes?: Record<string, unknown>;
+  /** Devices that the container toolkit described for CDI; since Engine 28. */
+  DiscoveredDevices?: { ID?: string }[] | null;
+};
+
+export function engineInformation(connection: Connection): Promise<EngineInformation> {
+  return ask(connection, (docker) => docker.info() as Promise<EngineInformation>);
+}
+
 /** As `ask`; undefined when what was asked about is not there. */
 export async function askMaybe<Answer>(
   connection: Connection,

@@ -2,7 +2,7 @@
 import { statfs } from 'node:fs/promises';
 
 import { MlxError } from '../../errors.js';
-import { ask, type Connection } from './connection.js';
+import { engineInformation, type Connection } from './connection.js';
 
 export type DiskWatch = { isFull: () => boolean; stop: () => void };
 
@@ -11,7 +11,7 @@ const lookEveryMs = 500;
 
 /** A failed step's files are deleted at once, so the lowest figure of the build counts, not the one afterwards. */
 export async function diskWatch(connection: Connection): Promise<DiskWatch> {
-  const folder = await engineFolder(connection);
+  const folder = (await engineInformation(connection)).DockerRootDir;
   let lowestBytes = Number.POSITIVE_INFINITY;
   const look = async () => {
     lowestBytes = Math.min(lowestBytes, (await freeBytes(folder)) ?? lowestBytes);
@@ -22,7 +22,7 @@ export async function diskWatch(connection: Connection): Promise<DiskWatch> {
 
 /** @throws MlxError DISK_FULL before a build that cannot fit, so that nobody waits for its failure */
 export async function checkRoom(connection: Connection, title: string, neededGib: number): Promise<void> {
-  const folder = await engineFolder(connection);
+  const folder = (await engineInformation(connection)).DockerRootDir;
   const free = await freeBytes(folder);
   if (free === undefined || free >= neededGib * 2 ** 30) return;
   const freeGib = (free / 2 ** 30).toFixed(1);
@@ -33,11 +33,6 @@ export async function checkRoom(connection: Connection, title: string, neededGib
       hint: 'See what uses it: docker system df (then for example: docker builder prune)',
     },
   );
-}
-
-async function engineFolder(connection: Connection): Promise<string | undefined> {
-  const information: { DockerRootDir?: string } = await ask(connection, (docker) => docker.info());
-  return information.DockerRootDir;
 }
 
 /** undefined when the Engine's folder is not on this machine. */

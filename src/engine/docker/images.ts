@@ -1,7 +1,7 @@
 // The runtime images: there already, or built from compose/images and the hashed locks.
 import type { OnProgress, Runtime, RuntimeName } from '../engine.js';
 import { buildAccess, buildImage } from './build.js';
-import { ask, askMaybe } from './connection.js';
+import { askMaybe, engineInformation } from './connection.js';
 import { checkRoom } from './disk.js';
 import type { DockerEdges } from './edges.js';
 import { dockerGpu, type DockerGpu } from './gpu.js';
@@ -30,7 +30,7 @@ export async function prepareRuntime(
 /** How this Engine gives a GPU to a container; undefined without one, or when mlx.yaml says off. */
 export async function visibleGpu(edges: DockerEdges): Promise<DockerGpu | undefined> {
   if (edges.config.gpu === 'off') return undefined;
-  return dockerGpu(await ask(edges.connection, (docker) => docker.info()));
+  return dockerGpu(await engineInformation(edges.connection));
 }
 
 async function ensureImage(

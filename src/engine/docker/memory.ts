@@ -1,12 +1,12 @@
 // The memory limit of a container: the whole machine's but for a rest, so that a job that grows too large ends alone.
-import { ask, type Connection } from './connection.js';
+import { engineInformation, type Connection } from './connection.js';
 
 const gib = 2 ** 30;
 const keptFreeBytes = gib;
 
 export async function memoryLimitBytes(connection: Connection, configuredGib?: number): Promise<number> {
-  const information: { MemTotal?: number } = await ask(connection, (docker) => docker.info());
-  return limitBytes(information.MemTotal ?? 0, configuredGib);
+  const { MemTotal: machineBytes = 0 } = await engineInformation(connection);
+  return limitBytes(machineBytes, configuredGib);
 }
 
 /** Pure. 0 is no limit: the Engine does not say how much there is. */

@@ -1,12 +1,13 @@
 // Model versions as images: the server runtime plus one layer. The digest is the image's id; tags point at it.
-import { copyFileSync, chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync } from 'node:fs';
+import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 
 import type { ImageInspectInfo } from 'dockerode';
 
 import { MlxError } from '../../errors.js';
 import type { OnProgress, VersionContents, VersionImage } from '../engine.js';
+import { writeLayer } from '../host/layer.js';
 import { buildImage, noAccess } from './build.js';
 import { answeredStatus, ask, askMaybe } from './connection.js';
 import type { DockerEdges } from './edges.js';
@@ -27,12 +28,12 @@ export async function packageVersion(
   const before = await imageId(edges, reference);
   const folder = mkdtempSync(join(tmpdir(), 'mlx-version-'));
   try {
-    layOut(contents, folder);
+    await writeLayer(contents.files, createWriteStream(join(folder, 'version.tar')));
     const build = {
       title: `model version ${reference}`,
       dockerfile: join(edges.root, 'compose', 'images', 'version', 'Dockerfile'),
       context: folder,
-      buildArguments: { SERVER_IMAGE: server.reference, SOURCE_DATE_EPOCH: '0' },
+      buildArguments: { SERVER_IMAGE: server.reference, SOURCE_DATE_EPOCH: imageDate(contents.labels) },
       labels: versionLabels(edges.paths.projectId, contents, server.id),
     };
     const digest = await buildImage(edges.connection, build, noAccess, onProgress, signal);
@@ -98,28 +99,10 @@ async function checkModelName(edges: DockerEdges, model: string): Promise<void> 
   );
 }
 
-/** Owners, modes and times are the same whoever packages: they are part of the digest. */
-function layOut(contents: VersionContents, folder: string): void {
-  for (const file of contents.files) {
-    const target = join(folder, file.path);
-    mkdirSync(dirname(target), { recursive: true });
-    copyFileSync(file.source, target);
-  }
-  normalise(folder);
-}
-
-function normalise(folder: string): void {
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) normalise(path);
-    else setFixed(path, 0o644);
-  }
-  setFixed(folder, 0o755);
-}
-
-function setFixed(path: string, mode: number): void {
-  chmodSync(path, mode);
-  utimesSync(path, 0, 0);
+/** Seconds. The image's date is part of its digest: the date that the caller gives, never that of the build. */
+export function imageDate(labels: Record<string, string>): string {
+  const seconds = Date.parse(labels['org.opencontainers.image.created'] ?? '') / 1000;
+  return Number.isFinite(seconds) ? String(Math.floor(seconds)) : '0';
 }
 
 /** `vN` never moves. What was just built for nothing is taken away again. */

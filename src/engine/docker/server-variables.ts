@@ -1,0 +1,34 @@
+// What compose/serve.yaml is filled with for a model server. Pure.
+import type { ServerSpec } from '../engine.js';
+import { userVariables, type ContainerUser } from './container-user.js';
+import { composeProject } from './names.js';
+
+export type ServerPlan = {
+  projectId: string;
+  user: ContainerUser;
+  /** The server's own folder, in which its socket appears. */
+  socketFolder: string;
+  memoryBytes: number;
+  gpu: boolean;
+};
+
+export type ServerRun = { project: string; files: string[]; variables: Record<string, string>; args: string[] };
+
+export function serverRun(spec: ServerSpec, plan: ServerPlan): ServerRun {
+  return {
+    project: composeProject(plan.projectId, spec.id),
+    files: plan.gpu ? ['serve.yaml', 'gpu.yaml'] : ['serve.yaml'],
+    variables: {
+      MLX_IMAGE: spec.digest,
+      MLX_BASE: spec.baseModel,
+      MLX_SOCKETS: plan.socketFolder,
+      MLX_MODEL_NAME: spec.model,
+      MLX_VERSION: String(spec.version),
+      MLX_SERVER: spec.id,
+      MLX_PROJECT: plan.projectId,
+      MLX_MEMORY: String(plan.memoryBytes),
+      ...userVariables(plan.user),
+    },
+    args: ['up', '--detach', '--no-deps', '--no-build', 'server'],
+  };
+}

@@ -1,0 +1,132 @@
+// Model servers: one Compose project each, so that two versions run beside each other. What runs is read off the
+// containers' labels and never remembered. Touches containers of this project and their socket folders.
+import { createHash } from 'node:crypto';
+import { chownSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+
+import type { ContainerInspectInfo } from 'dockerode';
+
+import { MlxError } from '../../errors.js';
+import type { ModelServer, OnProgress, ServerSpec, ServerState } from '../engine.js';
+import { compose } from './cli.js';
+import { ask, askMaybe } from './connection.js';
+import { checkMount, containerUser, lendMounts } from './container-user.js';
+import { composeFolder, type DockerEdges } from './edges.js';
+import { imageId, visibleGpu } from './images.js';
+import { memoryLimitBytes } from './memory.js';
+import { composeProject, label, labelFilters, versionReference } from './names.js';
+import { serverRun } from './server-variables.js';
+
+const socketName = 'vllm.sock';
+const socketTarget = '/run/mlx';
+
+/** @throws MlxError IMAGE_MISSING, FILE_NOT_FOUND, COMPOSE_FAILED, DOCKER_UNREACHABLE; nothing is left running then */
+export async function startServer(edges: DockerEdges, spec: ServerSpec, onProgress: OnProgress): Promise<ModelServer> {
+  await requireImage(edges, spec);
+  const base = { name: 'base model', source: spec.baseModel, writable: false };
+  await checkMount(base);
+  const user = containerUser();
+  await lendMounts([base], user, [edges.paths.state, edges.paths.home]);
+  const gpu = spec.gpu && (await visibleGpu(edges)) !== undefined;
+  const memoryBytes = await memoryLimitBytes(edges.connection);
+  const socketFolder = makeSocketFolder(edges, spec.id, user);
+  const run = serverRun(spec, { projectId: edges.paths.projectId, user, socketFolder, memoryBytes, gpu });
+  onProgress(
+    `starting ${versionReference(spec.model, `v${spec.version}`)} in a container ${gpu ? 'with a GPU' : 'on the CPU'}`,
+  );
+  try {
+    await compose(edges.connection, { ...run, folder: composeFolder(edges) });
+    return await requireServer(edges, spec.id);
+  } catch (error) {
+    await stopServer(edges, spec.id).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Also of a server that is not there: then only its folder goes. */
+export async function stopServer(edges: DockerEdges, id: string): Promise<void> {
+  const project = composeProject(edges.paths.projectId, id);
+  const graceSeconds = Math.ceil(edges.config.serving.drainTimeoutMs / 1000);
+  // Without a file Compose goes by its own labels: a server of an older mlx is stopped as well.
+  await compose(edges.connection, {
+    folder: composeFolder(edges),
+    files: [],
+    project,
+    args: ['down', '--timeout', String(graceSeconds)],
+  });
+  rmSync(socketFolderOf(edges, id), { recursive: true, force: true });
+}
+
+export async function listServers(edges: DockerEdges): Promise<ModelServer[]> {
+  const filters = labelFilters({ [label.project]: edges.paths.projectId, [label.server]: undefined });
+  const containers = await ask(edges.connection, (docker) => docker.listContainers({ all: true, filters }));
+  const inspected = await Promise.all(
+    containers.map(({ Id }) => askMaybe(edges.connection, (docker) => docker.getContainer(Id).inspect())),
+  );
+  return inspected.filter((container) => container !== undefined).map(modelServer);
+}
+
+/** Pure. */
+export function modelServer(container: ContainerInspectInfo): ModelServer {
+  const labels = container.Config.Labels;
+  const state = serverState(container);
+  const sockets = container.Mounts.find((mount) => mount.Destination === socketTarget)?.Source ?? '';
+  return {
+    id: labels[label.server] ?? '',
+    model: labels[label.model] ?? '',
+    version: Number(labels[label.version] ?? 0),
+    digest: container.Image,
+    state,
+    address: `unix:${join(sockets, socketName)}`,
+    startedAtMs: Date.parse(container.State.StartedAt) || Date.parse(container.Created),
+    exitStatus: state === 'exited' && !container.State.Running ? container.State.ExitCode : null,
+  };
+}
+
+/**
+ * Docker starts a server that fell over anew, after longer and longer pauses. Until it is healthy again it counts as
+ * exited: one that can never start would otherwise look as if it were starting for ever.
+ */
+function serverState({ State: state, RestartCount: restarts }: ContainerInspectInfo): ServerState {
+  if (!state.Running || state.Restarting) return state.Status === 'created' ? 'starting' : 'exited';
+  if (state.Health?.Status === 'healthy') return 'running';
+  return restarts > 0 ? 'exited' : 'starting';
+}
+
+async function requireImage(edges: DockerEdges, spec: ServerSpec): Promise<void> {
+  if ((await imageId(edges, spec.digest)) !== undefined) return;
+  const reference = versionReference(spec.model, `v${spec.version}`);
+  throw new MlxError(
+    'IMAGE_MISSING',
+    `The image of ${reference} (${spec.digest.slice(0, 19)}) is not in Docker any more.`,
+    {
+      hint: 'Package its run again (mlx models show names it): mlx package RUN',
+    },
+  );
+}
+
+async function requireServer(edges: DockerEdges, id: string): Promise<ModelServer> {
+  const server = (await listServers(edges)).find((candidate) => candidate.id === id);
+  if (server) return server;
+  throw new MlxError('SERVER_GONE', `The container of ${id} was removed while it started.`, {
+    hint: 'Start it again: mlx serve',
+  });
+}
+
+/** Only the container's user may put a socket there, and only it and root may connect. */
+function makeSocketFolder(edges: DockerEdges, id: string, user: { uid: number; gid: number }): string {
+  const folder = socketFolderOf(edges, id);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (process.getuid?.() === 0) chownSync(folder, user.uid, user.gid);
+  return folder;
+}
+
+/** sockaddr_un holds 108 bytes on Linux and 104 on macOS, with the zero at the end. */
+const longestSocket = 103;
+
+export function socketFolderOf({ paths }: { paths: { sockets: string } }, id: string): string {
+  const folder = join(paths.sockets, id);
+  if (Buffer.byteLength(join(folder, socketName)) <= longestSocket) return folder;
+  return join(paths.sockets, createHash('sha256').update(id).digest('hex').slice(0, 16));
+}
