@@ -26,7 +26,7 @@ export async function findRecipeFile(project: RecipeFolders, reference: string |
     hint:
       names.length === 0
         ? 'Make one: mlx init --template sft'
-        : `There is: ${nearestNames(reference, names, 5).join(', ')}`,
+        : `The nearest: ${nearestNames(reference, names, 5).join(', ')}`,
   });
 }
 

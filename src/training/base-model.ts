@@ -67,13 +67,27 @@ export function findBaseModel(home: HomePaths, repository: string, commit: strin
   return asBaseModel(manifest, folder);
 }
 
+/** What is there of what a recipe or a person names, by the last known commit; as `findBaseModel`. */
+export async function findKnownModel(
+  home: HomePaths,
+  projectFolder: string,
+  baseModel: Recipe['base_model'],
+): Promise<BaseModel | undefined> {
+  if ('path' in baseModel) {
+    const folder = resolve(projectFolder, baseModel.path);
+    return findBaseModel(home, folder, readManifest(folderManifest(home, folder))?.commit ?? '');
+  }
+  const { repository, revision } = byRevision(baseModel);
+  const commit = await rememberedCommit(home.models, repository, revision);
+  return findBaseModel(home, repository, commit ?? revision);
+}
+
 type Wanted = { repository: string; revision: string };
 type Care = { refresh: boolean; verify: boolean };
 
 async function obtain(edges: BaseModelEdges, baseModel: Recipe['base_model'], care: Care): Promise<BaseModel> {
   if ('path' in baseModel) return folderModel(edges, resolve(edges.projectFolder, baseModel.path), care.verify);
-  const isDemo = baseModel.repository === demoRepository && baseModel.revision === 'main';
-  const wanted = isDemo ? { repository: demoRepository, revision: demoRevision() } : baseModel;
+  const wanted = byRevision(baseModel);
   const present = await findPresent(edges, wanted, care);
   if (present !== undefined && 'commit' in present) return present;
   if (present !== undefined && !care.refresh) throw damaged(wanted, present.problems);
@@ -84,6 +98,12 @@ async function obtain(edges: BaseModelEdges, baseModel: Recipe['base_model'], ca
   return interruptible(edges.signal, () =>
     withLock(lock, () => obtainAlone(edges, wanted, care), { signal: edges.signal, onWait }),
   );
+}
+
+/** The demo's model has no branches: main is what this mlx makes. */
+function byRevision(wanted: Wanted): Wanted {
+  const isDemo = wanted.repository === demoRepository && wanted.revision === 'main';
+  return isDemo ? { repository: demoRepository, revision: demoRevision() } : wanted;
 }
 
 /** Under the repository's lock: another process may have brought it meanwhile. */

@@ -34,9 +34,10 @@ export async function fetchModel(
   const enough = new AbortController();
   let commit: string | undefined;
   let last: FetchEvent | undefined;
+  const isWorthALine = everyTwentieth();
   const onEvent = (event: FetchEvent): void => {
     last = event;
-    if (event.event === 'progress') edges.onProgress(...progressLine(event));
+    if (event.event === 'progress' && isWorthALine(event)) edges.onProgress(...progressLine(event));
     if (event.event !== 'resolved') return;
     commit = event.commit;
     if (isPresent(event.commit)) enough.abort();
@@ -84,6 +85,7 @@ export async function makeDemoModel(edges: BaseModelEdges, partial: string): Pro
   );
 }
 
+type Progress = Extract<FetchEvent, { event: 'progress' }>;
 type OutJob = Pick<Job, 'argv' | 'network' | 'environment'> & { out: string };
 
 /** @returns the job's last words on stderr */
@@ -118,7 +120,18 @@ async function runToEnd(
   return `it ended ${exit.signal === null ? `with status ${exit.status ?? 'unknown'}` : `by ${exit.signal}`} without a word`;
 }
 
-function progressLine(event: Extract<FetchEvent, { event: 'progress' }>): [string, number] {
+/** A line for each twentieth of a file: enough to watch, few enough for a log. */
+function everyTwentieth(): (event: Progress) => boolean {
+  let shown = '';
+  return ({ file, done_bytes: done, total_bytes: total }) => {
+    const now = `${file} ${total === 0 ? 20 : Math.floor((done / total) * 20)}`;
+    if (now === shown) return false;
+    shown = now;
+    return true;
+  };
+}
+
+function progressLine(event: Progress): [string, number] {
   const { file, done_bytes: done, total_bytes: total } = event;
   return [`${file}: ${megabytes(done)} of ${megabytes(total)} MB`, total === 0 ? 1 : done / total];
 }
