@@ -1,5 +1,87 @@
-// Placeholder until its room is built.
-import type { CommandModule } from '../program.js';
+// `mlx status`: what of this project runs and how it is. Reads pid files, labels, sockets and the ledger; starts nothing.
+import { existsSync } from 'node:fs';
 
-export const define: CommandModule['define'] = () => undefined;
-export const run: CommandModule['run'] = () => Promise.reject(new Error('being built'));
+import type { Context } from '../context.js';
+import { ownerPid } from '../engine/owner.js';
+import { controlSocket, type GatewayState } from '../gateway/control-api.js';
+import { listRuns } from '../ledger/runs.js';
+import { listAliases, listVersions } from '../ledger/versions.js';
+import { outcome } from '../output/output.js';
+import type { CommandModule } from '../program.js';
+import { usedEngines } from '../stack/engines.js';
+import { renderStatus, type ProjectStatus } from '../stack/render.js';
+import { stackParts, type Part } from '../stack/status.js';
+import { reconcileRuns } from '../training/reconcile.js';
+
+export const define: CommandModule['define'] = (command) => {
+  command.addHelpText(
+    'after',
+    `
+Shows MLflow, the gateway, model servers and running training, with address and health. Of a part that is not well it
+shows the last lines and what to do.
+
+Examples:
+  mlx status
+  mlx status --json
+  watch mlx status`,
+  );
+};
+
+export const run: CommandModule['run'] = async (context) => {
+  const [engines, config] = await Promise.all([usedEngines(context.engine, context.flags.engine), context.config()]);
+  const gateway = await gatewayState(context);
+  const parts = await stackParts({ engines, readyTimeoutMs: config.serving.readyTimeoutMs, now: context.now });
+  const status: ProjectStatus = {
+    project: context.paths().project,
+    engine: engines.map(({ description }) => description).join(' + '),
+    parts: [...gatewayPart(gateway), ...parts],
+    routes: routesOf(gateway),
+    ...(await ledgerPart(context)),
+  };
+  return outcome(status, (value) => renderStatus(value, context.now().getTime(), context.output.columns));
+};
+
+/** Without its socket there is no gateway to ask, and no client to load. */
+async function gatewayState(context: Context): Promise<GatewayState | undefined> {
+  const { sockets } = context.paths();
+  if (!existsSync(controlSocket(sockets))) return undefined;
+  const { gatewayControl } = await import('../gateway/control.js');
+  return gatewayControl(sockets).state();
+}
+
+function gatewayPart(gateway: GatewayState | undefined): Part[] {
+  if (!gateway) return [];
+  const address = `http://127.0.0.1:${gateway.port}/v1`;
+  const runtime = `process ${gateway.pid}`;
+  const { startedAtMs } = gateway;
+  const well = { state: 'running' as const, lastLines: [], fix: undefined };
+  return [{ ...well, name: 'gateway', kind: 'gateway', engine: 'host', address, runtime, startedAtMs }];
+}
+
+function routesOf(gateway: GatewayState | undefined): ProjectStatus['routes'] {
+  if (!gateway) return [];
+  return gateway.routes.map(({ name, model, version, serverId }) => ({
+    name,
+    model,
+    version,
+    openRequests: gateway.inFlight[serverId] ?? 0,
+  }));
+}
+
+async function ledgerPart(context: Context): Promise<Pick<ProjectStatus, 'models' | 'runs'>> {
+  const ledger = await context.ledger();
+  await reconcileRuns({ ledger, engine: context.engine, now: context.now, note: context.output.note });
+  const versions = listVersions(ledger);
+  const aliases = listAliases(ledger);
+  const running = listRuns(ledger, { state: 'running', sort: 'started', descending: true, limit: 20 });
+  return {
+    models: [...new Set(versions.map(({ model }) => model))].map((model) => ({
+      model,
+      versions: versions.filter((version) => version.model === model).length,
+      aliases: aliases.filter((row) => row.model === model).map(({ alias, version }) => ({ alias, version })),
+    })),
+    runs: running.map(({ id, recipe, startedAtMs, owner }) => {
+      return { id, recipe, startedAtMs, pid: owner === null ? undefined : ownerPid(owner) };
+    }),
+  };
+}

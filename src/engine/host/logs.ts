@@ -9,8 +9,12 @@ import { serviceLog } from './service-records.js';
 
 /** @throws MlxError NOT_FOUND */
 export function logFile(paths: Paths, name: string): string {
-  const places = [serviceLog(paths, name), serverLog(paths, name), join(paths.runs, name, 'trainer.log')];
-  const found = places.find((file) => existsSync(file));
+  const found = findLogFile(paths, name);
   if (found !== undefined) return found;
   throw new MlxError('NOT_FOUND', `There are no lines of '${name}'.`, { hint: 'See what runs: mlx status' });
+}
+
+export function findLogFile(paths: Paths, name: string): string | undefined {
+  const places = [serviceLog(paths, name), serverLog(paths, name), join(paths.runs, name, 'trainer.log')];
+  return places.find((file) => existsSync(file));
 }

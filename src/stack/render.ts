@@ -1,0 +1,94 @@
+// `mlx status` and `mlx up` for people. Pure.
+import pc from 'picocolors';
+
+import { formatDuration } from '../output/numbers.js';
+import { renderTable, type Column } from '../output/table.js';
+import type { Part } from './status.js';
+import type { UpReport } from './up.js';
+
+export type ProjectStatus = {
+  project: string;
+  engine: string;
+  parts: Part[];
+  routes: { name: string; model: string; version: number; openRequests: number }[];
+  models: { model: string; versions: number; aliases: { alias: string; version: number }[] }[];
+  runs: { id: string; recipe: string; startedAtMs: number; pid: number | undefined }[];
+};
+
+export function renderStatus(status: ProjectStatus, nowMs: number, columns: number): string {
+  const sections = [
+    `${status.project}  ${pc.dim(status.engine)}`,
+    status.parts.length === 0 ? pc.dim('Nothing runs. Start MLflow: mlx up') : partsTable(status.parts, nowMs, columns),
+    ...status.parts.filter((part) => part.fix !== undefined).map(attention),
+    section('routes', status.routes.map(routeLine)),
+    section('models', status.models.map(modelLine)),
+    section(
+      'training',
+      status.runs.map((run) => `${run.id}  for ${formatDuration(nowMs - run.startedAtMs)}  ${pid(run.pid)}`),
+    ),
+  ];
+  return sections.filter((text) => text !== '').join('\n\n');
+}
+
+export function renderUp(report: UpReport): string {
+  const started = report.services.map((service) => `${service.name}  ${service.state}  ${service.address ?? ''}`);
+  const skipped = report.skipped.map(({ name, reason }) => pc.dim(`${name}  not started: ${reason}`));
+  return [...started, ...skipped].join('\n');
+}
+
+const colourOf: Record<Part['state'], (text: string) => string> = {
+  running: pc.green,
+  starting: pc.yellow,
+  unhealthy: pc.red,
+  exited: pc.red,
+};
+
+function partsTable(parts: readonly Part[], nowMs: number, width: number): string {
+  const columns: Column<Part>[] = [
+    { title: 'name', cell: (part) => part.name },
+    { title: 'kind', cell: (part) => part.kind, dropFirst: 3 },
+    { title: 'state', cell: (part) => colourOf[part.state](part.state) },
+    { title: 'up', cell: (part) => uptime(part, nowMs), align: 'right', dropFirst: 1 },
+    { title: 'address', cell: (part) => part.address ?? '' },
+    { title: 'engine', cell: (part) => part.engine, dropFirst: 2 },
+    { title: 'runtime', cell: (part) => shortRuntime(part.runtime), dropFirst: 4 },
+  ];
+  return renderTable(columns, parts, width);
+}
+
+function uptime(part: Part, nowMs: number): string {
+  if (part.startedAtMs === undefined || part.state === 'exited') return '';
+  return formatDuration(nowMs - part.startedAtMs);
+}
+
+/** A digest by its first digits, a folder by its name. */
+function shortRuntime(runtime: string | undefined): string {
+  if (runtime?.startsWith('sha256:')) return runtime.slice(0, 19);
+  return runtime?.split('/').at(-1) ?? '';
+}
+
+function attention(part: Part): string {
+  return [
+    `${colourOf[part.state](part.state)}  ${part.name}`,
+    ...part.lastLines.map((line) => pc.dim(`  ${line}`)),
+    `${pc.cyan('next')}  ${part.fix ?? ''}`,
+  ].join('\n');
+}
+
+function routeLine(route: ProjectStatus['routes'][number]): string {
+  const open = route.openRequests === 0 ? '' : pc.dim(`  ${route.openRequests} open`);
+  return `${route.name} -> ${route.model}:${route.version}${open}`;
+}
+
+function modelLine({ model, versions, aliases }: ProjectStatus['models'][number]): string {
+  const named = aliases.map(({ alias, version }) => `${alias} -> ${version}`).join(', ');
+  return `${model}  ${versions === 1 ? '1 version' : `${versions} versions`}${named === '' ? '' : `  ${named}`}`;
+}
+
+function section(title: string, lines: string[]): string {
+  return lines.length === 0 ? '' : [pc.dim(title), ...lines.map((line) => `  ${line}`)].join('\n');
+}
+
+function pid(value: number | undefined): string {
+  return value === undefined ? '' : pc.dim(`process ${value}`);
+}
