@@ -1,6 +1,9 @@
 // Layers of tests (CONTRIBUTING.md): unit and command by default; host, docker and gpu by name.
 import { defineConfig } from 'vitest/config';
 
+// Snapshots hold no colour codes, whatever the terminal or CI would get.
+process.env['NO_COLOR'] = '1';
+
 export default defineConfig({
   test: {
     projects: [

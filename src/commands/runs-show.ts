@@ -46,9 +46,8 @@ export const run: CommandModule['run'] = async (context, [reference = 'latest'],
 };
 
 function renderShown(shown: ShownRun, width: number, withParams: boolean): string {
-  const parts = [renderRun(shown, width), renderCurve(shown.lossCurve, width), renderDatasets(shown, width)];
-  if (withParams) parts.push(renderParams(shown.params, width));
-  return parts.filter((part) => part !== '').join('\n\n');
+  const params = withParams ? [renderParams(shown.params, width)] : [];
+  return renderRun(shown, width, [renderCurve(shown.lossCurve, width), renderDatasets(shown, width), ...params]);
 }
 
 function renderCurve(curve: ShownRun['lossCurve'], width: number): string {
@@ -59,7 +58,7 @@ function renderCurve(curve: ShownRun['lossCurve'], width: number): string {
     Math.max(10, Math.min(width, 110) - 12),
   );
   const chart = asciichart.plot(losses, { height: 8, format: (value) => formatNumber(value).padStart(9) });
-  return `${pc.dim(`training loss, step ${curve[0]?.step ?? 0} to ${last.step}`)}\n${chart}`;
+  return `${pc.dim(`training loss, step ${curve[0]?.step ?? 0} to ${last.step}`)}\n${chart.replaceAll(/ +$/gm, '')}`;
 }
 
 function renderDatasets({ datasets }: ShownRun, width: number): string {

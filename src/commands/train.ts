@@ -75,7 +75,7 @@ async function detached(context: Context, request: TrainRequest): Promise<Outcom
 }
 
 async function planned(context: Context, request: TrainRequest): Promise<Outcome> {
-  const plan = await planTraining({ paths: context.paths(), ledger: await context.ledger() }, request);
+  const plan = await planTraining({ paths: context.paths(), ledger: context.ledger }, request);
   return outcome(plan, (value) => renderPlan(value, context.output.columns));
 }
 

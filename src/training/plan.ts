@@ -27,10 +27,10 @@ export type TrainingPlan = {
 };
 
 export async function planTraining(
-  { paths, ledger }: { paths: Paths; ledger: Ledger },
+  { paths, ledger }: { paths: Paths; ledger: () => Promise<Ledger> },
   request: TrainRequest,
 ): Promise<TrainingPlan> {
-  if (request.resume !== undefined) return resumePlan(ledger, request.resume);
+  if (request.resume !== undefined) return resumePlan(await ledger(), request.resume);
   const recipe = await loadRecipe(paths, request.recipe, request.overrides);
   const folder = mkdtempSync(join(tmpdir(), 'mlx-plan-'));
   try {

@@ -1,16 +1,20 @@
 // The text of a run for people: what it was, base against tuned, example answers, what to type next. Pure.
+import { stripVTControlCharacters } from 'node:util';
+
 import pc from 'picocolors';
 
 import { formatCount, formatDuration, formatNumber, formatShare } from '../output/numbers.js';
 import { renderTable, type Column } from '../output/table.js';
 import type { Example, RunSummary, Score } from './summary.js';
 
-export function renderRun(summary: RunSummary, width: number): string {
+/** @param sections what the command adds before the last line, which says what to type next */
+export function renderRun(summary: RunSummary, width: number, sections: readonly string[] = []): string {
   return [
     renderHeading(summary),
     renderFacts(summary),
     renderScores(summary, width),
     renderExamples(summary.examples, width),
+    ...sections,
     renderNext(summary),
   ]
     .filter((part) => part !== '')
@@ -102,7 +106,9 @@ function renderExamples(examples: readonly Example[], width: number): string {
 
 /** Text that a model wrote may hold escape codes; none of them may reach the terminal. */
 function forTerminal(text: string): string {
-  return text.replaceAll(/[\s\p{Cc}\p{Bidi_Control}]+/gu, ' ').trim();
+  return stripVTControlCharacters(text)
+    .replaceAll(/[\s\p{Cc}\p{Bidi_Control}]+/gu, ' ')
+    .trim();
 }
 
 function firstOf(text: string, width: number): string {
