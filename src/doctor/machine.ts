@@ -6,7 +6,7 @@ import { connectionTo, ask as askEngine, engineInformation } from '../engine/doc
 import { dockerGpu, type DockerGpu } from '../engine/docker/gpu.js';
 import type { EngineKind } from '../engine/engine.js';
 import { askProgram } from '../engine/exec.js';
-import { MlxError } from '../errors.js';
+import { errorCode, MlxError } from '../errors.js';
 
 export type Answer = { status: number | null; stdout: string };
 
@@ -81,6 +81,12 @@ async function readDocker(environment: NodeJS.ProcessEnv): Promise<DockerState> 
     return { reachable: true, version, rootFolder: information.DockerRootDir, gpu: dockerGpu(information) };
   } catch (error) {
     if (!(error instanceof MlxError)) throw error;
-    return { reachable: false, what: error.message, fix: error.hint ?? 'Start Docker.' };
+    return { reachable: false, what: error.message, fix: dockerFix(errorCode(error.cause)) };
   }
+}
+
+function dockerFix(code: string | undefined): string {
+  if (code === 'EACCES') return 'sudo usermod -aG docker "$USER", then log in again';
+  const start = process.platform === 'linux' ? 'sudo systemctl start docker' : 'start Docker Desktop';
+  return `${start} (not installed: https://docs.docker.com/engine/install/), or work without it: --engine host`;
 }

@@ -12,10 +12,10 @@ export function checkProject(machine: Machine): Promise<Finding[]> {
   const { project, configError } = machine;
   if (project === undefined) return Promise.resolve([skip('project', 'not in a project (mlx init makes one)')]);
   if (configError === undefined) return Promise.resolve([ok('project', project.configFile)]);
-  const problems = configError.problems.map(
-    ({ line, path, message }) => `line ${line ?? '?'}: ${path ?? ''} ${message}`,
+  const problems = configError.problems.map(({ line, path, message }) =>
+    [line === undefined ? '' : `line ${line}:`, path ?? '', message].filter(Boolean).join(' '),
   );
-  const what = [configError.message, ...problems].join('; ');
+  const what = [configError.message, ...problems].join('\n');
   return Promise.resolve([
     fail('project', what, 'Commands in this project stop with this error.', configError.hint ?? 'mlx config'),
   ]);
@@ -51,7 +51,12 @@ export async function checkLeftovers(machine: Machine): Promise<Finding[]> {
   if (dead.length === 0) return [];
   const why = 'Their processes are gone; mlx sees through them, but they clutter mlx status.';
   return [
-    warn('leftovers', `${dead.length} files of dead processes in ${machine.project.run}`, why, 'mlx doctor --fix'),
+    warn(
+      'leftovers',
+      `${dead.length} ${dead.length === 1 ? 'file' : 'files'} of dead processes in ${machine.project.run}`,
+      why,
+      'mlx doctor --fix',
+    ),
   ];
 }
 

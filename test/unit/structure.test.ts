@@ -22,7 +22,7 @@ const arrows: Record<string, readonly string[]> = {
   gateway: ['config', 'engine', 'cost', 'privacy', 'ledger', 'output'],
   evaluation: ['dataset', 'ledger', 'serving'],
   registry: ['config', 'recipe', 'training', 'evaluation', 'serving', 'gateway', 'engine', 'ledger', 'output'],
-  doctor: ['config', 'engine', 'output'],
+  doctor: ['config', 'engine', 'ledger'],
   context: ['config', 'engine', 'ledger', 'output'],
   // The demo types what a person would type; it asks the ledger for the figures that it tells.
   demo: ['config', 'context', 'engine', 'ledger', 'output'],

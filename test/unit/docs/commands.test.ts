@@ -1,0 +1,55 @@
+// docs/commands.md is what --help says, written by `npm run docs`; this test fails when it is not current.
+import { join } from 'node:path';
+
+import type { Command } from 'commander';
+import { describe, expect, it } from 'vitest';
+
+import { buildProgram } from '../../../src/program.js';
+import { root } from '../source-tree.js';
+
+describe('docs/commands.md', () => {
+  it('says what --help says, for every command', async () => {
+    const tree = await programFor([]);
+    const sections = await Promise.all(leaves(tree).map(section));
+    expect(sections.length).toBeGreaterThan(20);
+    await expect(`${header}\n${sections.join('\n')}`).toMatchFileSnapshot(join(root, 'docs', 'commands.md'));
+  });
+
+  it('shows an example for every command', async () => {
+    const helps = await Promise.all(leaves(await programFor([])).map(async (words) => [words, await helpOf(words)]));
+    const without = helps.filter(([, help]) => !/^Examples?:$/m.test(String(help))).map(([words]) => words);
+    expect(without).toEqual([]);
+  });
+});
+
+const header = `# Commands
+
+Written from the program's own help by \`npm run docs\`: edit the command's file in \`src/commands/\`, not this page.
+Every command takes \`--json\`; what it prints then is a contract. Exit statuses: [errors.md](errors.md).
+`;
+
+async function section(words: string[]): Promise<string> {
+  return `## mlx ${words.join(' ')}\n\n\`\`\`text\n${(await helpOf(words)).trim()}\n\`\`\`\n`;
+}
+
+async function helpOf(words: string[]): Promise<string> {
+  const program = await programFor(words);
+  const command = words.reduce(
+    (parent: Command | undefined, word) => parent?.commands.find((child) => child.name() === word),
+    program,
+  );
+  let text = '';
+  command?.configureOutput({ writeOut: (part) => (text += part), getOutHelpWidth: () => 100, getOutHasColors: () => false });
+  command?.outputHelp();
+  return text;
+}
+
+/** The tree with the one command loaded that `words` name; the others carry their summary alone. */
+function programFor(words: string[]): Promise<Command> {
+  return buildProgram(words, '0.0.0', () => Promise.resolve());
+}
+
+function leaves(command: Command, words: string[] = []): string[][] {
+  const children = command.commands.filter((child) => child.name() !== 'help');
+  return children.length === 0 ? [words] : children.flatMap((child) => leaves(child, [...words, child.name()]));
+}
