@@ -18,9 +18,9 @@ def main() -> int:
             connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             answer = connection.recv(64)
         except OSError as error:
-            print(f"no answer: {error}")
+            sys.stdout.write(f"no answer: {error}\n")
             return 1
-    print(answer.split(b"\r\n")[0].decode(errors="replace"))
+    sys.stdout.write(answer.split(b"\r\n")[0].decode(errors="replace") + "\n")
     return 0 if b" 200 " in answer else 1
 
 

@@ -3,7 +3,8 @@
     python /mlx/server/inspect_models.py FOLDER    writes FOLDER/modelinfos/*.json
 
 vLLM imports itself in a second process to inspect a model's class, and keeps the answer in a cache that a read-only
-container loses: 7 seconds of every start. An architecture that cannot be inspected here is inspected at the start, as usual.
+container loses: 7 seconds of every start. An architecture that cannot be inspected here is inspected at the start, as
+usual.
 """
 
 import logging
@@ -18,15 +19,16 @@ def main() -> None:
     logging.disable(logging.ERROR)
     # Here nothing needs shielding from CUDA, and 150 processes would take a quarter of an hour.
     registry._run_in_subprocess = lambda inspect: inspect()
-    failed = [name for name in registry._TEXT_GENERATION_MODELS if not is_inspected(registry.ModelRegistry.models[name])]
-    print(f"{len(registry._TEXT_GENERATION_MODELS) - len(failed)} architectures inspected, left out: {' '.join(failed) or 'none'}")
+    models = {name: registry.ModelRegistry.models[name] for name in registry._TEXT_GENERATION_MODELS}
+    failed = [name for name, model in models.items() if not is_inspected(model)]
+    sys.stdout.write(f"{len(models) - len(failed)} architectures, left out: {' '.join(failed) or 'none'}\n")
 
 
 def is_inspected(model) -> bool:
     try:
         model.inspect_model_cls()
     except Exception as error:  # whatever an architecture's module needs and this machine lacks
-        print(f"{model.module_name}: {error}")
+        sys.stdout.write(f"{model.module_name}: {error}\n")
         return False
     return True
 

@@ -8,7 +8,8 @@
 /run/mlx      the folder in which the socket appears
 
 A version with an adapter answers under its model's name, its base under `base`. Without an adapter the whole model
-answers under the model's name. Settings are written by `mlx package`; all have defaults.
+answers under the model's name. `mlx package` writes the settings, of which `max_model_len`, `max_lora_rank`,
+`gpu_memory_utilization`, `max_num_seqs`, `dtype` and `enforce_eager` are read here; every one may be left out.
 """
 
 import json
@@ -25,11 +26,10 @@ INSPECTED = Path("/mlx/server/modelinfos")
 # vLLM takes no rank between these (vllm.config.lora, version 0.32).
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 
+# What settings.json may leave out. Graph capture makes a GPU faster; on CPU it only makes the start longer.
 DEFAULTS = {
-    "dtype": "bfloat16",
-    "max_model_len": 2048,  # tokens of prompt and answer together
-    "max_num_seqs": 16,  # requests answered at the same time
-    "enforce_eager": True,  # no graph capture: ready sooner, and the CPU build gains nothing from it
+    "cpu": {"max_num_seqs": 16, "dtype": "bfloat16", "enforce_eager": True},
+    "cuda": {"max_num_seqs": 64, "dtype": "auto", "enforce_eager": False},
 }
 
 
@@ -37,7 +37,7 @@ def main() -> None:
     """Replaces this process by vLLM, so that signals reach it and its exit status is the container's."""
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *vllm_arguments(VERSION, BASE, os.environ)]
     if sys.argv[1:] == ["--print"]:
-        print(json.dumps(command, indent=2))
+        sys.stdout.write(json.dumps(command, indent=2) + "\n")
         return
     shutil.copytree(INSPECTED, cache_folder(os.environ) / "modelinfos", dirs_exist_ok=True)
     os.execve(command[0], command, {**os.environ, **vllm_environment(os.environ)})
@@ -49,35 +49,31 @@ def vllm_arguments(version: Path, base: Path, environment: Mapping[str, str]) ->
     Args:
         version: folder of the model version's layer; may be empty, then the base model alone is served.
         base: folder of the base model.
-        environment: MLX_MODEL_NAME (required) and MLX_SOCKET (default /run/mlx/vllm.sock) are read.
+        environment: MLX_MODEL_NAME (required), MLX_VARIANT (`cpu` or `cuda`, the image's own) and MLX_SOCKET
+            (default /run/mlx/vllm.sock) are read.
 
     Returns:
         The arguments after the module's name.
 
     Raises:
         KeyError: MLX_MODEL_NAME is not set.
-        ValueError: settings.json holds a setting that this server does not know, or the adapter's rank is too large.
+        ValueError: the adapter's rank is larger than any that vLLM serves.
     """
-    name = environment["MLX_MODEL_NAME"]
-    settings = {**DEFAULTS, **read_json(version / "settings.json").get("server", {})}
-    unknown = sorted(set(settings) - set(DEFAULTS) - {"max_lora_rank", "gpu_memory_utilization"})
-    if unknown:
-        raise ValueError(f"settings.json: unknown server settings {', '.join(unknown)}")
+    name, variant = environment["MLX_MODEL_NAME"], environment.get("MLX_VARIANT", "cpu")
     adapter = version / "adapter"
     model = version / "model" if (version / "model").is_dir() else base
+    settings = {"max_model_len": longest_sequence(model), **DEFAULTS[variant], **read_json(version / "settings.json")}
     arguments = ["--uds", environment.get("MLX_SOCKET", "/run/mlx/vllm.sock"), "--model", str(model)]
     arguments += ["--served-model-name", "base" if adapter.is_dir() else name]
     if adapter.is_dir():
         arguments += lora_arguments(name, adapter, settings)
-    arguments += ["--dtype", str(settings["dtype"])]
-    arguments += ["--max-model-len", str(settings["max_model_len"])]
-    arguments += ["--max-num-seqs", str(settings["max_num_seqs"])]
-    arguments += ["--disable-fastapi-docs", "--disable-uvicorn-access-log"]
+    for setting in ("dtype", "max_model_len", "max_num_seqs"):
+        arguments += [f"--{setting.replace('_', '-')}", str(settings[setting])]
     if settings["enforce_eager"]:
         arguments.append("--enforce-eager")
-    if "gpu_memory_utilization" in settings:
+    if variant == "cuda" and "gpu_memory_utilization" in settings:
         arguments += ["--gpu-memory-utilization", str(settings["gpu_memory_utilization"])]
-    return arguments
+    return [*arguments, "--disable-fastapi-docs", "--disable-uvicorn-access-log"]
 
 
 def lora_arguments(name: str, adapter: Path, settings: dict) -> list[str]:
@@ -89,17 +85,22 @@ def lora_arguments(name: str, adapter: Path, settings: dict) -> list[str]:
     return ["--enable-lora", "--max-lora-rank", str(fitting[0]), "--lora-modules", f"{name}={adapter}"]
 
 
+def longest_sequence(model: Path) -> int:
+    """2,048 tokens of prompt and answer together, or what the model was made for where that is less."""
+    return min(2048, int(read_json(model / "config.json").get("max_position_embeddings", 2048)))
+
+
 def vllm_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """Variables that make vLLM on CPU ready in half the time; nothing for a GPU.
 
-    vLLM starts its worker in a process of its own, which imports everything once more (about 6 s of one core, 550 MiB), only
-    to bind it to cores. Without that process the worker runs in the engine's, takes the number of threads from OpenMP's
-    variable, and two servers beside each other are not bound to the same cores.
+    vLLM starts its worker in a process of its own, which imports everything once more (about 6 s of one core, 550 MiB),
+    only to bind it to cores. Without that process the worker runs in the engine's, takes the number of threads from
+    OpenMP's variable, and two servers beside each other are not bound to the same cores.
     """
     if environment.get("MLX_VARIANT") != "cpu":
         return {}
-    threads = max(1, len(os.sched_getaffinity(0)) - 1)  # one core is left for the HTTP side, as vLLM's own binding does
-    return {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "OMP_NUM_THREADS": environment.get("OMP_NUM_THREADS") or str(threads)}
+    threads = environment.get("OMP_NUM_THREADS") or str(max(1, len(os.sched_getaffinity(0)) - 1))  # one is for HTTP
+    return {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "OMP_NUM_THREADS": threads}
 
 
 def cache_folder(environment: Mapping[str, str]) -> Path:
