@@ -9,7 +9,7 @@ import { buildProgress } from './build-progress.js';
 import { runDocker } from './cli.js';
 import { ask, type Connection } from './connection.js';
 import { diskWatch } from './disk.js';
-import { isLoopbackUrl } from './network.js';
+import { hasLoopbackAddress, proxyAddressNames } from './network.js';
 
 export type Build = {
   title: string;
@@ -82,7 +82,7 @@ export function buildArgs(build: Build, access: BuildAccess, idFile: string): st
   ];
 }
 
-const proxyNames = ['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'ALL_PROXY', 'NO_PROXY'];
+const proxyNames = [...proxyAddressNames, 'FTP_PROXY', 'NO_PROXY'];
 const certificateNames = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'REQUESTS_CA_BUNDLE', 'PIP_CERT'];
 const packageSettingNames = [
   ...['PIP_INDEX_URL', 'PIP_EXTRA_INDEX_URL', 'PIP_TRUSTED_HOST', 'PIP_DEFAULT_TIMEOUT'],
@@ -105,7 +105,7 @@ export function buildAccess(environment: NodeJS.ProcessEnv, certificates: string
   const files = [certificates, ...certificateNames.map((name) => environment[name])];
   return {
     proxyVariables,
-    hostNetwork: proxyVariables.some((name) => isLoopbackUrl(environment[name])),
+    hostNetwork: hasLoopbackAddress(environment, proxyAddressNames),
     certificates: files.find((file) => file !== undefined && file !== '' && existsSync(file)),
     packageSettings: packageSettingNames
       .filter(isSet)

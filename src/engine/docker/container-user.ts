@@ -29,7 +29,8 @@ export function userVariables(user: ContainerUser): { MLX_UID: string; MLX_GID: 
  */
 export async function lendMounts(mounts: Mount[], user: ContainerUser, ownFolders: string[]): Promise<() => void> {
   if (process.getuid?.() !== 0) return () => undefined;
-  for (const mount of mounts.filter(({ writable }) => !writable)) await openForReading(mount.source, ownFolders);
+  for (const mount of mounts.filter(({ writable }) => !writable))
+    await openForReading(mount.source, mount.source, ownFolders);
   const lent = mounts
     .filter(({ writable }) => writable)
     .map(({ source }) => ({ source, owner: statSync(source) }))
@@ -50,22 +51,22 @@ export function chownBelow(path: string, owner: { uid: number; gid: number }): v
   }
 }
 
-async function openForReading(path: string, ownFolders: string[]): Promise<void> {
+async function openForReading(path: string, mounted: string, ownFolders: string[]): Promise<void> {
   const entry = await lstat(path);
   if (entry.isSymbolicLink()) return;
   const needed = entry.isDirectory() ? 0o005 : 0o004;
   if ((entry.mode & needed) !== needed) {
-    if (!ownFolders.some((folder) => path === folder || path.startsWith(`${folder}/`))) throw unreadable(path);
+    if (!ownFolders.some((folder) => path === folder || path.startsWith(`${folder}/`))) throw unreadable(path, mounted);
     await chmod(path, (entry.mode & 0o777) | needed);
   }
   if (entry.isDirectory()) {
-    for (const name of await readdir(path)) await openForReading(join(path, name), ownFolders);
+    for (const name of await readdir(path)) await openForReading(join(path, name), mounted, ownFolders);
   }
 }
 
-function unreadable(path: string): MlxError {
+function unreadable(path: string, mounted: string): MlxError {
   return new MlxError('MOUNT_UNREADABLE', `A container, which never runs as root, may not read ${path}.`, {
-    hint: `Let others read it: chmod -R o+rX ${path}`,
+    hint: `Let others read it: chmod -R o+rX ${mounted}`,
   });
 }
 

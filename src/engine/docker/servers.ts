@@ -70,6 +70,7 @@ export async function listServers(edges: DockerEdges): Promise<ModelServer[]> {
 export function modelServer(container: ContainerInspectInfo): ModelServer {
   const labels = container.Config.Labels;
   const state = serverState(container);
+  const ended = state === 'exited' && (!container.State.Running || container.State.Restarting);
   const sockets = container.Mounts.find((mount) => mount.Destination === socketTarget)?.Source ?? '';
   return {
     id: labels[label.server] ?? '',
@@ -79,7 +80,7 @@ export function modelServer(container: ContainerInspectInfo): ModelServer {
     state,
     address: `unix:${join(sockets, socketName)}`,
     startedAtMs: Date.parse(container.State.StartedAt) || Date.parse(container.Created),
-    exitStatus: state === 'exited' && !container.State.Running ? container.State.ExitCode : null,
+    exitStatus: ended ? container.State.ExitCode : null,
   };
 }
 
