@@ -82,9 +82,9 @@ function nextCommands({ template, written, replaced }: Made, place: string): str
   const recipe = [...written, ...replaced].find((path) => path.endsWith('.yaml') && path.startsWith('recipes'));
   const first = basename(recipe ?? 'tickets.yaml', '.yaml');
   const train = template === 'demo' ? 'mlx train tickets' : `mlx train ${first}`;
-  const data = template === 'sft' ? ['       put your rows into data/train.jsonl (data/README.md shows how)'] : [];
+  const rows = template === 'sft' ? ['       put your rows into data/train.jsonl (data/README.md shows how)'] : [];
   const enter = place === '' ? '' : `cd ${place} && `;
-  return ['', `next   ${enter}mlx doctor`, ...data, `       ${train}`];
+  return ['', `next   ${enter}mlx doctor`, ...rows, `       ${train}`];
 }
 
 function projectName(folder: string, wanted: string | undefined): string {

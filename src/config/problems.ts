@@ -34,7 +34,7 @@ function flatten(issue: Issue, value: unknown, base: KeyPath = []): Located[] {
   if (meant.length > 0) return meant.reduce((best, branch) => (weight(branch) < weight(best) ? branch : best));
   const expected = branches.flat().map(({ issue: inner }) => (inner.code === 'invalid_type' ? inner.expected : ''));
   const kinds = [...new Set(expected.filter((kind) => kind !== '').map((kind) => nouns[kind] ?? kind))];
-  const message = `must be ${kinds.join(' or ')}, not ${nounOf(valueAt(value, path))}`;
+  const message = wrongKind(kinds.join(' or '), valueAt(value, path));
   return [{ issue: { code: 'custom', path: [], message, input: undefined }, path }];
 }
 
@@ -49,8 +49,7 @@ function weight(branch: readonly Located[]): number {
 function describe(issue: Issue, value: unknown): string {
   switch (issue.code) {
     case 'invalid_type':
-      if (value === undefined) return `is missing: it needs ${nouns[issue.expected] ?? issue.expected}`;
-      return `must be ${nouns[issue.expected] ?? issue.expected}, not ${nounOf(value)}`;
+      return wrongKind(nouns[issue.expected] ?? issue.expected, value);
     case 'invalid_value': {
       const nearest = typeof value === 'string' ? nearestName(value, issue.values.map(String)) : undefined;
       const guess = nearest === undefined ? '' : `; did you mean ${nearest}?`;
@@ -71,6 +70,11 @@ function describe(issue: Issue, value: unknown): string {
     case 'custom':
       return issue.message;
   }
+}
+
+function wrongKind(expected: string, value: unknown): string {
+  if (value === undefined) return `is missing: it needs ${expected}`;
+  return value === null ? `has no value: it needs ${expected}` : `must be ${expected}, not ${nounOf(value)}`;
 }
 
 function tooFar(origin: string, relation: string, bound: number | bigint, value: unknown): string {

@@ -27,16 +27,15 @@ function parseJsonLine(line: number, text: string): SourceRow {
   }
 }
 
-type CsvRecord = { record: Record<string, unknown>; info: { lines: number } };
+type CsvRecord = { record: string[]; info: { lines: number } };
 type CsvError = { code: string; lines?: number };
 
 async function* readCsv(path: string): AsyncGenerator<SourceRow> {
   const { parse, CsvError } = await import('csv-parse');
   const problems: SourceRow[] = [];
   const parser = parse({
-    columns: true,
     info: true,
-    bom: true,
+    relax_column_count: true,
     skip_empty_lines: true,
     skip_records_with_error: true,
     on_skip: (error) => {
@@ -46,19 +45,25 @@ async function* readCsv(path: string): AsyncGenerator<SourceRow> {
   });
   const source = Readable.from(csvText(path, problems));
   source.on('error', (error) => parser.destroy(error)).pipe(parser);
-  // A quoted field may span lines: a record begins after the line where the one before it ended.
-  let previousEnd = 1;
+  let header: string[] | undefined;
   try {
-    for await (const { record, info } of parser as AsyncIterable<CsvRecord>) {
+    for await (const record of parser as AsyncIterable<CsvRecord>) {
       yield* problems.splice(0);
-      yield { line: Math.min(previousEnd + 1, info.lines), value: record };
-      previousEnd = info.lines;
+      if (header === undefined) header = record.record;
+      else yield csvRow(header, record);
     }
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
     problems.push(csvProblem(error));
   }
   yield* problems;
+}
+
+/** The parser knows the line where a record ends; a quoted field may span lines. */
+function csvRow(header: readonly string[], { record, info }: CsvRecord): SourceRow {
+  const line = info.lines - record.reduce((breaks, field) => breaks + field.split('\n').length - 1, 0);
+  if (record.length !== header.length) return { line, problem: 'has another number of fields than the header' };
+  return { line, value: Object.fromEntries(header.map((name, at) => [name, record[at]])) };
 }
 
 async function* csvText(path: string, problems: SourceRow[]): AsyncGenerator<string> {
@@ -72,9 +77,6 @@ async function* csvText(path: string, problems: SourceRow[]): AsyncGenerator<str
 function csvProblem(error: CsvError | undefined): SourceRow {
   const line = error?.lines ?? 1;
   if (error?.code === 'CSV_QUOTE_NOT_CLOSED') return { line, problem: 'a quoted field is never closed' };
-  if (error?.code.startsWith('CSV_RECORD_INCONSISTENT') === true) {
-    return { line, problem: 'has another number of fields than the header' };
-  }
   return { line, problem: 'is not CSV (a quote in an unquoted field?)' };
 }
 

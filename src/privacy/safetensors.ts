@@ -17,21 +17,21 @@ const headerSchema = z.record(
 
 /** @returns what is wrong with it, or undefined */
 export async function safetensorsProblem(file: string): Promise<string | undefined> {
-  const handle = await open(file, 'r');
+  const opened = await open(file, 'r');
   try {
-    const { size } = await handle.stat();
+    const { size } = await opened.stat();
     if (size < 10) return 'is too short to be a safetensors file';
     const prefix = Buffer.alloc(8);
-    await handle.read(prefix, 0, 8, 0);
+    await opened.read(prefix, 0, 8, 0);
     const headerBytes = Number(prefix.readBigUInt64LE());
     if (headerBytes < 2 || headerBytes > longestHeaderBytes || 8 + headerBytes > size) {
       return 'is no safetensors file: its header has an impossible length';
     }
     const header = Buffer.alloc(headerBytes);
-    await handle.read(header, 0, headerBytes, 8);
+    await opened.read(header, 0, headerBytes, 8);
     return headerProblem(header.toString('utf8'), size - 8 - headerBytes);
   } finally {
-    await handle.close();
+    await opened.close();
   }
 }
 

@@ -1,0 +1,134 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+
+import { loadConfig } from '../../../src/config/load.js';
+import {
+  asModelName,
+  projectFiles,
+  recipeFile,
+  shippedRecipes,
+  templates,
+} from '../../../src/config/project-template.js';
+import { configSchema } from '../../../src/config/schema.js';
+import { configSettings } from '../../../src/config/settings.js';
+import { prepareDataset } from '../../../src/dataset/prepare.js';
+import { recipeFiles } from '../../../src/recipe/find.js';
+import { loadRecipe } from '../../../src/recipe/load.js';
+import { scratchFolder } from '../engine/scratch.js';
+
+function projectOf(template: (typeof templates)[number], recipe?: string): { project: string; recipes: string } {
+  const project = scratchFolder();
+  for (const file of projectFiles({ template, name: 'my-tickets', recipe, version: '1.2.3' })) {
+    mkdirSync(dirname(join(project, file.path)), { recursive: true });
+    writeFileSync(join(project, file.path), file.contents);
+  }
+  return { project, recipes: join(project, 'recipes') };
+}
+
+function textOf(template: (typeof templates)[number], path: string): string {
+  const file = projectFiles({ template, name: 'my-tickets', recipe: undefined, version: '1.2.3' }).find(
+    (one) => one.path === path,
+  );
+  return file?.contents.toString('utf8') ?? '';
+}
+
+describe('the mlx.yaml of a new project', () => {
+  const manual = textOf('demo', 'mlx.yaml');
+  /** Every `# key: value` comment as a setting. */
+  const filledIn = parse(manual.replaceAll(/^( *)# ([a-z_]+: \S+)$/gm, '$1$2')) as Record<string, unknown>;
+
+  it('is valid as it stands', async () => {
+    const { project } = projectOf('demo');
+    await expect(loadConfig({ project, configFile: join(project, 'mlx.yaml') }, {})).resolves.toMatchObject({
+      gateway: { port: 4600 },
+    });
+  });
+
+  it('names every key of the schema', () => {
+    const named = Object.entries(filledIn).flatMap(([key, value]) =>
+      typeof value === 'object' && value !== null ? Object.keys(value).map((inner) => `${key}.${inner}`) : [key],
+    );
+    expect(named.sort()).toEqual(
+      configSettings()
+        .map((setting) => setting.key)
+        .sort(),
+    );
+  });
+
+  it('shows the default of each key, and says where there is none', () => {
+    const defaults = configSchema.parse({});
+    const withoutDefault = { mlflow: ['tracking_uri'], docker: ['memory_gib', 'certificates'] };
+    const shown = structuredClone(configSchema.parse(filledIn)) as unknown as Record<string, Record<string, unknown>>;
+    for (const [section, keys] of Object.entries(withoutDefault)) {
+      for (const key of keys) {
+        Reflect.deleteProperty(shown[section] ?? {}, key);
+        expect(manual).toMatch(new RegExp(`Not set by default[^\\n]*\\n( *# [^\\n]*\\n)*? *# ${key}:`));
+      }
+    }
+    expect(shown).toEqual(defaults);
+  });
+});
+
+describe.each(templates)('the template %s', (template) => {
+  it('has recipes that parse, with data that they can read', async () => {
+    const place = projectOf(template);
+    const files = await recipeFiles(place);
+    expect(files.length).toBeGreaterThan(0);
+    for (const file of files) {
+      const recipe = await loadRecipe(place, file, []);
+      const prepared = await prepareDataset(recipe, place.project, join(place.project, 'out'));
+      expect(prepared.splits.every((split) => split.rows > 0)).toBe(true);
+      expect(prepared.warnings).toEqual([]);
+    }
+  });
+
+  it('has recipes that name their schema, which lies beside them', async () => {
+    const place = projectOf(template);
+    const paths = projectFiles({ template, name: 'x', recipe: undefined, version: '1' }).map((file) => file.path);
+    expect(paths).toContain('recipes/recipe.schema.json');
+    for (const file of await recipeFiles(place)) {
+      expect(textOf(template, `recipes/${file.split('/').at(-1) ?? ''}`)).toMatch(
+        /^# yaml-language-server: \$schema=recipe\.schema\.json\n/,
+      );
+    }
+  });
+
+  it('has ignore files and a workflow under their real names', () => {
+    const paths = projectFiles({ template, name: 'x', recipe: undefined, version: '1' }).map((file) => file.path);
+    expect(paths).toEqual(
+      expect.arrayContaining(['.gitignore', '.mlx/.gitignore', '.github/workflows/mlx.yaml', 'evals/README.md']),
+    );
+    const workflow = parse(textOf(template, '.github/workflows/mlx.yaml')) as { env: object; jobs: object };
+    expect(workflow.env).toEqual({ MLX_PACKAGE: 'mlx@1.2.3' });
+  });
+
+  it('carries the name of the project', () => {
+    expect(textOf(template, 'README.md')).toMatch(/^# my-tickets\n/);
+  });
+});
+
+describe('shipped recipes', () => {
+  it.each(shippedRecipes())('%s parses, names its model after the project', async (name) => {
+    const place = projectOf('sft', name);
+    const recipe = await loadRecipe(place, name, []);
+    expect(recipe).toMatchObject({ name, model: 'my-tickets' });
+    expect(name).toContain(recipe.method);
+  });
+
+  it('that do not exist are answered with the nearest', () => {
+    expect(() => recipeFile('qwen3-8b', 'x')).toThrow(
+      expect.objectContaining({ code: 'RECIPE_NOT_FOUND', hint: expect.stringContaining('qwen3-8b-lora') as string }),
+    );
+  });
+});
+
+it.each([
+  ['My Tickets!', 'my-tickets'],
+  ['_déjà vu_', 'd-j-vu'],
+  ['...', 'my-model'],
+])('a folder called %s makes the model %s', (folder, name) => {
+  expect(asModelName(folder)).toBe(name);
+});
