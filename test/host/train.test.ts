@@ -1,0 +1,145 @@
+// Real training on the host engine: a small model, a few steps, and each way it can be interrupted.
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+
+import { packageRoot } from '../../src/config/paths.js';
+import { latestMetrics, metricHistory } from '../../src/ledger/metrics.js';
+import { openLedger } from '../../src/ledger/open.js';
+import { findRun } from '../../src/ledger/runs.js';
+import { mlx, mlxJson } from '../command/mlx.js';
+import type { TestProject } from './project.js';
+import { ticketsProject } from './tickets-project.js';
+
+const recipe = `base_model: { repository: mlx/demo-base }
+dataset: { train: data/tickets.jsonl, held_out: data/tickets-held-out.jsonl }
+lora: { lora_dropout: 0.1 }
+trainer: { max_steps: 12, learning_rate: 0.002, per_device_train_batch_size: 8, max_length: 256, logging_steps: 1, save_steps: 3 }
+evaluation: { limit: 8, max_new_tokens: 24, examples: 2 }
+`;
+
+/** The program as a process of its own, with its JSON lines. */
+function startMlx(
+  project: TestProject,
+  argv: string[],
+): { child: ChildProcess; until: (event: string) => Promise<Record<string, unknown>> } {
+  const child = spawn(process.execPath, [join(packageRoot(), 'bin', 'mlx.js'), ...argv, '--json'], {
+    cwd: project.paths.project,
+    env: project.environment,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const until = async (event: string): Promise<Record<string, unknown>> => {
+    for (;;) {
+      const next = await lines.next();
+      if (next.done === true) throw new Error(`mlx ended before it said ${event}`);
+      const said = JSON.parse(next.value) as Record<string, unknown>;
+      if (said['event'] === event) return said;
+    }
+  };
+  return { child, until };
+}
+
+const exitOf = (child: ChildProcess): Promise<number | null> =>
+  new Promise((resolve) => child.once('exit', (status) => resolve(status)));
+
+let uninterrupted: { adapterSha256: string | null; losses: number[] };
+
+describe('a real training', () => {
+  beforeAll(async () => {
+    const project = await ticketsProject(recipe);
+    const { value, status, stderr } = await mlxJson(['train'], {
+      folder: project.folder,
+      environment: project.environment,
+    });
+    expect(stderr).toBe('');
+    expect(status).toBe(0);
+    const summary = value as { run: string; adapter_sha256: string };
+    const ledger = openLedger(project.paths.ledgerFile);
+    expect(value).toMatchObject({
+      state: 'finished',
+      steps: 12,
+      seal: expect.stringMatching(/namespace|environment/),
+      scores: { base: { exact_match: expect.any(Number) }, tuned: { exact_match: expect.any(Number) } },
+      examples: [{ base: expect.any(String), tuned: expect.any(String) }, {}],
+    });
+    const folder = join(project.paths.runs, summary.run);
+    for (const file of ['spec.json', 'events.jsonl', 'trainer.log', 'out/adapter/adapter_config.json']) {
+      expect(existsSync(join(folder, file)), file).toBe(true);
+    }
+    const metrics = latestMetrics(ledger, summary.run);
+    expect(metrics['held_out/tuned/loss']).toBeLessThan(metrics['held_out/base/loss'] ?? 0);
+    uninterrupted = {
+      adapterSha256: summary.adapter_sha256,
+      losses: metricHistory(ledger, summary.run, 'train/loss').map(({ value: loss }) => loss),
+    };
+    expect(uninterrupted.losses).toHaveLength(12);
+  });
+
+  it('that is stopped and resumed gives the very same adapter and the same losses', async () => {
+    const project = await ticketsProject(recipe);
+    const { child, until } = startMlx(project, ['train']);
+    const { run } = await until('run');
+    while (Number((await until('step'))['step']) < 5);
+    child.kill('SIGINT');
+    expect(await exitOf(child)).toBe(130);
+    const ledger = openLedger(project.paths.ledgerFile);
+    expect(findRun(ledger, String(run))).toMatchObject({ state: 'stopped', owner: null });
+
+    const resumed = await mlxJson(['train', '--resume', String(run)], {
+      folder: project.folder,
+      environment: project.environment,
+    });
+    expect(resumed.value).toMatchObject({ run, state: 'finished', adapter_sha256: uninterrupted.adapterSha256 });
+    expect(metricHistory(ledger, String(run), 'train/loss').map(({ value: loss }) => loss)).toEqual(
+      uninterrupted.losses,
+    );
+  });
+
+  it('whose mlx is killed is lost, leaves no trainer behind, and can go on', async () => {
+    const project = await ticketsProject(recipe);
+    const { child, until } = startMlx(project, ['train']);
+    const { run } = await until('run');
+    while (Number((await until('step'))['step']) < 4);
+
+    const second = await mlx(['train'], { folder: project.folder, environment: project.environment });
+    expect(second).toMatchObject({ status: 7, stderr: expect.stringContaining(String(run)) });
+
+    child.kill('SIGKILL');
+    await exitOf(child);
+    const { stdout, stderr } = await mlx(['runs', 'ls'], { folder: project.folder, environment: project.environment });
+    expect(stdout).toContain('lost');
+    expect(stderr).toContain(`mlx train --resume ${String(run)}`);
+    expect(trainersOf(project)).toEqual([]);
+    const resumed = await mlxJson(['train', '--resume', String(run)], {
+      folder: project.folder,
+      environment: project.environment,
+    });
+    expect(resumed.value).toMatchObject({ run, state: 'finished', adapter_sha256: uninterrupted.adapterSha256 });
+  });
+
+  it('in the background goes on when its command has ended, and can be followed to its end', async () => {
+    const project = await ticketsProject(recipe);
+    const place = { folder: project.folder, environment: project.environment };
+    const { value, status } = await mlxJson(['train', '--detach', '--name', 'quiet'], place);
+    expect(status).toBe(0);
+    const { run } = value as { run: string };
+    expect(run).toMatch(/^quiet-/);
+    const followed = await mlx(['runs', 'logs', run, '-f'], place);
+    expect(followed.stdout).toMatch(/step +12\/12/);
+    expect((await mlxJson(['runs', 'show', run], place)).value).toMatchObject({
+      state: 'finished',
+      adapter_sha256: uninterrupted.adapterSha256,
+    });
+  });
+});
+
+/** Command lines of processes that still work for this project. */
+function trainersOf(project: TestProject): string[] {
+  const lines = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' }).split('\n');
+  return lines.filter((line) => line.includes('train.py') && line.includes(project.paths.project));
+}
