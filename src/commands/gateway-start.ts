@@ -1,5 +1,59 @@
-// Placeholder until its room is built.
+// `mlx gateway start`: starts this project's gateway, detached; or is it (--foreground). Touches .mlx/run and .mlx/secrets.
+import { once } from 'node:events';
+
+import type { Context } from '../context.js';
+import { MlxError } from '../errors.js';
+import { ensureGateway } from '../gateway/ensure.js';
+import { outcome, type Outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
 
-export const define: CommandModule['define'] = () => undefined;
-export const run: CommandModule['run'] = () => Promise.reject(new Error('being built'));
+export const define: CommandModule['define'] = (command) => {
+  command
+    .option('--foreground', 'run in this terminal until Ctrl-C, or until mlx gateway stop')
+    .option('--port <port>', 'instead of gateway.port of mlx.yaml');
+  command.addHelpText(
+    'after',
+    `
+Commands that need the gateway start it by themselves. It listens on 127.0.0.1 alone.
+
+Examples:
+  mlx gateway start
+  mlx gateway start --foreground`,
+  );
+};
+
+export const run: CommandModule['run'] = async (context, _args, flags) => {
+  const wanted = flags as { port?: string; foreground?: boolean };
+  const port = wanted.port === undefined ? (await context.config()).gateway.port : readPort(wanted.port);
+  const url = `http://127.0.0.1:${port}/v1`;
+  if (context.flags.dryRun) return outcome({ dryRun: true, url }, () => `Would start the gateway at ${url}.`);
+  if (wanted.foreground === true) return runInForeground(context, port);
+  const { state } = await ensureGateway({ paths: context.paths(), port, environment: context.environment });
+  const started = { url, pid: state.pid, routes: state.routes.map(({ name }) => name) };
+  return outcome(started, ({ routes }) =>
+    [
+      `The gateway answers at ${url} (process ${state.pid}).`,
+      routes.length === 0 ? 'It serves no model yet: mlx serve MODEL' : `It serves ${routes.join(', ')}.`,
+    ].join('\n'),
+  );
+};
+
+async function runInForeground(context: Context, port: number): Promise<Outcome> {
+  const { startGatewayServer } = await import('../gateway/server.js');
+  const { drainTimeoutMs } = (await context.config()).serving;
+  const gateway = await startGatewayServer({ paths: context.paths(), port, now: context.now, drainTimeoutMs });
+  context.output.note(`The gateway answers at http://127.0.0.1:${gateway.port}/v1 (process ${process.pid}).`);
+  await Promise.race([gateway.stopRequested, aborted(context.signal)]);
+  await gateway.stop();
+  return outcome({ stopped: true }, () => 'The gateway has stopped; open answers were finished.');
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort');
+}
+
+function readPort(text: string): number {
+  const port = Number(text);
+  if (Number.isInteger(port) && port > 0 && port < 65_536) return port;
+  throw new MlxError('USAGE', `--port takes a number from 1 to 65535, not '${text}'.`);
+}

@@ -1,5 +1,66 @@
-// Placeholder until its room is built.
+// `mlx gateway status`: address, routes and open requests, as the running gateway says.
+import type { Context } from '../context.js';
+import type { GatewayState } from '../gateway/control-api.js';
+import { gatewayControl } from '../gateway/control.js';
+import { formatDuration } from '../output/numbers.js';
+import { outcome } from '../output/output.js';
+import { renderTable } from '../output/table.js';
 import type { CommandModule } from '../program.js';
 
-export const define: CommandModule['define'] = () => undefined;
-export const run: CommandModule['run'] = () => Promise.reject(new Error('being built'));
+export const define: CommandModule['define'] = (command) => {
+  command.addHelpText(
+    'after',
+    `
+Examples:
+  mlx gateway status
+  mlx gateway status --json | jq '.routes[].name'`,
+  );
+};
+
+export const run: CommandModule['run'] = async (context) => {
+  const state = await gatewayControl(context.paths().sockets).state();
+  return outcome(described(state, context), (value) => renderStatus(value, context.output.columns));
+};
+
+type Described = {
+  running: boolean;
+  url: string | null;
+  pid: number | null;
+  uptimeMs: number | null;
+  routes: { name: string; version: string; server: string; engine: string; openRequests: number }[];
+};
+
+function described(state: GatewayState | undefined, context: Context): Described {
+  if (!state) return { running: false, url: null, pid: null, uptimeMs: null, routes: [] };
+  return {
+    running: true,
+    url: `http://127.0.0.1:${state.port}/v1`,
+    pid: state.pid,
+    uptimeMs: context.now().getTime() - state.startedAtMs,
+    routes: state.routes.map(({ name, model, version, serverId, engine }) => ({
+      name,
+      version: `${model}:${version}`,
+      server: serverId,
+      engine,
+      openRequests: state.inFlight[serverId] ?? 0,
+    })),
+  };
+}
+
+function renderStatus(status: Described, width: number): string {
+  if (!status.running) return 'No gateway runs. Start it: mlx gateway start';
+  const head = `The gateway answers at ${status.url ?? ''} (process ${status.pid ?? ''}, up ${formatDuration(status.uptimeMs ?? 0)}).`;
+  if (status.routes.length === 0) return `${head}\nIt serves no model yet: mlx serve MODEL`;
+  const table = renderTable(
+    [
+      { title: 'model', cell: ({ name }) => name },
+      { title: 'version', cell: ({ version }) => version },
+      { title: 'server', cell: ({ server }) => server, dropFirst: 1 },
+      { title: 'engine', cell: ({ engine }) => engine, dropFirst: 2 },
+      { title: 'open requests', cell: ({ openRequests }) => String(openRequests), align: 'right' },
+    ],
+    status.routes,
+    width,
+  );
+  return `${head}\n\n${table}`;
+}

@@ -1,5 +1,39 @@
-// Placeholder until its room is built.
+// `mlx promote`: puts a model version live. Touches: a model server, the route, the gateway, aliases and image tags, the ledger.
+import { outcome } from '../output/output.js';
+import { findVersion } from '../ledger/versions.js';
 import type { CommandModule } from '../program.js';
+import { actorName } from '../registry/actor.js';
+import { openPromotionEdges } from '../registry/edges.js';
+import { planPromotion } from '../registry/plan.js';
+import { promote } from '../registry/promote.js';
+import { promotionStatus, renderPlan, renderPromotion } from '../registry/report.js';
+import { aliasTarget, checkAlias } from '../registry/targets.js';
 
-export const define: CommandModule['define'] = () => undefined;
-export const run: CommandModule['run'] = () => Promise.reject(new Error('being built'));
+export const define: CommandModule['define'] = (command) => {
+  command
+    .argument('<version>', 'NAME:VERSION, NAME@ALIAS, or NAME for its newest version')
+    .option('--alias <alias>', 'production is the address NAME; another one is the address NAME@ALIAS', 'production')
+    .option('-m, --message <why>', 'why; kept with the release');
+  command.addHelpText(
+    'after',
+    `
+The new version starts beside the old one, must answer a real prompt, gets the route in one step; then the old one finishes
+its open answers and stops. Where anything fails before that step, the old one stays as it was.
+
+Examples:
+  mlx promote tickets:2 -m "better on held-out rows"
+  mlx promote tickets:3 --alias staging
+  mlx promote tickets --dry-run`,
+  );
+};
+
+export const run: CommandModule['run'] = async (context, [reference = ''], flags) => {
+  const { alias, message } = flags as { alias: string; message?: string };
+  const version = findVersion(await context.ledger(), reference);
+  const candidate = { version, target: aliasTarget(version.model, checkAlias(alias)) };
+  const edges = await openPromotionEdges(context);
+  if (context.flags.dryRun) return outcome(await planPromotion(edges, candidate, 'promote'), renderPlan);
+  const actor = actorName(context.environment);
+  const result = await promote(edges, { ...candidate, kind: 'promote', actor, reason: message ?? null });
+  return outcome(result, renderPromotion, promotionStatus(result));
+};

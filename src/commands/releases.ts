@@ -1,5 +1,78 @@
-// Placeholder until its room is built.
+// `mlx releases`: who put what live, when and why. Reads the ledger.
+import pc from 'picocolors';
+
+import type { Context } from '../context.js';
+import { listPromotions, type Promotion } from '../ledger/promotions.js';
+import { findVersion } from '../ledger/versions.js';
+import { formatAgo, formatDuration } from '../output/numbers.js';
+import { outcome } from '../output/output.js';
+import { renderTable, type Column } from '../output/table.js';
 import type { CommandModule } from '../program.js';
 
-export const define: CommandModule['define'] = () => undefined;
-export const run: CommandModule['run'] = () => Promise.reject(new Error('being built'));
+const shownAtMost = 200;
+
+export const define: CommandModule['define'] = (command) => {
+  command
+    .argument('[model]', 'only this model')
+    .option('--all', 'also what failed, and restarts of a version that was live already');
+  command.addHelpText(
+    'after',
+    `
+Examples:
+  mlx releases
+  mlx releases tickets --all --json`,
+  );
+};
+
+export const run: CommandModule['run'] = async (context, [model], flags) => {
+  const ledger = await context.ledger();
+  // The usual error, with the nearest names, for a model that does not exist.
+  if (model !== undefined) findVersion(ledger, model);
+  const all = flags['all'] === true;
+  const found = listPromotions(ledger, { model, limit: shownAtMost }).filter((each) => all || isRelease(each));
+  return outcome({ releases: found.map(release) }, ({ releases }) => renderReleases(releases, context));
+};
+
+type Release = Omit<Promotion, 'owner'>;
+
+function isRelease({ state, fromVersion, toVersion }: Promotion): boolean {
+  return state !== 'failed' && fromVersion !== toVersion;
+}
+
+/** Who owned it is of no use once it is over. */
+function release(promotion: Promotion): Release {
+  const { id, kind, model, alias, fromVersion, toVersion, state, actor, reason } = promotion;
+  const { startedAtMs, endedAtMs, errorCode, errorMessage } = promotion;
+  return {
+    ...{ id, kind, model, alias, fromVersion, toVersion, state, actor, reason },
+    ...{ startedAtMs, endedAtMs, errorCode, errorMessage },
+  };
+}
+
+function renderReleases(releases: Release[], { now, output }: Context): string {
+  if (releases.length === 0) return 'Nothing was put live yet: mlx promote MODEL:VERSION';
+  const nowMs = now().getTime();
+  const columns: Column<Release>[] = [
+    { title: '#', cell: ({ id }) => String(id), dropFirst: 4 },
+    { title: 'when', cell: ({ startedAtMs }) => formatAgo(startedAtMs, nowMs) },
+    { title: 'who', cell: ({ actor }) => actor, dropFirst: 2 },
+    { title: 'what', cell: ({ kind }) => kind },
+    { title: 'route', cell: ({ model, alias }) => (alias === 'production' ? model : `${model}@${alias}`) },
+    { title: 'from', cell: ({ fromVersion }) => (fromVersion === null ? '--' : String(fromVersion)), align: 'right' },
+    { title: 'to', cell: ({ toVersion }) => String(toVersion), align: 'right' },
+    { title: 'state', cell: stateText },
+    {
+      title: 'took',
+      cell: ({ startedAtMs, endedAtMs }) => formatDuration((endedAtMs ?? nowMs) - startedAtMs),
+      align: 'right',
+      dropFirst: 3,
+    },
+    { title: 'why', cell: ({ reason }) => reason ?? '', dropFirst: 1 },
+  ];
+  return renderTable(columns, releases, output.columns);
+}
+
+function stateText({ state, errorCode }: Release): string {
+  if (state === 'promoted') return pc.green('live');
+  return state === 'started' ? pc.cyan('under way') : `${pc.red('failed')} ${errorCode ?? ''}`.trim();
+}

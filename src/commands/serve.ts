@@ -1,5 +1,60 @@
-// Placeholder until its room is built.
+// `mlx serve`: makes sure that a version runs and has an address. Touches: a model server, a route, the gateway, the ledger.
+import type { Context } from '../context.js';
+import { outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
+import { actorName } from '../registry/actor.js';
+import { openPromotionEdges } from '../registry/edges.js';
+import { planPromotion } from '../registry/plan.js';
+import { promote, type PromotionResult } from '../registry/promote.js';
+import { promotionStatus, renderPlan, renderPromotion } from '../registry/report.js';
+import { onlyModel, serveCandidate } from '../registry/targets.js';
 
-export const define: CommandModule['define'] = () => undefined;
-export const run: CommandModule['run'] = () => Promise.reject(new Error('being built'));
+export const define: CommandModule['define'] = (command) => {
+  command.argument(
+    '[version]',
+    'NAME (its production version, else its newest), NAME:VERSION or NAME@ALIAS; none: the only model',
+  );
+  command.addHelpText(
+    'after',
+    `
+A model without a production version gets this one. Another version beside it gets an address of its own, NAME@vN.
+Safe to repeat: it starts what is missing, for example after a reboot.
+
+Examples:
+  mlx serve tickets
+  mlx serve tickets:2
+  mlx serve tickets@staging`,
+  );
+};
+
+export const run: CommandModule['run'] = async (context, [reference]) => {
+  const ledger = await context.ledger();
+  const candidate = serveCandidate(ledger, reference ?? onlyModel(ledger));
+  const edges = await openPromotionEdges(context);
+  if (context.flags.dryRun) return outcome(await planPromotion(edges, candidate, 'promote'), renderPlan);
+  const actor = actorName(context.environment);
+  const result = await promote(edges, { ...candidate, kind: 'promote', actor, reason: 'mlx serve' });
+  const served = { ...result, url: await baseUrl(context) };
+  return outcome(served, renderServed, promotionStatus(result));
+};
+
+async function baseUrl(context: Context): Promise<string> {
+  return `http://127.0.0.1:${(await context.config()).gateway.port}/v1`;
+}
+
+function renderServed(served: PromotionResult & { url: string }): string {
+  if (served.error !== null) return renderPromotion(served);
+  const body = JSON.stringify({ model: served.route, messages: [{ role: 'user', content: 'Hello' }] });
+  return `${renderPromotion(served)}
+
+address   ${served.url}
+model     ${served.route}
+key       mlx gateway key
+
+curl ${served.url}/chat/completions -H "Authorization: Bearer $(mlx gateway key)" -H "Content-Type: application/json" \\
+  -d '${body}'
+
+from openai import OpenAI  # or set OPENAI_BASE_URL and OPENAI_API_KEY
+client = OpenAI(base_url="${served.url}", api_key="$(mlx gateway key)")
+client.chat.completions.create(model="${served.route}", messages=[{"role": "user", "content": "Hello"}])`;
+}

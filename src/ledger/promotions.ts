@@ -73,6 +73,16 @@ export function endPromotion(ledger: Ledger, id: number, end: PromotionEnd): voi
   });
 }
 
+/** Compare and set: of several commands that find the same dead owner, one gets the promotion. */
+export function takeOverPromotion(ledger: Ledger, id: number, deadOwner: string | null, owner: string): boolean {
+  return write(ledger, () => {
+    const changed = ledger.database
+      .prepare("UPDATE promotions SET owner = ? WHERE id = ? AND state = 'started' AND owner IS ?")
+      .run(owner, id, deadOwner).changes;
+    return changed === 1;
+  });
+}
+
 /** Newest first. */
 export function listPromotions(
   ledger: Ledger,

@@ -1,0 +1,86 @@
+// What a switch needs of the outside, wired from the edges of a command.
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+
+import type { Paths } from '../config/paths.js';
+import type { Config } from '../config/schema.js';
+import type { Engine, EngineKind, OnProgress } from '../engine/engine.js';
+import { MlxError } from '../errors.js';
+import type { GatewayControl } from '../gateway/control.js';
+import { ensureGateway } from '../gateway/ensure.js';
+import type { Ledger } from '../ledger/open.js';
+import type { ModelVersion } from '../ledger/versions.js';
+import type { Output } from '../output/output.js';
+import { findBaseModel } from '../training/base-model.js';
+import { runFolder } from '../training/run-folder.js';
+import type { Step } from './switch.js';
+
+export type PromotionEdges = {
+  ledger: Ledger;
+  engine: (kind: EngineKind) => Promise<Engine>;
+  /** Makes sure that it runs: one that was killed meanwhile is started again, with the ledger's routes. */
+  gateway: () => Promise<Pick<GatewayControl, 'state' | 'reload'>>;
+  /** @throws MlxError BASE_MODEL_MISSING */
+  baseModelFolder: (version: ModelVersion) => string;
+  heldOutFile: (runId: string) => string;
+  gpu: boolean;
+  readyTimeoutMs: number;
+  drainTimeoutMs: number;
+  now: () => Date;
+  clock: () => number;
+  pause: (durationMs: number) => Promise<void>;
+  signal: AbortSignal;
+  onStep: (step: Step, line: string) => void;
+  onProgress: OnProgress;
+  onNote: (line: string) => void;
+};
+
+/** The parts of a command's context that a switch uses. */
+export type CommandEdges = {
+  paths: () => Paths;
+  config: () => Promise<Config>;
+  ledger: () => Promise<Ledger>;
+  engine: (kind?: EngineKind) => Promise<Engine>;
+  environment: NodeJS.ProcessEnv;
+  output: Output;
+  now: () => Date;
+  signal: AbortSignal;
+};
+
+export async function openPromotionEdges(command: CommandEdges): Promise<PromotionEdges> {
+  const { environment, output, now, signal } = command;
+  const paths = command.paths();
+  const config = await command.config();
+  const port = config.gateway.port;
+  return {
+    ledger: await command.ledger(),
+    engine: command.engine,
+    gateway: async () => (await ensureGateway({ paths, port, environment })).control,
+    baseModelFolder: (version) => baseModelFolder(paths, version),
+    heldOutFile: (runId) => join(runFolder(paths.runs, runId).data, 'held_out.jsonl'),
+    gpu: config.gpu !== 'off',
+    readyTimeoutMs: config.serving.readyTimeoutMs,
+    drainTimeoutMs: config.serving.drainTimeoutMs,
+    now,
+    clock: () => performance.now(),
+    pause: async (durationMs) => {
+      await pause(durationMs, undefined, { signal }).catch(() => undefined);
+    },
+    signal,
+    onStep: (step, line) => output.progress({ event: 'promotion_step', step, text: line }, line),
+    onProgress: (line, fraction) =>
+      output.progress({ event: 'progress', text: line, fraction: fraction ?? null }, line),
+    onNote: (line) => output.progress({ event: 'note', text: line }, line),
+  };
+}
+
+function baseModelFolder(paths: Paths, { model, version, baseModel, baseCommit }: ModelVersion): string {
+  const found = findBaseModel(paths, baseModel, baseCommit);
+  if (found) return found.folder;
+  const reference = baseModel === 'mlx/demo-base' ? baseModel : `${baseModel}@${baseCommit}`;
+  throw new MlxError(
+    'BASE_MODEL_MISSING',
+    `${model}:${version} needs ${baseModel} (commit ${baseCommit.slice(0, 12)}), which is not on this machine or was changed.`,
+    { hint: `Fetch it again: mlx pull ${reference}` },
+  );
+}

@@ -1,0 +1,45 @@
+// What people read of a promotion, a rollback or its plan. Pure.
+import { exitStatus, MlxError } from '../errors.js';
+import { formatDuration } from '../output/numbers.js';
+import type { PromotionPlan } from './plan.js';
+import type { PromotionResult } from './promote.js';
+
+export function renderPromotion(result: PromotionResult): string {
+  const version = `${result.model}:${result.toVersion}`;
+  const before = result.fromVersion === null ? 'nothing' : `${result.model}:${result.fromVersion}`;
+  const took = formatDuration(result.durationMs);
+  switch (result.outcome) {
+    case 'already_live':
+      return `${version} is live at ${result.route} already; nothing was changed.`;
+    case 'restarted':
+      return `${version} is live at ${result.route} again, on a new server (${took}).`;
+    case 'promoted':
+      return `${version} is live at ${result.route} (before: ${before}; ${took}).`;
+    case 'rolled_back':
+      return `${result.model} is back at version ${result.toVersion} (before: ${before}; ${took}).`;
+    case 'failed':
+      return renderFailure(result, version, before);
+  }
+}
+
+/** Exit status of the command: what went wrong, in the terms of errors.ts. */
+export function promotionStatus({ error }: PromotionResult): number {
+  return error === null ? exitStatus.ok : new MlxError(error.code, error.message).exitStatus;
+}
+
+export function renderPlan(plan: PromotionPlan): string {
+  const version = `${plan.model}:${plan.toVersion}`;
+  if (plan.alreadyLive) return `${version} is live at ${plan.route} already; there is nothing to do.`;
+  const before = plan.fromVersion === null ? 'nothing' : `${plan.model}:${plan.fromVersion}`;
+  const steps = plan.steps.map((step, index) => `  ${index + 1}. ${step}`);
+  return [
+    `Would put ${version} live at ${plan.route} (now: ${before}). Outage for clients: ${plan.outage}. Nothing was changed.`,
+    ...steps,
+  ].join('\n');
+}
+
+function renderFailure({ error, route, fromVersion }: PromotionResult, version: string, before: string): string {
+  const stays = fromVersion === null ? `${route} serves what it served before` : `${before} keeps serving`;
+  const hint = error?.hint ? `\nnext   ${error.hint}` : '';
+  return `${version} was not put live; ${stays}.\n${error?.message ?? ''} [${error?.code ?? ''}]${hint}`;
+}

@@ -1,0 +1,46 @@
+// Stops the servers of a model that no route uses any more, once their open answers are over.
+import type { Engine, EngineKind } from '../engine/engine.js';
+import { errorMessage } from '../errors.js';
+import { listRoutes } from '../ledger/promotions.js';
+import type { PromotionEdges } from './edges.js';
+
+const pollMs = 50;
+
+export async function retireServers(edges: PromotionEdges, model: string, kinds: Iterable<EngineKind>): Promise<void> {
+  for (const kind of new Set(kinds)) {
+    const engine = await edges.engine(kind);
+    for (const id of await unusedServers(edges, engine, model)) await retire(edges, engine, id);
+  }
+}
+
+async function unusedServers(edges: PromotionEdges, engine: Engine, model: string): Promise<string[]> {
+  const used = new Set(listRoutes(edges.ledger).map(({ serverId }) => serverId));
+  return (await engine.listServers())
+    .filter((server) => server.model === model && !used.has(server.id))
+    .map(({ id }) => id);
+}
+
+/** A server that cannot be stopped does not unmake the switch: it is said, and the next command tries again. */
+async function retire(edges: PromotionEdges, engine: Engine, id: string): Promise<void> {
+  const left = await drain(edges, id);
+  if (left > 0) edges.onNote(`${id} still had ${left} open answers after its drain time; they are cut off.`);
+  try {
+    await engine.stopServer(id);
+  } catch (error) {
+    edges.onNote(`${id} could not be stopped (${errorMessage(error)}); the next command tries again.`);
+  }
+}
+
+/** @returns how many answers are still open */
+async function drain(edges: PromotionEdges, id: string): Promise<number> {
+  const gateway = await edges.gateway();
+  const deadlineMs = edges.clock() + edges.drainTimeoutMs;
+  const open = async (): Promise<number> => (await gateway.state())?.inFlight[id] ?? 0;
+  let left = await open();
+  if (left > 0) edges.onStep('drain', `${id} finishes ${left} open answers`);
+  while (left > 0 && edges.clock() < deadlineMs && !edges.signal.aborted) {
+    await edges.pause(pollMs);
+    left = await open();
+  }
+  return left;
+}

@@ -1,0 +1,96 @@
+// Waits until a model server is really ready: healthy three times in a row, names the model, answers a prompt.
+// What cannot be told is not ready. A server that exits is noticed at once.
+import type { Engine, ModelServer } from '../engine/engine.js';
+import { MlxError } from '../errors.js';
+import type { ReadinessPrompt } from './prompt.js';
+import { serverClient, type Probe, type ServerClient } from './server-client.js';
+
+export type ReadinessEdges = {
+  engine: Pick<Engine, 'listServers' | 'logs'>;
+  /** Milliseconds of a clock that never goes back. */
+  clock: () => number;
+  pause: (durationMs: number) => Promise<void>;
+  signal: AbortSignal;
+};
+
+export type ReadinessRequest = { server: ModelServer; prompt: ReadinessPrompt; timeoutMs: number };
+
+const healthyInARow = 3;
+const betweenProbesMs = 200;
+const longestAnswerMs = 120_000;
+const shownLogLines = 12;
+
+/** @throws MlxError SERVER_NOT_READY with what was seen and the server's last lines, INTERRUPTED */
+export async function waitUntilReady(edges: ReadinessEdges, request: ReadinessRequest): Promise<void> {
+  const client = serverClient(request.server.address);
+  try {
+    await probeUntilReady(edges, request, client);
+  } finally {
+    await client.close();
+  }
+}
+
+async function probeUntilReady(edges: ReadinessEdges, request: ReadinessRequest, client: ServerClient): Promise<void> {
+  const { server, timeoutMs } = request;
+  const deadlineMs = edges.clock() + timeoutMs;
+  let healthy = 0;
+  let seen = 'nothing yet';
+  while (edges.clock() < deadlineMs) {
+    if (edges.signal.aborted) throw interrupted(server);
+    const probe = await nextProbe(client, request, healthy, deadlineMs - edges.clock());
+    if (probe.ok && healthy >= healthyInARow) return;
+    healthy = probe.ok ? healthy + 1 : 0;
+    if (!probe.ok) seen = probe.seen;
+    const exit = probe.ok ? undefined : await exitOf(edges, server);
+    if (exit !== undefined) throw await notReady(edges, server, exit);
+    await edges.pause(betweenProbesMs);
+  }
+  throw await notReady(edges, server, `was not ready after ${Math.round(timeoutMs / 1000)} s: ${seen}`);
+}
+
+/** Health first; once that holds, the name and a real answer together. */
+async function nextProbe(
+  client: ServerClient,
+  { server, prompt }: ReadinessRequest,
+  healthy: number,
+  leftMs: number,
+): Promise<Probe> {
+  const health = await client.health();
+  if (!health.ok || healthy < healthyInARow) return health;
+  const names = await client.names(server.model);
+  if (!names.ok) return names;
+  return client.answers(server.model, prompt, Math.max(1, Math.min(leftMs, longestAnswerMs)));
+}
+
+async function exitOf(edges: ReadinessEdges, server: ModelServer): Promise<string | undefined> {
+  const found = (await edges.engine.listServers()).find((candidate) => candidate.id === server.id);
+  if (found === undefined) return 'is gone';
+  if (found.state !== 'exited') return undefined;
+  return found.exitStatus === null ? 'exited' : `exited with status ${found.exitStatus}`;
+}
+
+async function notReady(edges: ReadinessEdges, server: ModelServer, what: string): Promise<MlxError> {
+  const lines = await lastLines(edges, server.id);
+  const said = lines.length === 0 ? '' : ` Its last lines:\n${lines.map((line) => `  ${line}`).join('\n')}`;
+  return new MlxError('SERVER_NOT_READY', `The model server ${server.id} ${what}.${said}`, {
+    hint: `Read all of its lines: mlx logs ${server.id} (a slow machine may need more time: serving.ready_timeout_s in mlx.yaml)`,
+  });
+}
+
+/** The lines are a help, not the point: a log that cannot be read must not hide the failure. */
+async function lastLines(edges: ReadinessEdges, id: string): Promise<string[]> {
+  const lines: string[] = [];
+  try {
+    const options = { follow: false, lines: shownLogLines, signal: edges.signal };
+    for await (const line of edges.engine.logs(id, options)) lines.push(line);
+  } catch {
+    return lines;
+  }
+  return lines.slice(-shownLogLines);
+}
+
+function interrupted(server: ModelServer): MlxError {
+  return new MlxError('INTERRUPTED', `Stopped while ${server.id} was getting ready; it is not in use.`, {
+    hint: 'Run the same command again when you like.',
+  });
+}

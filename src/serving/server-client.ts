@@ -1,0 +1,87 @@
+// Asks a model server directly, over its socket: only what readiness needs to know.
+import { Client } from 'undici';
+import { z } from 'zod';
+
+import { parseAddress } from '../engine/address.js';
+import { errorCode, errorMessage } from '../errors.js';
+import type { ReadinessPrompt } from './prompt.js';
+
+/** `ok: false` says what was seen instead, without anything of a prompt or an answer. */
+export type Probe = { ok: true } | { ok: false; seen: string };
+
+export type ServerClient = {
+  health: () => Promise<Probe>;
+  names: (model: string) => Promise<Probe>;
+  answers: (model: string, prompt: ReadinessPrompt, timeoutMs: number) => Promise<Probe>;
+  close: () => Promise<void>;
+};
+
+const probeTimeoutMs = 5_000;
+const maxTokens = 16;
+
+const modelsSchema = z.object({ data: z.array(z.object({ id: z.string() })) });
+const answerSchema = z.object({
+  choices: z.array(z.object({ message: z.object({ content: z.string() }), finish_reason: z.string() })).min(1),
+});
+
+export function serverClient(address: string): ServerClient {
+  const { origin, socketPath } = parseAddress(address);
+  const client = new Client(origin, { connect: { socketPath, timeout: probeTimeoutMs } });
+  return {
+    health: () => probe(client, { path: '/health', timeoutMs: probeTimeoutMs }, () => ({ ok: true })),
+    names: (model) =>
+      probe(client, { path: '/v1/models', timeoutMs: probeTimeoutMs }, (text) => namesModel(parse(text), model)),
+    answers: (model, prompt, timeoutMs) =>
+      probe(client, { path: '/v1/chat/completions', timeoutMs, body: chatBody(model, prompt) }, (text) =>
+        isAnswer(parse(text), prompt),
+      ),
+    close: () => client.destroy(),
+  };
+}
+
+type Question = { path: string; timeoutMs: number; body?: string };
+
+async function probe(client: Client, question: Question, judge: (text: string) => Probe): Promise<Probe> {
+  const { path, timeoutMs, body } = question;
+  try {
+    const answer = await client.request({
+      path,
+      method: body === undefined ? 'GET' : 'POST',
+      headers: body === undefined ? {} : { 'content-type': 'application/json' },
+      body: body ?? null,
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+    const text = await answer.body.text();
+    return answer.statusCode === 200 ? judge(text) : { ok: false, seen: `${path} answered ${answer.statusCode}` };
+  } catch (error) {
+    return { ok: false, seen: `${path} did not answer (${errorCode(error) ?? errorMessage(error)})` };
+  }
+}
+
+function chatBody(model: string, prompt: ReadinessPrompt): string {
+  return JSON.stringify({ model, messages: prompt.messages, max_tokens: maxTokens, temperature: 0 });
+}
+
+function namesModel(value: unknown, model: string): Probe {
+  const names = modelsSchema.safeParse(value).data?.data.map(({ id }) => id) ?? [];
+  return names.includes(model)
+    ? { ok: true }
+    : { ok: false, seen: `/v1/models names ${names.join(', ') || 'nothing'}` };
+}
+
+/** A model must have something to say to a row of its own kind; to a stranger's question silence is an answer too. */
+function isAnswer(value: unknown, prompt: ReadinessPrompt): Probe {
+  const content = answerSchema.safeParse(value).data?.choices[0]?.message.content;
+  if (content === undefined) return { ok: false, seen: '/v1/chat/completions sent no answer of a known form' };
+  return content !== '' || !prompt.heldOut
+    ? { ok: true }
+    : { ok: false, seen: 'its answer to a held-out row is empty' };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
