@@ -1,5 +1,9 @@
-// The bundle: one chunk a dynamic import, so that a command loads only what it needs.
+// The bundle: one chunk a dynamic import, so that a command loads only what it needs, and every package that can be is
+// bundled: Node spends more time on finding files in node_modules than on running them (docs/decisions/0003).
 import { defineConfig } from 'tsdown';
+
+/** Native modules, and dockerode, which loads some of its own. ink asks for its development tools only when DEV is set. */
+const outside = ['better-sqlite3', 'dockerode', 'react-devtools-core'];
 
 export default defineConfig({
   entry: {
@@ -18,6 +22,7 @@ export default defineConfig({
   dts: false,
   clean: true,
   outExtensions: () => ({ js: '.js' }),
-  // Bundled so that `--help` parses one small file instead of walking node_modules. The rest stays outside.
-  deps: { alwaysBundle: ['commander', 'picocolors'] },
+  // React's development build is a third slower to load, and its warnings are for us, not for users.
+  define: { 'process.env.NODE_ENV': '"production"' },
+  deps: { neverBundle: outside, alwaysBundle: (id: string) => !outside.includes(id), onlyBundle: false },
 });
