@@ -4,34 +4,37 @@ import { join } from 'node:path';
 
 import { describe, expect, it, onTestFinished } from 'vitest';
 
+import { loadConfig } from '../../src/config/load.js';
+import { openHostEngine } from '../../src/engine/host/engine.js';
 import { recordDatasets, recordParams, type Metric } from '../../src/ledger/metrics.js';
 import { openLedger } from '../../src/ledger/open.js';
 import { findRun, insertRun, updateRun } from '../../src/ledger/runs.js';
 import { startMirror, type Uploads } from '../../src/tracking/mirror.js';
-import { hostProject } from './project.js';
-import { freePort } from './tickets-project.js';
+import { freePort, scratchProject } from './project.js';
 
 const signal = new AbortController().signal;
 const id = 'tickets-000001';
 
 async function runningMlflow() {
-  const { engine, paths } = await hostProject();
+  const project = scratchProject({ 'mlx.yaml': 'engine: host\n' });
+  const config = await loadConfig(project.paths, project.environment);
+  const engine = await openHostEngine({ paths: project.paths, config, environment: project.environment });
   const port = await freePort();
   onTestFinished(() => engine.stopService('mlflow', { deleteData: true }));
   await engine.startService(
-    { name: 'mlflow', port, dataFolder: join(paths.project, 'mlflow') },
+    { name: 'mlflow', port, dataFolder: join(project.folder, 'mlflow') },
     () => undefined,
     signal,
   );
   const api = `http://127.0.0.1:${port}/api/2.0`;
   const ask = async (path: string): Promise<unknown> => (await fetch(`${api}/${path}`)).json();
-  return { paths, ask, settings: { enabled: true, port, trackingUri: undefined, experiment: 'mlx' } };
+  return { project, port, ask, settings: { enabled: true, port, trackingUri: undefined, experiment: 'mlx' } };
 }
 
 describe('a run in a real MLflow', () => {
   it('has its params, metrics, data, tags and adapter, and goes on in the same run when it is resumed', async () => {
-    const { paths, ask, settings } = await runningMlflow();
-    const ledger = openLedger(paths.ledgerFile);
+    const { project, ask, settings } = await runningMlflow();
+    const ledger = openLedger(project.paths.ledgerFile);
     const startedAtMs = Date.now();
     insertRun(ledger, {
       id,
@@ -73,7 +76,7 @@ describe('a run in a real MLflow', () => {
     second.metrics(losses(1201));
     recordParams(ledger, id, { 'versions.torch': '2.13.0' });
     updateRun(ledger, id, { state: 'finished', adapterSha256: 'f00', endedAtMs: startedAtMs + 2000 });
-    expect(await second.end(findRun(ledger, id), uploads(paths.project))).toEqual({
+    expect(await second.end(findRun(ledger, id), uploads(project.folder))).toEqual({
       synced: true,
       problem: undefined,
     });

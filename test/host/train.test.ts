@@ -11,7 +11,7 @@ import { latestMetrics, metricHistory } from '../../src/ledger/metrics.js';
 import { openLedger } from '../../src/ledger/open.js';
 import { findRun } from '../../src/ledger/runs.js';
 import { mlx, mlxJson } from '../command/mlx.js';
-import type { TestProject } from './project.js';
+import type { Project } from './project.js';
 import { ticketsProject } from './tickets-project.js';
 
 const recipe = `base_model: { repository: mlx/demo-base }
@@ -23,7 +23,7 @@ evaluation: { limit: 8, max_new_tokens: 24, examples: 2 }
 
 /** The program as a process of its own, with its JSON lines. */
 function startMlx(
-  project: TestProject,
+  project: Project,
   argv: string[],
 ): { child: ChildProcess; until: (event: string) => Promise<Record<string, unknown>> } {
   const child = spawn(process.execPath, [join(packageRoot(), 'bin', 'mlx.js'), ...argv, '--json'], {
@@ -51,7 +51,7 @@ let uninterrupted: { adapterSha256: string | null; losses: number[] };
 
 describe('a real training', () => {
   beforeAll(async () => {
-    const project = await ticketsProject(recipe);
+    const project = ticketsProject(recipe);
     const { value, status, stderr } = await mlxJson(['train'], {
       folder: project.folder,
       environment: project.environment,
@@ -81,7 +81,7 @@ describe('a real training', () => {
   });
 
   it('that is stopped and resumed gives the very same adapter and the same losses', async () => {
-    const project = await ticketsProject(recipe);
+    const project = ticketsProject(recipe);
     const { child, until } = startMlx(project, ['train']);
     const { run } = await until('run');
     while (Number((await until('step'))['step']) < 5);
@@ -101,7 +101,7 @@ describe('a real training', () => {
   });
 
   it('whose mlx is killed is lost, leaves no trainer behind, and can go on', async () => {
-    const project = await ticketsProject(recipe);
+    const project = ticketsProject(recipe);
     const { child, until } = startMlx(project, ['train']);
     const { run } = await until('run');
     while (Number((await until('step'))['step']) < 4);
@@ -123,7 +123,7 @@ describe('a real training', () => {
   });
 
   it('in the background goes on when its command has ended, and can be followed to its end', async () => {
-    const project = await ticketsProject(recipe);
+    const project = ticketsProject(recipe);
     const place = { folder: project.folder, environment: project.environment };
     const { value, status } = await mlxJson(['train', '--detach', '--name', 'quiet'], place);
     expect(status).toBe(0);
@@ -139,7 +139,7 @@ describe('a real training', () => {
 });
 
 /** Command lines of processes that still work for this project. */
-function trainersOf(project: TestProject): string[] {
+function trainersOf(project: Project): string[] {
   const lines = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' }).split('\n');
   return lines.filter((line) => line.includes('train.py') && line.includes(project.paths.project));
 }
