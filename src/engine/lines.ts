@@ -69,13 +69,13 @@ function lineCount(part: Buffer): number {
 }
 
 async function readPart(file: string, first: number, end: number): Promise<Buffer<ArrayBuffer>> {
-  const handle = await open(file, 'r');
+  const opened = await open(file, 'r');
   try {
     const part = Buffer.alloc(Math.max(0, end - first));
-    const { bytesRead } = await handle.read(part, 0, part.length, first);
+    const { bytesRead } = await opened.read(part, 0, part.length, first);
     return part.subarray(0, bytesRead);
   } finally {
-    await handle.close();
+    await opened.close();
   }
 }
 

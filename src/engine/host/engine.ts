@@ -5,62 +5,94 @@ import type { Engine, OnProgress, RuntimeName } from '../engine.js';
 import type { EngineSettings } from '../settings.js';
 import type { Venv } from './venvs.js';
 
+type HostEdges = EngineSettings & {
+  gpuVisible: () => Promise<boolean>;
+  venv: (name: RuntimeName, onProgress: OnProgress, signal: AbortSignal) => Promise<Venv>;
+};
+
 const never = new AbortController().signal;
 
 export function openHostEngine(settings: EngineSettings): Promise<Engine> {
-  const { paths, config, environment } = settings;
-
-  const gpuVisible = async () => config.gpu === 'auto' && (await import('./gpu.js')).seesGpu(environment);
-  const venv = async (name: RuntimeName, onProgress: OnProgress, signal: AbortSignal): Promise<Venv> => {
-    const { ensureVenv, lockName } = await import('./venvs.js');
-    const lock = lockName(name, name === 'server' && (await gpuVisible()));
-    return ensureVenv(lock, paths, environment, onProgress, signal);
-  };
-
+  const edges = { ...settings, ...environments(settings) };
   return Promise.resolve({
     kind: 'host',
     description: `host (${process.platform} ${process.arch}, ${cpus().length} processors)`,
+    prepareRuntime: async (name, onProgress, signal) => {
+      const { venvRuntime } = await import('./venvs.js');
+      return venvRuntime(name, await edges.venv(name, onProgress, signal));
+    },
+    ...jobs(edges),
+    ...images(edges),
+    ...servers(edges),
+    ...services(edges),
+    logs: async function* (name, options) {
+      const [{ logFile }, { fileLines }] = await Promise.all([import('./logs.js'), import('../lines.js')]);
+      yield* fileLines(logFile(settings.paths, name), options);
+    },
+  });
+}
 
-    prepareRuntime: async (name, onProgress, signal) =>
-      (await import('./venvs.js')).venvRuntime(name, await venv(name, onProgress, signal)),
+function environments({ paths, config, environment }: EngineSettings): Pick<HostEdges, 'gpuVisible' | 'venv'> {
+  const gpuVisible = async () => config.gpu === 'auto' && (await import('./gpu.js')).seesGpu(environment);
+  return {
+    gpuVisible,
+    venv: async (name, onProgress, signal) => {
+      const { ensureVenv, lockName } = await import('./venvs.js');
+      const lock = lockName(name, name === 'server' && (await gpuVisible()));
+      return ensureVenv(lock, paths, environment, onProgress, signal);
+    },
+  };
+}
 
+function jobs({ paths, environment, venv }: HostEdges): Pick<Engine, 'runJob' | 'stopJob'> {
+  return {
     runJob: async (job, streams) => {
       const { runJob } = await import('./jobs.js');
       return runJob(paths, await venv(job.runtime, streams.onStderr, streams.signal), environment, job, streams);
     },
     stopJob: async (id) => (await import('./jobs.js')).stopJob(paths, id),
+  };
+}
 
+function images({ paths }: HostEdges): Pick<Engine, 'packageVersion' | 'tagVersion' | 'untagVersion' | 'findVersion'> {
+  const load = () => import('./images.js');
+  return {
     packageVersion: async (contents, onProgress, signal) =>
-      (await import('./images.js')).packageVersion(paths.images, contents, onProgress, signal),
-    tagVersion: async (model, digest, tag) =>
-      (await import('./images.js')).tagVersion(paths.images, model, digest, tag),
-    untagVersion: async (model, tag) => (await import('./images.js')).untagVersion(paths.images, model, tag),
-    findVersion: async (model, reference) => (await import('./images.js')).findVersion(paths.images, model, reference),
+      (await load()).packageVersion(paths.images, contents, onProgress, signal),
+    tagVersion: async (model, digest, tag) => (await load()).tagVersion(paths.images, model, digest, tag),
+    untagVersion: async (model, tag) => (await load()).untagVersion(paths.images, model, tag),
+    findVersion: async (model, reference) => (await load()).findVersion(paths.images, model, reference),
+  };
+}
 
+function servers(edges: HostEdges): Pick<Engine, 'startServer' | 'stopServer' | 'listServers'> {
+  const { paths, config, environment } = edges;
+  return {
     startServer: async (spec, onProgress) => {
       const { startServer } = await import('./servers.js');
-      const gpu = spec.gpu && (await gpuVisible());
-      return startServer({ paths, environment, venv: await venv('server', onProgress, never), gpu }, spec, onProgress);
+      const venv = await edges.venv('server', onProgress, never);
+      const gpu = spec.gpu && (await edges.gpuVisible());
+      return startServer({ paths, environment, venv, gpu }, spec, onProgress);
     },
     stopServer: async (id) => (await import('./servers.js')).stopServer(paths, id, config.serving.drainTimeoutMs),
     listServers: async () => (await import('./server-records.js')).listServers(paths),
+  };
+}
 
-    startService: async (spec, onProgress, signal) =>
-      (await import('./services.js')).startService(
-        paths,
-        environment,
-        () => venv('mlflow', onProgress, signal),
+function services({
+  paths,
+  environment,
+  venv,
+}: HostEdges): Pick<Engine, 'startService' | 'stopService' | 'serviceState'> {
+  return {
+    startService: async (spec, onProgress, signal) => {
+      const { startService } = await import('./services.js');
+      return startService(
+        { paths, environment, venv: () => venv('mlflow', onProgress, signal), onProgress, signal },
         spec,
-        onProgress,
-        signal,
-      ),
-    stopService: async (name, { deleteData }) =>
-      (await import('./services.js')).stopService(paths, name, { deleteData }),
-    serviceState: async (name) => (await import('./service-records.js')).serviceState(paths, name),
-
-    logs: async function* (name, options) {
-      const [{ logFile }, { fileLines }] = await Promise.all([import('./logs.js'), import('../lines.js')]);
-      yield* fileLines(logFile(paths, name), options);
+      );
     },
-  });
+    stopService: async (name, options) => (await import('./services.js')).stopService(paths, name, options),
+    serviceState: async (name) => (await import('./service-records.js')).serviceState(paths, name),
+  };
 }

@@ -1,8 +1,9 @@
 // The Python scripts that mlx ships.
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 import { packageRoot } from '../../config/paths.js';
 
+/** A script of recipes/trainer by its name; an absolute path stays. */
 export function scriptFile(name: string): string {
-  return join(packageRoot(), 'recipes', 'trainer', name);
+  return resolve(join(packageRoot(), 'recipes', 'trainer'), name);
 }

@@ -1,5 +1,5 @@
 // MLflow as a process of its own, on 127.0.0.1. It outlives the mlx that started it.
-import { existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
@@ -14,35 +14,31 @@ import { ownerIsAlive } from '../owner.js';
 import { requireFreePort } from '../port.js';
 import { serviceDataFolder } from '../service-data.js';
 import { programEnvironment } from './environment.js';
-import { removeRecord, writeRecord } from './records.js';
+import { removeRecord, writeRecord, type ServiceRecord } from './records.js';
 import { findServiceRecord, isHealthy, serviceFile, serviceLog, serviceState } from './service-records.js';
 import type { Venv } from './venvs.js';
 
 const startTimeoutMs = 120_000;
 const pollMs = 200;
 const stopGraceMs = 10_000;
-const largestLogBytes = 5_000_000;
+
+export type ServiceEdges = {
+  paths: Paths;
+  environment: NodeJS.ProcessEnv;
+  venv: () => Promise<Venv>;
+  onProgress: OnProgress;
+  signal: AbortSignal;
+};
 
 /** @throws MlxError PORT_TAKEN, SERVICE_UNHEALTHY with its last lines */
-export async function startService(
-  paths: Paths,
-  environment: NodeJS.ProcessEnv,
-  venv: () => Promise<Venv>,
-  spec: ServiceSpec,
-  onProgress: OnProgress,
-  signal: AbortSignal,
-): Promise<ServiceState> {
+export async function startService(edges: ServiceEdges, spec: ServiceSpec): Promise<ServiceState> {
+  const { paths, onProgress, signal } = edges;
   await withLock(
     `${serviceFile(paths, spec.name)}.lock`,
     async () => {
-      const present = findServiceRecord(paths, spec.name);
-      const fits = present !== undefined && present.port === spec.port && present.dataFolder === spec.dataFolder;
-      if (!fits || !ownerIsAlive(present.owner)) {
-        // What is left of one whose leader died would hold the port and the database.
-        await stopService(paths, spec.name, { deleteData: false });
-        await launch(paths, environment, await venv(), spec, onProgress);
-      }
-      await waitUntilHealthy(paths, spec, onProgress, signal);
+      // One that runs but stays silent, or is about to end, is replaced as well.
+      const present = fits(findServiceRecord(paths, spec.name), spec);
+      if (!present || (await waitUntilHealthy(edges, spec)) !== undefined) await replaceService(edges, spec);
     },
     { signal, onWait: () => onProgress(`another mlx is starting ${spec.name}: waiting for it`) },
   );
@@ -65,20 +61,27 @@ export function mlflowArgs(spec: ServiceSpec): string[] {
     ...['--backend-store-uri', `sqlite:///${join(spec.dataFolder, 'mlflow.db')}`],
     ...['--artifacts-destination', join(spec.dataFolder, 'artifacts'), '--serve-artifacts'],
     ...['--allowed-hosts', 'localhost:*,127.0.0.1:*', '--cors-allowed-origins', origins.join(',')],
-    ...['--x-frame-options', 'DENY'],
+    // A line for each request, ours for its health first of all, would hide the others.
+    ...['--x-frame-options', 'DENY', '--uvicorn-opts', '--no-access-log'],
   ];
 }
 
 const mlflowEnvironment = { MLFLOW_DISABLE_TELEMETRY: 'true', MLFLOW_SERVER_ENABLE_JOB_EXECUTION: 'false' };
 
+async function replaceService(edges: ServiceEdges, spec: ServiceSpec): Promise<void> {
+  // What is left of one whose leader died would hold the port and the database.
+  await stopService(edges.paths, spec.name, { deleteData: false });
+  await launch(edges, spec);
+  const problem = await waitUntilHealthy(edges, spec);
+  if (problem !== undefined) throw await unhealthy(edges.paths, spec, problem);
+}
+
 async function launch(
-  paths: Paths,
-  own: NodeJS.ProcessEnv,
-  venv: Venv,
+  { paths, environment: own, venv: ensure, onProgress }: ServiceEdges,
   spec: ServiceSpec,
-  onProgress: OnProgress,
 ): Promise<void> {
   await requireFreePort(spec.port, spec.name, `${spec.name}.port`);
+  const venv = await ensure();
   mkdirSync(spec.dataFolder, { recursive: true, mode: 0o700 });
   const logFile = serviceLog(paths, spec.name);
   rotateLog(logFile);
@@ -97,23 +100,24 @@ async function launch(
   );
 }
 
-async function waitUntilHealthy(
-  paths: Paths,
-  spec: ServiceSpec,
-  onProgress: OnProgress,
-  signal: AbortSignal,
-): Promise<void> {
+function fits(record: ServiceRecord | undefined, spec: ServiceSpec): boolean {
+  return record !== undefined && record.port === spec.port && record.dataFolder === spec.dataFolder;
+}
+
+/** @returns what is wrong with it, if it does not become healthy */
+async function waitUntilHealthy(edges: ServiceEdges, spec: ServiceSpec): Promise<string | undefined> {
+  const { paths, onProgress, signal } = edges;
   const deadlineMs = Date.now() + startTimeoutMs;
   let told = false;
   while (!(await isHealthy(spec.port))) {
     const record = findServiceRecord(paths, spec.name);
-    const alive = record !== undefined && ownerIsAlive(record.owner);
-    if (!alive) throw await unhealthy(paths, spec, 'ended while it started');
-    if (Date.now() > deadlineMs) throw await unhealthy(paths, spec, `did not answer within ${startTimeoutMs / 1000} s`);
+    if (!record || !ownerIsAlive(record.owner)) return 'ended while it started';
+    if (Date.now() > deadlineMs) return `did not answer within ${startTimeoutMs / 1000} s`;
     if (!told) onProgress(`waiting until ${spec.name} answers`);
     told = true;
     await pause(pollMs, undefined, { signal });
   }
+  return undefined;
 }
 
 async function unhealthy(paths: Paths, spec: ServiceSpec, what: string): Promise<MlxError> {
@@ -123,11 +127,9 @@ async function unhealthy(paths: Paths, spec: ServiceSpec, what: string): Promise
   });
 }
 
-/** One old log is kept; the service writes into the new one by itself. */
+/** Each start begins a new log; the one before is kept. */
 function rotateLog(file: string): void {
-  if (!existsSync(file) || statSync(file).size < largestLogBytes) return;
-  rmSync(`${file}.1`, { force: true });
-  renameSync(file, `${file}.1`);
+  if (existsSync(file)) renameSync(file, `${file}.1`);
 }
 
 function serviceMark(paths: Paths, name: string): string {
