@@ -16,24 +16,25 @@ import { writeRecord } from '../../src/engine/host/records.js';
 import { sealPlan } from '../../src/engine/host/seal.js';
 import { ownerIsAlive, ownerOf } from '../../src/engine/owner.js';
 import { isPortFree, portHolder } from '../../src/engine/port.js';
-import { freePort, hostProject, type TestProject } from './project.js';
+import { hostProject, type HostProject } from './host-project.js';
+import { freePort } from './project.js';
 
 const never = new AbortController().signal;
 const quiet = () => undefined;
 const plan = await sealPlan(process.env);
 
-function script(project: TestProject, text: string): string {
+function script(project: HostProject, text: string): string {
   const file = join(project.paths.project, 'probe.py');
   writeFileSync(file, text);
   return file;
 }
 
-function job(project: TestProject, text: string, more: Partial<Job> = {}): Job {
+function job(project: HostProject, text: string, more: Partial<Job> = {}): Job {
   const argv = [script(project, text)];
   return { id: 'job-1', runtime: 'mlflow', argv, mounts: [], environment: {}, network: 'none', gpu: false, ...more };
 }
 
-async function run(project: TestProject, wanted: Job, onLine: (line: string) => void = quiet, signal = never) {
+async function run(project: HostProject, wanted: Job, onLine: (line: string) => void = quiet, signal = never) {
   const lines: string[] = [];
   const keep = (line: string) => {
     lines.push(line);

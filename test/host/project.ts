@@ -1,29 +1,40 @@
-// A project of its own for each test, and one MLX_HOME for all: environments of several GB are installed once a machine.
-import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+// A project of its own for each test; the environments (gigabytes) and base models are shared between tests and runs.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { onTestFinished } from 'vitest';
 
-import { loadConfig } from '../../src/config/load.js';
 import { projectPaths, type Paths } from '../../src/config/paths.js';
-import type { Engine } from '../../src/engine/engine.js';
-import { openHostEngine } from '../../src/engine/host/engine.js';
 
-const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
-export const testHome = process.env['MLX_TEST_HOME'] ?? join(cache, 'mlx-test-home');
+/** MLX_TEST_HOME keeps what is installed between runs; without it the person's own MLX_HOME is used. */
+export function testEnvironment(home: string): NodeJS.ProcessEnv {
+  const { PATH, LANG, TMPDIR, MLX_HOME, MLX_TEST_HOME, HOME } = process.env;
+  const shared = MLX_TEST_HOME ?? MLX_HOME ?? join(HOME ?? tmpdir(), '.mlx');
+  const network = Object.entries(process.env).filter(([name]) =>
+    /^(https?_proxy|no_proxy|pip_|uv_|ssl_cert)/i.test(name),
+  );
+  return { PATH, LANG, TMPDIR, HOME: home, MLX_HOME: shared, ...Object.fromEntries(network) };
+}
 
-export type TestProject = { engine: Engine; paths: Paths; environment: NodeJS.ProcessEnv };
+export type Project = {
+  folder: string;
+  paths: Paths;
+  environment: NodeJS.ProcessEnv;
+  write: (path: string, text: string) => void;
+};
 
-export async function hostProject(more: NodeJS.ProcessEnv = {}): Promise<TestProject> {
-  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'mlx-host-')));
+export function scratchProject(files: Record<string, string>): Project {
+  const folder = mkdtempSync(join(tmpdir(), 'mlx-host-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  writeFileSync(join(folder, 'mlx.yaml'), 'engine: host\n');
-  const environment = { ...process.env, MLX_HOME: testHome, ...more };
-  const paths = projectPaths(folder, environment);
-  const config = await loadConfig(paths, environment);
-  return { engine: await openHostEngine({ paths, config, environment }), paths, environment };
+  const environment = testEnvironment(folder);
+  const write = (path: string, text: string): void => {
+    mkdirSync(join(folder, path, '..'), { recursive: true });
+    writeFileSync(join(folder, path), text);
+  };
+  for (const [path, text] of Object.entries(files)) write(path, text);
+  return { folder, paths: projectPaths(folder, environment), environment, write };
 }
 
 export async function freePort(): Promise<number> {
