@@ -1,0 +1,285 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+
+import { findRoute, listPromotions, startPromotion } from '../../../src/ledger/promotions.js';
+import { aliasedVersion } from '../../../src/ledger/versions.js';
+import { promote } from '../../../src/registry/promote.js';
+import { rollbackCandidate, serveCandidate } from '../../../src/registry/targets.js';
+import { currentOwner } from '../../../src/engine/owner.js';
+import type { Behaviour } from './fake-engine.js';
+import { makeWorld, type World } from './world.js';
+
+let world: World;
+
+beforeEach(async () => {
+  world = await makeWorld();
+});
+
+afterEach(() => world.close());
+
+const live = (alias = 'production') => aliasedVersion(world.ledger, 'tickets', alias);
+const serverIds = () => [...world.engine.servers.keys()];
+const tag = (name: string) => world.engine.tags.get(`tickets:${name}`);
+const states = () => listPromotions(world.ledger, { limit: 9 }).map(({ state }) => state);
+
+function rollback(to?: number) {
+  const candidate = rollbackCandidate(world.ledger, 'tickets', to);
+  return promote(world.edges, { ...candidate, kind: 'rollback', actor: 'ada', reason: 'drill' });
+}
+
+function serve(reference: string) {
+  const candidate = serveCandidate(world.ledger, reference);
+  return promote(world.edges, { ...candidate, kind: 'promote', actor: 'ada', reason: 'mlx serve' });
+}
+
+describe('a promotion', () => {
+  test('puts a version live: route, aliases, tags, one server', async () => {
+    expect(await world.promote(1)).toMatchObject({ outcome: 'promoted', fromVersion: null, toVersion: 1 });
+    expect(await world.ask()).toEqual({ status: 200, version: 'tickets:1' });
+    expect(await world.promote(2)).toMatchObject({ outcome: 'promoted', fromVersion: 1, toVersion: 2 });
+    expect(await world.ask()).toEqual({ status: 200, version: 'tickets:2' });
+    expect([live(), live('previous')]).toEqual([2, 1]);
+    expect([tag('production'), tag('previous')]).toEqual([tag('v2'), tag('v1')]);
+    expect(serverIds()).toEqual([findRoute(world.ledger, 'tickets')?.serverId]);
+    expect(states()).toEqual(['promoted', 'promoted']);
+  });
+
+  test('of the version that is live changes nothing', async () => {
+    await world.promote(1);
+    const before = serverIds();
+    expect(await world.promote(1)).toMatchObject({ outcome: 'already_live', toVersion: 1 });
+    expect(serverIds()).toEqual(before);
+    expect(states()).toEqual(['promoted']);
+  });
+
+  test('lets an open stream end on the old server before it stops it', async () => {
+    await world.promote(1);
+    const { body } = await world.openStream();
+    const promoting = world.promote(2);
+    while (!world.steps.includes('drain')) await new Promise((resolve) => setImmediate(resolve));
+    expect(serverIds()).toHaveLength(2);
+    expect(await world.ask()).toEqual({ status: 200, version: 'tickets:2' });
+    world.engine.openStreams[0]?.end(
+      'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n',
+    );
+    expect(await body.text()).toContain('[DONE]');
+    expect(await promoting).toMatchObject({ outcome: 'promoted' });
+    expect(serverIds()).toHaveLength(1);
+    expect(world.notes).toEqual([]);
+  });
+
+  test('cuts a stream that outlives the drain time, and says so', async () => {
+    await world.promote(1);
+    const { body } = await world.openStream();
+    expect(await world.promote(2)).toMatchObject({ outcome: 'promoted' });
+    expect(await body.text()).toContain('upstream_failed');
+    expect(world.notes.join()).toContain('1 open answers');
+  });
+
+  test('to another alias has its own address, and shares the server when production gets the same version', async () => {
+    await world.promote(1);
+    await world.promote(2, 'staging');
+    expect(await world.ask('tickets@staging')).toEqual({ status: 200, version: 'tickets:2' });
+    expect(await world.ask()).toEqual({ status: 200, version: 'tickets:1' });
+    const staging = findRoute(world.ledger, 'tickets@staging')?.serverId;
+    expect(await world.promote(2)).toMatchObject({ outcome: 'promoted', serverId: staging });
+    expect(serverIds()).toEqual([staging]);
+    expect(world.engine.started).toHaveLength(2);
+  });
+});
+
+describe('a candidate that', () => {
+  test.each<[Behaviour, string, string]>([
+    ['exits', 'SERVER_NOT_READY', 'exited with status 3'],
+    ['never_healthy', 'SERVER_NOT_READY', '/health answered 503'],
+    ['wrong_name', 'SERVER_NOT_READY', '/v1/models names another'],
+    ['broken_answers', 'SERVER_NOT_READY', '/v1/chat/completions answered 500'],
+    ['cannot_start', 'PROGRAM_MISSING', 'no interpreter'],
+  ])('%s leaves everything as it was', async (behaviour, code, why) => {
+    await world.promote(1);
+    const before = {
+      route: findRoute(world.ledger, 'tickets'),
+      servers: serverIds(),
+      tags: new Map(world.engine.tags),
+    };
+    world.engine.behaviour = behaviour;
+    const result = await world.promote(2);
+    expect(result).toMatchObject({ outcome: 'failed', serverId: null, error: { code } });
+    expect(result.error?.message).toContain(why);
+    if (code === 'SERVER_NOT_READY') expect(result.error?.message).toContain('line of tickets-v2-');
+    expect({ route: findRoute(world.ledger, 'tickets'), servers: serverIds(), tags: world.engine.tags }).toEqual(
+      before,
+    );
+    expect([live(), live('previous')]).toEqual([1, undefined]);
+    expect(await world.ask()).toEqual({ status: 200, version: 'tickets:1' });
+    expect(states()).toEqual(['failed', 'promoted']);
+  });
+
+  test('is waited for when the person presses Ctrl-C is stopped', async () => {
+    world.engine.behaviour = 'never_healthy';
+    const promoting = world.promote(1);
+    while (!world.steps.includes('ready')) await new Promise((resolve) => setImmediate(resolve));
+    world.stop.abort();
+    expect(await promoting).toMatchObject({ outcome: 'failed', error: { code: 'INTERRUPTED' } });
+    expect(serverIds()).toEqual([]);
+  });
+});
+
+test.each(['production', 'previous'])('when the tag %s cannot be moved, the switch is taken back', async (name) => {
+  await world.promote(1);
+  const before = { tags: new Map(world.engine.tags), server: findRoute(world.ledger, 'tickets')?.serverId };
+  world.engine.failingTag = name;
+  // The undoing moves the same tag, and succeeds again by then or has nothing to do.
+  const result = await world.promote(2);
+  expect(result).toMatchObject({ outcome: 'failed', error: { code: 'DISK_FULL' } });
+  expect(await world.ask()).toEqual({ status: 200, version: 'tickets:1' });
+  expect(serverIds()).toEqual([before.server]);
+  expect(world.engine.tags).toEqual(before.tags);
+  expect(live()).toBe(1);
+});
+
+describe('a rollback', () => {
+  test('goes to what the latest promotion left, and back again', async () => {
+    await world.promote(1);
+    await world.promote(2);
+    expect(await rollback()).toMatchObject({ outcome: 'rolled_back', fromVersion: 2, toVersion: 1 });
+    expect(await world.ask()).toEqual({ status: 200, version: 'tickets:1' });
+    expect([live(), live('previous')]).toEqual([1, 2]);
+    expect(await rollback()).toMatchObject({ outcome: 'rolled_back', fromVersion: 1, toVersion: 2 });
+  });
+
+  test('takes the version that it is told', async () => {
+    await world.promote(1);
+    await world.promote(2);
+    expect(await rollback(1)).toMatchObject({ outcome: 'rolled_back', toVersion: 1 });
+  });
+
+  test('is not confused by restarts and failures in between', async () => {
+    await world.promote(1);
+    await world.promote(2);
+    await world.engine.close();
+    expect(await serve('tickets')).toMatchObject({ outcome: 'restarted', toVersion: 2 });
+    world.engine.behaviour = 'exits';
+    await world.promote(1);
+    world.engine.behaviour = 'good';
+    expect(await rollback()).toMatchObject({ outcome: 'rolled_back', toVersion: 1 });
+  });
+
+  test('with nothing to go back to says so', async () => {
+    await world.promote(1);
+    expect(() => rollbackCandidate(world.ledger, 'tickets', undefined)).toThrowError(
+      expect.objectContaining({ code: 'NOT_FOUND', hint: expect.stringContaining('--to') }),
+    );
+  });
+});
+
+describe('serving', () => {
+  test('puts the first version into production, and another one beside it', async () => {
+    expect(await serve('tickets:1')).toMatchObject({ outcome: 'promoted', route: 'tickets' });
+    expect(await serve('tickets:2')).toMatchObject({ outcome: 'promoted', route: 'tickets@v2' });
+    expect(await world.ask('tickets@v2')).toEqual({ status: 200, version: 'tickets:2' });
+    expect(await serve('tickets@v2')).toMatchObject({ outcome: 'already_live' });
+    expect(await serve('tickets')).toMatchObject({ outcome: 'already_live', toVersion: 1 });
+    expect([live(), live('v2'), tag('v2') === tag('production')]).toEqual([1, undefined, false]);
+  });
+
+  test('starts the server of a route again when it is gone', async () => {
+    await serve('tickets:1');
+    await world.engine.close();
+    expect((await world.ask()).status).toBe(502);
+    expect(await serve('tickets')).toMatchObject({ outcome: 'restarted', toVersion: 1 });
+    expect(await world.ask()).toEqual({ status: 200, version: 'tickets:1' });
+  });
+});
+
+describe('two at once', () => {
+  test('one is told that the other is at work', async () => {
+    const first = world.promote(1);
+    while (!world.steps.includes('start')) await new Promise((resolve) => setImmediate(resolve));
+    await expect(world.promote(2)).rejects.toMatchObject({ code: 'BUSY' });
+    expect(await first).toMatchObject({ outcome: 'promoted' });
+  });
+});
+
+describe('a promotion whose command died', () => {
+  const dead = '1:1:dead';
+  const row = { kind: 'promote', model: 'tickets', alias: 'production', actor: 'ada', reason: null } as const;
+
+  /** What `kill -9` leaves behind: a row in progress, and whatever the steps did until then. */
+  function journalRow(fromVersion: number | null, toVersion: number, startedAtMs: number, owner = dead) {
+    return startPromotion(world.ledger, { ...row, fromVersion, toVersion, owner, startedAtMs });
+  }
+
+  test('before the switch is undone: its server is stopped, the old version stays', async () => {
+    await world.promote(1);
+    const old = serverIds();
+    journalRow(1, 2, Date.now());
+    const { digest } = (await world.engine.findVersion('tickets', 'v2')) ?? { digest: '' };
+    const spec = {
+      id: 'tickets-v2-left',
+      model: 'tickets',
+      version: 2,
+      digest,
+      baseModel: '',
+      gpu: false,
+      settings: {},
+    };
+    await world.engine.startServer(spec, () => undefined);
+    expect(await world.promote(1)).toMatchObject({ outcome: 'already_live' });
+    expect(serverIds()).toEqual(old);
+    expect(listPromotions(world.ledger, { limit: 1 })).toMatchObject([
+      { state: 'failed', errorCode: 'OWNER_DIED', owner: null },
+    ]);
+    expect(world.notes.join()).toContain('undone');
+  });
+
+  test('after the switch is finished: labels moved, the old server stopped', async () => {
+    await world.promote(1);
+    const [old] = serverIds();
+    const result = await killedAfterFlip();
+    expect(result.outcome).toBe('already_live');
+    expect(serverIds()).not.toContain(old);
+    expect([live(), live('previous')]).toEqual([2, 1]);
+    expect([tag('production'), tag('previous')]).toEqual([tag('v2'), tag('v1')]);
+    expect(await world.ask()).toEqual({ status: 200, version: 'tickets:2' });
+    expect(states()).toEqual(['promoted', 'promoted']);
+  });
+
+  /** The route is the new one in the ledger; the gateway was never told. */
+  async function killedAfterFlip() {
+    const { setRoute } = await import('../../../src/ledger/promotions.js');
+    const startedAtMs = Date.now();
+    journalRow(1, 2, startedAtMs);
+    const { digest } = (await world.engine.findVersion('tickets', 'v2')) ?? { digest: '' };
+    const spec = {
+      id: 'tickets-v2-new',
+      model: 'tickets',
+      version: 2,
+      digest,
+      baseModel: '',
+      gpu: false,
+      settings: {},
+    };
+    const { address } = await world.engine.startServer(spec, () => undefined);
+    const route = { name: 'tickets', model: 'tickets', version: 2, digest, serverId: spec.id, engine: 'host' as const };
+    setRoute(world.ledger, { ...route, address, updatedAtMs: startedAtMs + 1 });
+    return world.promote(2);
+  }
+
+  test("is nobody's business while its command lives", async () => {
+    journalRow(null, 2, Date.now(), currentOwner());
+    await expect(world.promote(1)).rejects.toMatchObject({ code: 'BUSY' });
+    expect(states()).toEqual(['started']);
+  });
+});
+
+test('a gateway that dies during the switch fails it, and nothing is left of the candidate', async () => {
+  await world.promote(1);
+  const promoting = world.promote(2);
+  while (!world.steps.includes('ready')) await new Promise((resolve) => setImmediate(resolve));
+  const stopped = world.gateway.stop();
+  const result = await promoting;
+  await stopped;
+  expect(result).toMatchObject({ outcome: 'failed', error: { code: 'GATEWAY_DOWN' } });
+  expect(findRoute(world.ledger, 'tickets')?.version).toBe(1);
+  expect(serverIds()).toHaveLength(1);
+});
