@@ -8,7 +8,8 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 
 import { developmentTools, ensureVenv, pythonMissing, reasonOf, root } from './python.js';
 
@@ -18,8 +19,10 @@ process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 
 const { docker, files, vitestFlags } = parseArguments(process.argv.slice(2));
 const counts = { passed: 0, failed: 0, skipped: 0 };
+const failures = [];
 if (files.length > 0) runVitest('the named files', [...vitestFlags, ...files]);
 else await runLayers();
+if (failures.length > 0) print(`\n=== failed\n${failures.join('\n')}`);
 print(`\n${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
 process.exitCode = counts.failed > 0 || counts.passed === 0 ? 1 : 0;
 
@@ -45,8 +48,10 @@ async function runLayers() {
   else skipLayer('gpu', 'nvidia-smi finds no GPU');
 }
 
+/** Real training, servers and containers: one file at a time. */
 function runLayer(names) {
-  runVitest(names.join(' and '), ['--passWithNoTests', ...vitestFlags, ...projects(names)]);
+  const heavy = names.includes('unit') ? [] : ['--no-file-parallelism'];
+  runVitest(names.join(' and '), ['--passWithNoTests', ...heavy, ...vitestFlags, ...projects(names)]);
 }
 
 /** The report of a crashed vitest is missing: that counts as a failure, never as nothing. */
@@ -62,6 +67,21 @@ function runVitest(title, argv) {
   counts.passed += result.numPassedTests;
   counts.skipped += result.numPendingTests + result.numTodoTests;
   counts.failed += Math.max(result.numFailedTests, status === 0 ? 0 : 1);
+  failures.push(...failuresOf(result.testResults ?? []));
+  if (status !== 0 && result.numFailedTests === 0) failures.push(`${title}: vitest ended with status ${status}`);
+}
+
+/** One line a test with the first lines of what it said; a file that does not even load counts by its own message. */
+function failuresOf(files) {
+  return files.flatMap(({ name, message, assertionResults }) => {
+    const failed = assertionResults.filter((test) => test.status === 'failed');
+    const shown = failed.map((test) => ({ title: test.fullName, text: test.failureMessages.join('\n') }));
+    if (shown.length === 0 && message) shown.push({ title: 'does not load', text: message });
+    return shown.map(({ title, text }) => {
+      const lines = stripVTControlCharacters(text).split('\n').slice(0, 12);
+      return [`✗ ${relative(root, name)}: ${title}`, ...lines.map((line) => `    ${line}`)].join('\n');
+    });
+  });
 }
 
 /** A skipped layer is still counted: vitest lists its tests without running them. */
@@ -107,6 +127,7 @@ function addPytestCounts(report, status) {
   counts.passed += count('tests') - failed - count('skipped');
   counts.skipped += count('skipped');
   counts.failed += Math.max(failed, status === 0 ? 0 : 1);
+  if (status !== 0) failures.push(`trainer (pytest): ended with status ${status}; its own lines stand above`);
 }
 
 function projects(names) {
