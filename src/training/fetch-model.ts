@@ -120,20 +120,19 @@ async function runToEnd(
   return `it ended ${exit.signal === null ? `with status ${exit.status ?? 'unknown'}` : `by ${exit.signal}`} without a word`;
 }
 
-/** A line for each twentieth of a file: enough to watch, few enough for a log. */
+/** A line for each twentieth of the whole: enough to watch, few enough for a log. */
 function everyTwentieth(): (event: Progress) => boolean {
-  let shown = '';
-  return ({ file, done_bytes: done, total_bytes: total }) => {
-    const now = `${file} ${total === 0 ? 20 : Math.floor((done / total) * 20)}`;
-    if (now === shown) return false;
-    shown = now;
+  let shown: number | undefined;
+  return ({ done_bytes: done, total_bytes: total }) => {
+    const twentieths = total === 0 ? 20 : Math.floor((done / total) * 20);
+    if (twentieths === shown) return false;
+    shown = twentieths;
     return true;
   };
 }
 
-function progressLine(event: Progress): [string, number] {
-  const { file, done_bytes: done, total_bytes: total } = event;
-  return [`${file}: ${megabytes(done)} of ${megabytes(total)} MB`, total === 0 ? 1 : done / total];
+function progressLine({ file, done_bytes: done, total_bytes: total }: Progress): [string, number] {
+  return [`fetched ${megabytes(done)} of ${megabytes(total)} MB (${file})`, total === 0 ? 1 : done / total];
 }
 
 function megabytes(bytes: number): string {
