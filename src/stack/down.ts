@@ -1,10 +1,10 @@
 // Stops model servers and services of this project, on every engine that holds some.
-import type { Engine, OnProgress } from '../engine/engine.js';
-import { stackServices } from './services.js';
+import type { OnProgress } from '../engine/engine.js';
+import { stackServices, type StackEngine } from './services.js';
 
-export type DownPlan = { engine: Engine; servers: { id: string; name: string }[]; services: string[] }[];
+export type DownPlan = { engine: StackEngine; servers: { id: string; name: string }[]; services: string[] }[];
 
-export async function planDown(engines: readonly Engine[]): Promise<DownPlan> {
+export async function planDown(engines: readonly StackEngine[]): Promise<DownPlan> {
   return Promise.all(
     engines.map(async (engine) => {
       const states = await Promise.all(stackServices.map(({ name }) => engine.serviceState(name)));

@@ -1,13 +1,12 @@
 // Who has the lines of a name: an engine that runs a service or a model server of that name, or of a model of that name.
-import type { Engine } from '../engine/engine.js';
 import { MlxError } from '../errors.js';
-import { stackServices } from './services.js';
+import { stackServices, type StackEngine } from './services.js';
 
-export type LogSource = { file: string } | { engine: Engine; name: string };
+export type LogSource = { file: string } | { engine: StackEngine; name: string };
 
 /** `left`: the log that a stopped process of that name left. @throws MlxError NOT_FOUND with what there is */
 export async function findSource(
-  engines: readonly Engine[],
+  engines: readonly StackEngine[],
   name: string,
   left: string | undefined,
 ): Promise<LogSource> {

@@ -1,8 +1,14 @@
 // What `mlx up` starts, as a table.
 import type { Paths } from '../config/paths.js';
 import type { Config } from '../config/schema.js';
-import type { ServiceSpec } from '../engine/engine.js';
+import type { Engine, ServiceSpec } from '../engine/engine.js';
 import { serviceDataFolder } from '../engine/service-data.js';
+
+/** What the stack asks of an engine. */
+export type StackEngine = Pick<
+  Engine,
+  'kind' | 'listServers' | 'stopServer' | 'startService' | 'stopService' | 'serviceState' | 'logs'
+>;
 
 export type StackService = {
   name: ServiceSpec['name'];

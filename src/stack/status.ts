@@ -1,7 +1,7 @@
 // What of this project runs, and how it is: from owners, labels and answers, never from what was once written down.
-import type { Engine, ModelServer, ServiceState } from '../engine/engine.js';
+import type { ModelServer, ServiceState } from '../engine/engine.js';
 import { answersHealth } from './health.js';
-import { stackServices } from './services.js';
+import { stackServices, type StackEngine } from './services.js';
 
 /** One thing that runs, or should. */
 export type Part = {
@@ -18,7 +18,7 @@ export type Part = {
   fix: string | undefined;
 };
 
-export type StatusEdges = { engines: readonly Engine[]; readyTimeoutMs: number; now: () => Date };
+export type StatusEdges = { engines: readonly StackEngine[]; readyTimeoutMs: number; now: () => Date };
 
 const shownLines = 8;
 
@@ -54,14 +54,14 @@ async function judgeServer(server: ModelServer, edges: StatusEdges): Promise<Par
   return serverState(server.state, answers, edges.now().getTime() - server.startedAtMs, edges.readyTimeoutMs);
 }
 
-function servicePart(engine: Engine, service: ServiceState): Part {
+function servicePart(engine: StackEngine, service: ServiceState): Part {
   const { name, address, runtime, startedAtMs, state } = service;
   const fix = `mlx logs ${name}; then mlx down && mlx up`;
   const shown = state === 'absent' ? 'exited' : state;
   return { ...emptyPart, name, kind: 'service', engine: engine.kind, state: shown, address, runtime, startedAtMs, fix };
 }
 
-function serverPart(engine: Engine, server: ModelServer, state: Part['state']): Part {
+function serverPart(engine: StackEngine, server: ModelServer, state: Part['state']): Part {
   const { id, model, version, digest, address, startedAtMs } = server;
   const fix = `mlx logs ${id}; then mlx serve ${model}:${version}`;
   return {
@@ -79,7 +79,7 @@ function serverPart(engine: Engine, server: ModelServer, state: Part['state']): 
 
 const emptyPart = { lastLines: [] };
 
-async function withLastLines(engine: Engine, part: Part): Promise<Part> {
+async function withLastLines(engine: StackEngine, part: Part): Promise<Part> {
   if (part.state === 'running' || part.state === 'starting') return { ...part, fix: undefined };
   const lastLines: string[] = [];
   const options = { follow: false, lines: shownLines, signal: new AbortController().signal };

@@ -1,11 +1,11 @@
 // Starts the stack's services, each once, and waits until they are healthy.
 import type { Paths } from '../config/paths.js';
 import type { Config } from '../config/schema.js';
-import type { Engine, OnProgress, ServiceState } from '../engine/engine.js';
-import { stackServices } from './services.js';
+import type { OnProgress, ServiceState } from '../engine/engine.js';
+import { stackServices, type StackEngine } from './services.js';
 
 export type UpEdges = {
-  engine: Engine;
+  engine: StackEngine;
   config: Config;
   paths: Paths;
   environment: NodeJS.ProcessEnv;

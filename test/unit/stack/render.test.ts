@@ -1,0 +1,61 @@
+import { stripVTControlCharacters } from 'node:util';
+
+import { expect, test } from 'vitest';
+
+import { renderStatus, renderUp, type ProjectStatus } from '../../../src/stack/render.js';
+
+const base: ProjectStatus = { project: '/p', engine: 'host', parts: [], routes: [], models: [], runs: [] };
+const part = {
+  name: 'mlflow',
+  kind: 'service' as const,
+  engine: 'host' as const,
+  state: 'running' as const,
+  address: 'http://127.0.0.1:4601',
+  runtime: '/home/ada/.mlx/venvs/mlflow-0a',
+  startedAtMs: 0,
+  lastLines: [],
+  fix: undefined,
+};
+const plain = (status: ProjectStatus) => stripVTControlCharacters(renderStatus(status, 65_000, 120));
+
+test('a project in which nothing runs says how to begin', () => {
+  expect(plain(base)).toBe('/p  host\n\nNothing runs. Start MLflow: mlx up');
+});
+
+test('what runs stands in a table, with routes, aliases and training below', () => {
+  const status: ProjectStatus = {
+    ...base,
+    parts: [part],
+    routes: [{ name: 'tickets', model: 'tickets', version: 2, openRequests: 3 }],
+    models: [{ model: 'tickets', versions: 2, aliases: [{ alias: 'production', version: 2 }] }],
+    runs: [{ id: 'tickets-aa', recipe: 'tickets', startedAtMs: 5_000, pid: 7 }],
+  };
+
+  expect(plain(status)).toMatchInlineSnapshot(`
+    "/p  host
+
+    name    kind     state           up  address                engine  runtime
+    mlflow  service  running  1 min 5 s  http://127.0.0.1:4601  host    mlflow-0a
+
+    routes
+      tickets -> tickets:2  3 open
+
+    models
+      tickets  2 versions  production -> 2
+
+    training
+      tickets-aa  for 1 min 0 s  process 7"
+  `);
+});
+
+test('what is not well is followed by its last lines and the next command', () => {
+  const ill = { ...part, state: 'exited' as const, lastLines: ['Traceback', 'boom'], fix: 'mlx logs mlflow' };
+
+  expect(plain({ ...base, parts: [ill] })).toContain('exited  mlflow\n  Traceback\n  boom\nnext  mlx logs mlflow');
+});
+
+test('up names addresses, and the reason of what it left out', () => {
+  const report = { engine: 'host', services: [], skipped: [{ name: 'mlflow', reason: 'mlflow.enabled is false' }] };
+
+  expect(stripVTControlCharacters(renderUp(report))).toBe('mlflow  not started: mlflow.enabled is false');
+});
