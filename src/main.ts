@@ -81,8 +81,9 @@ function interruptSignal(): AbortSignal {
   const controller = new AbortController();
   const onSignal = (name: string): void => {
     if (controller.signal.aborted) process.exit(exitStatus.interrupted);
-    process.stderr.write('\nStopping cleanly; press Ctrl-C again to stop at once.\n');
+    // First, so that a live view takes its picture away before there is a line below it.
     controller.abort(name);
+    process.stderr.write('\nStopping cleanly; press Ctrl-C again to stop at once.\n');
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);

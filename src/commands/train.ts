@@ -36,11 +36,7 @@ export const run: CommandModule['run'] = async (context, args, flags) => {
   const request = readRequest(args, flags);
   if (context.flags.dryRun) return planned(context, request);
   if (flags['detach'] === true) return detached(context, request);
-  const view = openTrainingView(
-    context.output,
-    request.resume ?? request.adopt ?? request.recipe ?? 'training',
-    context.now,
-  );
+  const view = openTrainingView(context, request.resume ?? request.adopt ?? request.recipe ?? 'training');
   try {
     return await trained(context, request, view);
   } finally {
@@ -57,7 +53,7 @@ async function trained(context: Context, request: TrainRequest, view: TrainingRe
 
 async function detached(context: Context, request: TrainRequest): Promise<Outcome> {
   const { trainDetached } = await import('../training/detach.js');
-  const view = openTrainingView(context.output, request.resume ?? request.recipe ?? 'training', context.now);
+  const view = openTrainingView(context, request.resume ?? request.recipe ?? 'training');
   try {
     const { run: begun, pid, log } = await trainDetached(await openEdges(context, view), request);
     const follow = [`mlx runs logs ${begun.id} -f`, `mlx runs show ${begun.id}`];

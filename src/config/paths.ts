@@ -34,7 +34,7 @@ export type Paths = HomePaths & {
 };
 
 export function homePaths(environment: NodeJS.ProcessEnv): HomePaths {
-  const home = resolve(environment['MLX_HOME'] ?? join(environment['HOME'] ?? homedir(), '.mlx'));
+  const home = resolve(environment['MLX_HOME'] || join(environment['HOME'] || homedir(), '.mlx'));
   return { home, models: join(home, 'models'), venvs: join(home, 'venvs') };
 }
 

@@ -37,6 +37,7 @@ export async function prepareRun(edges: TrainEdges, request: TrainRequest): Prom
   const folder = runFolder(edges.paths.runs, id);
   mkdirSync(folder.out, { recursive: true, mode: 0o700 });
   try {
+    edges.onProgress(`checking the rows of ${recipe.name}`);
     const dataset = await prepareDataset(recipe, edges.paths.project, folder.data);
     for (const warning of dataset.warnings) edges.note(warning);
     const engine = await edges.engine();

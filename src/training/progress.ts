@@ -17,6 +17,7 @@ export function initialProgress(title: string, startedAtMs: number): TrainingPro
   return {
     title,
     phase: 'starting',
+    ended: false,
     startedAtMs,
     device: undefined,
     step: 0,
@@ -59,11 +60,17 @@ export function nextProgress(progress: TrainingProgress, event: TrainerEvent): T
       return { ...progress, scoring: undefined, scores: [...others, { subject, loss, perplexity, exactMatch }] };
     }
     case 'result':
-      return { ...progress, phase: 'done', etaMs: undefined };
-    case 'model':
-    case 'checkpoint':
+      return { ...progress, phase: 'done', ended: true, etaMs: undefined };
     case 'stopped':
     case 'error':
+      return {
+        ...withLine(progress, progressLine(event)),
+        phase: event.event === 'stopped' ? 'stopped' : 'failed',
+        ended: true,
+        etaMs: undefined,
+      };
+    case 'model':
+    case 'checkpoint':
       return withLine(progress, progressLine(event));
     case 'example':
       return progress;
@@ -84,7 +91,7 @@ export function progressLine(event: TrainerEvent): string | undefined {
     case 'phase':
       return `phase     ${phaseNames[event.phase]}`;
     case 'step':
-      return `step      ${event.step}/${event.total_steps}  loss ${event.loss.toFixed(4)}  lr ${event.learning_rate.toExponential(1)}  ${formatCount(event.tokens_per_second)} tokens/s  ${event.memory_gib.toFixed(1)} GiB  ${formatDuration(event.eta_ms)} left`;
+      return `step      ${String(event.step).padStart(String(event.total_steps).length)}/${event.total_steps}  loss ${event.loss.toFixed(4)}  lr ${event.learning_rate.toExponential(1)}  ${formatCount(event.tokens_per_second)} tokens/s  ${event.memory_gib.toFixed(1)} GiB  ${formatDuration(event.eta_ms)} left`;
     case 'score':
       return `${event.subject.padEnd(9)} loss ${formatNumber(event.loss)}, perplexity ${formatNumber(event.perplexity)}, exact match ${formatShare(event.exact_match)} of ${formatCount(event.rows)} held-out rows (${formatDuration(event.duration_ms)})`;
     case 'checkpoint':

@@ -55,13 +55,13 @@ function renderFacts(summary: RunSummary): string {
     .join('\n');
 }
 
-function renderDurations({ startedAtMs, endedAtMs, trainDurationMs, wrapperMs }: RunSummary): string | undefined {
-  if (endedAtMs === null) return undefined;
+function renderDurations({ durationMs, trainDurationMs, wrapperMs }: RunSummary): string | undefined {
+  if (durationMs === null) return undefined;
   const parts = [
     ...(trainDurationMs === null ? [] : [`training ${formatDuration(trainDurationMs)}`]),
     ...(wrapperMs === null ? [] : [`mlx itself ${formatDuration(wrapperMs)}`]),
   ];
-  return `${formatDuration(endedAtMs - startedAtMs)}${parts.length === 0 ? '' : ` (${parts.join(', ')})`}`;
+  return `${formatDuration(durationMs)}${parts.length === 0 ? '' : ` (${parts.join(', ')})`}`;
 }
 
 type ScoreRow = { name: string; base: string; tuned: string };

@@ -27,6 +27,8 @@ export type RunSummary = {
   steps: number | null;
   tokens: number | null;
   scores: { base: Score | null; tuned: Score | null };
+  /** Time at work, without the pauses between a stop and a resume; null until the run ends. */
+  durationMs: number | null;
   finalLoss: number | null;
   trainDurationMs: number | null;
   peakMemoryGib: number | null;
@@ -63,6 +65,7 @@ export function summariseRun(ledger: Ledger, runs: string, run: Run): RunSummary
     steps: run.steps,
     tokens: run.tokens,
     scores: { base: scoreOf(metrics, 'base'), tuned: scoreOf(metrics, 'tuned') },
+    durationMs: metrics['duration_ms'] ?? null,
     finalLoss: metrics['train/final_loss'] ?? null,
     trainDurationMs: metrics['train/duration_ms'] ?? null,
     peakMemoryGib: metrics['peak_memory_gib'] ?? null,

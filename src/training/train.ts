@@ -6,7 +6,7 @@ import type { Paths } from '../config/paths.js';
 import type { Config } from '../config/schema.js';
 import type { Engine, EngineKind, JobExit, OnProgress } from '../engine/engine.js';
 import { MlxError } from '../errors.js';
-import { recordMetrics } from '../ledger/metrics.js';
+import { latestMetrics, recordMetrics } from '../ledger/metrics.js';
 import type { Ledger } from '../ledger/open.js';
 import { findRun, updateRun, type Run } from '../ledger/runs.js';
 import { startMirror, type Mirror } from '../tracking/mirror.js';
@@ -89,13 +89,20 @@ async function executeRun(edges: TrainEdges, prepared: PreparedRun, begun: numbe
     hasCheckpoint: existsSync(folder.checkpoints) && readdirSync(folder.checkpoints).length > 0,
   });
   const end = await withWeights(decided, prepared, recorder);
-  const wrapperMs = performance.now() - begun - prepared.fetchMs - job.durationMs;
-  recordMetrics(ledger, run.id, [
-    { key: 'wrapper_ms', step: 0, value: wrapperMs, recordedAtMs: edges.now().getTime() },
-  ]);
+  recordDurations(edges, run, performance.now() - begun, prepared.fetchMs + job.durationMs);
   updateRun(ledger, run.id, { ...end, owner: null, endedAtMs: edges.now().getTime() });
   await endMirror(edges, prepared, mirror);
   return findRun(ledger, run.id);
+}
+
+/** `duration_ms` adds up over stops and resumes; `wrapper_ms` is mlx's own part of this time. */
+function recordDurations({ ledger, now }: TrainEdges, run: Run, durationMs: number, othersMs: number): void {
+  const before = latestMetrics(ledger, run.id)['duration_ms'] ?? 0;
+  const at = { step: 0, recordedAtMs: now().getTime() };
+  recordMetrics(ledger, run.id, [
+    { ...at, key: 'duration_ms', value: before + durationMs },
+    { ...at, key: 'wrapper_ms', value: durationMs - othersMs },
+  ]);
 }
 
 async function runTrainer(

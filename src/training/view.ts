@@ -16,8 +16,10 @@ export type TrainingReport = {
   close: () => Promise<void>;
 };
 
-export function openTrainingView(output: Output, title: string, now: () => Date): TrainingReport {
-  return output.interactive ? liveReport(title, now) : plainReport(output);
+export type ViewEdges = { output: Output; now: () => Date; signal: AbortSignal };
+
+export function openTrainingView({ output, now, signal }: ViewEdges, title: string): TrainingReport {
+  return output.interactive ? liveReport(title, now, signal) : plainReport(output);
 }
 
 function plainReport(output: Output): TrainingReport {
@@ -31,7 +33,7 @@ function plainReport(output: Output): TrainingReport {
 }
 
 /** Opened by the first thing to show, beside the work: a mistake in a recipe is told without half a second of Ink before it. */
-function liveReport(title: string, now: () => Date): TrainingReport {
+function liveReport(title: string, now: () => Date, signal: AbortSignal): TrainingReport {
   let progress = initialProgress(title, now().getTime());
   let view: TrainingView | undefined;
   let opening: Promise<void> | undefined;
@@ -43,6 +45,11 @@ function liveReport(title: string, now: () => Date): TrainingReport {
     });
     view?.show(progress);
   };
+  signal.addEventListener('abort', () => {
+    // What main.ts says about Ctrl-C comes where the picture was; the next picture comes below it.
+    view?.clear();
+    setImmediate(() => show({ ...progress, phase: 'stopping (Ctrl-C again: at once)' }));
+  });
   return {
     begin: (runId) => show({ ...progress, title: runId }),
     update: (event) => show(nextProgress(progress, event)),

@@ -59,6 +59,8 @@ export function addRun(
     metric('held_out/tuned/perplexity', 40, 1.51),
     metric('held_out/tuned/exact_match', 40, exactMatch),
     metric('train/duration_ms', 40, 60_000),
+    metric('duration_ms', 0, 90_000),
+    metric('wrapper_ms', 0, 420),
     metric('peak_memory_gib', 40, 0.9),
   ]);
   updateRun(ledger, id, {

@@ -81,7 +81,7 @@ describe('mlx runs show', () => {
       method   lora, seed 42
       ran on   cpu: AMD EPYC (host, sealed by namespace)
       trained  40 steps, 50,000 tokens
-      took     1 min 30 s (training 1 min 0 s)
+      took     1 min 30 s (training 1 min 0 s, mlx itself 0.4 s)
       memory   0.9 GiB at most
       adapter  sha256 ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff
       files    PROJECT/.mlx/runs/tickets-000001

@@ -4,6 +4,8 @@ export type TrainingProgress = {
   /** Run id, or the recipe while there is no run yet. */
   title: string;
   phase: string;
+  /** Nothing more comes. */
+  ended: boolean;
   startedAtMs: number;
   device: string | undefined;
   step: number;

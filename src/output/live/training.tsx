@@ -6,7 +6,12 @@ import { useEffect, useState, type ReactNode } from 'react';
 import { formatCount, formatDuration, formatNumber, formatShare, sparkline } from '../numbers.js';
 import type { TrainingProgress } from './training-progress.js';
 
-export type TrainingView = { show: (progress: TrainingProgress) => void; close: () => Promise<void> };
+export type TrainingView = {
+  show: (progress: TrainingProgress) => void;
+  /** Takes the picture away until the next one is shown. */
+  clear: () => void;
+  close: () => Promise<void>;
+};
 
 export function openView(progress: TrainingProgress): TrainingView {
   const app = render(<Training progress={progress} columns={columns()} />, {
@@ -17,6 +22,7 @@ export function openView(progress: TrainingProgress): TrainingView {
   });
   return {
     show: (next) => app.rerender(<Training progress={next} columns={columns()} />),
+    clear: () => app.clear(),
     close: async () => {
       app.unmount();
       await app.waitUntilExit();
@@ -29,7 +35,7 @@ function columns(): number {
 }
 
 export function Training({ progress, columns }: { progress: TrainingProgress; columns: number }): ReactNode {
-  const { title, phase, lines, scores } = progress;
+  const { title, phase, ended, lines, scores } = progress;
   return (
     <Box flexDirection="column" width={Math.min(columns, 100)}>
       <Box justifyContent="space-between">
@@ -39,8 +45,8 @@ export function Training({ progress, columns }: { progress: TrainingProgress; co
         </Text>
       </Box>
       <Box justifyContent="space-between">
-        {phase === 'done' ? <Text color="green">✔ done</Text> : <Spinner label={phase} />}
-        <Elapsed startedAtMs={progress.startedAtMs} running={phase !== 'done'} />
+        {ended ? <Ended phase={phase} /> : <Spinner label={phase} />}
+        <Elapsed startedAtMs={progress.startedAtMs} running={!ended} />
       </Box>
       <Bar progress={progress} />
       <Figures progress={progress} columns={columns} />
@@ -57,6 +63,10 @@ export function Training({ progress, columns }: { progress: TrainingProgress; co
       ))}
     </Box>
   );
+}
+
+function Ended({ phase }: { phase: string }): ReactNode {
+  return phase === 'done' ? <Text color="green">✔ done</Text> : <Text color="yellow">■ {phase}</Text>;
 }
 
 /** Its own clock: while the trainer imports or scores there are no events, and a standing clock looks like a hang. */

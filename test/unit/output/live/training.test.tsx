@@ -7,6 +7,7 @@ import { Training } from '../../../../src/output/live/training.js';
 const progress: TrainingProgress = {
   title: 'tickets-3fa91c',
   phase: 'done',
+  ended: true,
   startedAtMs: Date.now(),
   device: 'AMD EPYC',
   step: 125,
