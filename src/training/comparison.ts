@@ -13,20 +13,20 @@ export type RunComparison = {
   metrics: Difference<number>[];
 };
 
-/** The value of one step, not of the run: two last steps side by side say nothing. */
-const ofOneStep = /^train\/(loss|learning_rate|grad_norm|tokens_per_second|memory_gib)$/;
+/** The value of one step, or mlx's own time: side by side they say nothing about the runs. */
+const saysNothing = /^(train\/(loss|learning_rate|grad_norm|tokens_per_second|memory_gib)|wrapper_ms)$/;
 
 export function compareRuns(ledger: Ledger, runs: readonly Run[]): RunComparison {
   return {
     runs: runs.map(({ id }) => id),
     params: differences(runs.map((run) => ({ ...facts(run), ...runParams(ledger, run.id) }))),
     data: differences(runs.map((run) => dataOf(ledger, run))),
-    metrics: differences(runs.map((run) => latestMetrics(ledger, run.id))).filter(({ key }) => !ofOneStep.test(key)),
+    metrics: differences(runs.map((run) => latestMetrics(ledger, run.id))).filter(({ key }) => !saysNothing.test(key)),
   };
 }
 
 function facts({ recipe, engine, device, seal, state }: Run): Record<string, string> {
-  return { recipe, engine, state, device: device ?? 'unknown', seal: seal ?? 'none' };
+  return { recipe, engine, state, ...(device === null ? {} : { device }), ...(seal === null ? {} : { seal }) };
 }
 
 function dataOf(ledger: Ledger, run: Run): Record<string, string> {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
@@ -182,6 +182,22 @@ describe('a training', () => {
       errorCode: 'DOCKER_UNREACHABLE',
       errorHint: 'Start it.',
     });
+  });
+});
+
+describe.runIf(existsSync('/dev/full'))('a full disk', () => {
+  it('stops the trainer and ends the run as failed, with how to go on', async () => {
+    const place = project();
+    const engine = fakeEngine(async ({ say, waitForStop }) => {
+      say(step(1, 2.5));
+      await waitForStop();
+      return { status: 130 };
+    });
+    const { edges } = edgesOf(place, engine);
+    const onBegin = (id: string): void => symlinkSync('/dev/full', join(place.paths.runs, id, 'events.jsonl'));
+    const run = await train({ ...edges, onBegin }, tickets);
+    expect(run).toMatchObject({ state: 'failed', errorCode: 'DISK_FULL', owner: null });
+    expect(run.errorHint).toContain(`mlx train --resume ${run.id}`);
   });
 });
 
