@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from events import Events
 from failures import TrainerError, first_line, is_disk_full
@@ -115,8 +116,17 @@ def download(
     token: str | bool,
     report: Callable[[int, bool], None],
 ) -> Path:
-    """Fetches one file, or the rest of it."""
-    from huggingface_hub import hf_hub_download
+    """Fetches one file, or the rest of it, or nothing when an earlier call brought it.
+
+    hf_hub_download would begin every file anew (huggingface_hub since pull request 4228), and a file of weights has
+    gigabytes: so what has arrived stays in a file named by its content, and `verify` judges the whole.
+
+    Returns:
+        Where it lies.
+    """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.file_download import http_get
+    from huggingface_hub.utils import build_hf_headers
     from tqdm import tqdm
 
     class Reported(tqdm):
@@ -131,15 +141,24 @@ def download(
             report(int(self.n), False)
             return shown
 
-    path = hf_hub_download(
-        arguments.repository,
-        sibling.rfilename,
-        revision=commit,
-        local_dir=arguments.out,
-        token=token,
-        tqdm_class=Reported,
-    )
-    return Path(path)
+    path = arguments.out / sibling.rfilename
+    if path.is_file() and is_claimed(path, sibling):
+        return path
+    url = hf_hub_url(arguments.repository, sibling.rfilename, revision=commit)
+    found = get_hf_file_metadata(url, token=token)
+    # The token is for the hub, and not for the store that it sends large files from.
+    is_hub = urlsplit(found.location).netloc == urlsplit(url).netloc
+    arrived = path.with_name(f"{path.name}.{str(found.etag)[:16]}.incomplete")
+    with arrived.open("ab") as file:
+        http_get(
+            found.location,
+            file,
+            resume_size=file.tell(),
+            headers=build_hf_headers(token=token if is_hub else False),
+            expected_size=found.size,
+            tqdm_class=Reported,
+        )
+    return arrived.replace(path)
 
 
 def progress(events: Events, file: str, before: int, total: int) -> Callable[[int, bool], None]:
@@ -162,7 +181,7 @@ def progress(events: Events, file: str, before: int, total: int) -> Callable[[in
 
 
 def verify(path: Path, sibling: "RepoSibling") -> str:
-    """Hashes a file and compares it with what the hub says of it.
+    """Compares a file with what the hub says of it.
 
     Returns:
         SHA-256 in hex.
@@ -170,14 +189,25 @@ def verify(path: Path, sibling: "RepoSibling") -> str:
     Raises:
         TrainerError: HASH_MISMATCH; the file is deleted, so that the next call fetches it again.
     """
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    claimed = sibling.lfs.sha256 if sibling.lfs else None
-    wrong_size = sibling.size is not None and path.stat().st_size != sibling.size
-    if wrong_size or (claimed is not None and claimed != digest):
+    if not is_claimed(path, sibling):
         path.unlink()
         raise TrainerError("HASH_MISMATCH", f"{sibling.rfilename} is not what the hub says it is")
-    return digest
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_claimed(path: Path, sibling: "RepoSibling") -> bool:
+    """Tells whether a file is the one that the hub names: large ones by SHA-256, the others by git's hash of a blob."""
+    size = path.stat().st_size
+    if sibling.size is not None and sibling.size != size:
+        return False
+    if sibling.lfs is None and sibling.blob_id is None:
+        return True
+    digest = hashlib.sha256() if sibling.lfs else hashlib.sha1(f"blob {size}\0".encode(), usedforsecurity=False)
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest() == (sibling.lfs.sha256 if sibling.lfs else sibling.blob_id)
 
 
 def refuse_code(path: Path, name: str) -> None:
