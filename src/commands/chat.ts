@@ -95,7 +95,7 @@ async function answerLine(context: Context, conversation: Conversation, question
 }
 
 function footer({ version, durationMs, firstTextMs, interrupted }: ChatAnswer): string {
-  const took = `first words after ${Math.round(firstTextMs)} ms, whole answer ${Math.round(durationMs)} ms`;
+  const took = `first words after ${firstTextMs} ms, whole answer ${durationMs} ms`;
   return `${version} · ${took}${interrupted ? ' · ended by you' : ''}`;
 }
 

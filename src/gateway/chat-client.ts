@@ -43,12 +43,16 @@ export async function askModel(
   const begun = performance.now();
   const client = new Client(question.origin, { headersTimeout: 600_000 });
   const answer = { version: '', text: '', finishReason: null as string | null, firstTextMs: 0 };
-  const result = (interrupted: boolean) => ({ ...answer, durationMs: performance.now() - begun, interrupted });
+  const result = (interrupted: boolean) => ({
+    ...answer,
+    durationMs: Math.round(performance.now() - begun),
+    interrupted,
+  });
   try {
     const response = await send(client, question, signal);
     answer.version = String(response.headers['x-mlx-version'] ?? '');
     await readEvents(response, (words, finishReason) => {
-      if (answer.text === '') answer.firstTextMs = performance.now() - begun;
+      if (answer.text === '') answer.firstTextMs = Math.round(performance.now() - begun);
       answer.text += words;
       answer.finishReason = finishReason ?? answer.finishReason;
       if (words !== '') onText(words);

@@ -7,6 +7,7 @@ import type { Core } from './app.js';
 import type { Endpoint } from './endpoints.js';
 import { refuse, type GatewayRequest, type GatewayResponse, type Handler } from './exchange.js';
 import { relayEvents, relayPlain, type Chunks } from './relay.js';
+import { upstreamError } from './upstream-error.js';
 import { bodyForServer, parseModelRequest, unknownModel, type ModelRequest } from './routing.js';
 
 const bodyLimitBytes = 32 * 1024 * 1024;
@@ -79,19 +80,32 @@ async function attempt(
   }
 }
 
-/** The first bytes are waited for: until then a failure can still be told by the status. */
+/** The first bytes are waited for: until then a failure can still be told by the status. Errors are short and read whole. */
 async function answerOf(
   endpoint: Endpoint,
   request: GatewayRequest,
   answer: Dispatcher.ResponseData,
   version: string,
 ): Promise<GatewayResponse> {
+  if (answer.statusCode >= 400) return errorOf(endpoint, request, answer, version);
   const iterator: AsyncIterator<Uint8Array> = answer.body[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
   const chunks: Chunks = { first: await iterator.next(), rest: iterator };
   const contentType = String(answer.headers['content-type'] ?? 'application/json');
   const headers = clientHeaders(answer.headers, contentType, request.id, version);
   const streamed = contentType.startsWith('text/event-stream');
   const body = streamed ? relayEvents(chunks, endpoint, request) : relayPlain(chunks);
+  return { status: answer.statusCode, headers, body };
+}
+
+async function errorOf(
+  endpoint: Endpoint,
+  request: GatewayRequest,
+  answer: Dispatcher.ResponseData,
+  version: string,
+): Promise<GatewayResponse> {
+  const body = upstreamError(await answer.body.text(), answer.statusCode, endpoint.path);
+  const headers = clientHeaders(answer.headers, 'application/json', request.id, version);
+  delete headers['content-length'];
   return { status: answer.statusCode, headers, body };
 }
 

@@ -23,7 +23,7 @@ async function unusedServers(edges: PromotionEdges, engine: Engine, model: strin
 /** A server that cannot be stopped does not unmake the switch: it is said, and the next command tries again. */
 async function retire(edges: PromotionEdges, engine: Engine, id: string): Promise<void> {
   const left = await drain(edges, id);
-  if (left > 0) edges.onNote(`${id} still had ${left} open answers after its drain time; they are cut off.`);
+  if (left > 0) edges.onNote(`${id} still had ${answers(left)} after its drain time, cut off now.`);
   try {
     await engine.stopServer(id);
   } catch (error) {
@@ -37,10 +37,14 @@ async function drain(edges: PromotionEdges, id: string): Promise<number> {
   const deadlineMs = edges.clock() + edges.drainTimeoutMs;
   const open = async (): Promise<number> => (await gateway.state())?.inFlight[id] ?? 0;
   let left = await open();
-  if (left > 0) edges.onStep('drain', `${id} finishes ${left} open answers`);
+  if (left > 0) edges.onStep('drain', `${id} finishes ${answers(left)}`);
   while (left > 0 && edges.clock() < deadlineMs && !edges.signal.aborted) {
     await edges.pause(pollMs);
     left = await open();
   }
   return left;
+}
+
+function answers(count: number): string {
+  return `${count} open ${count === 1 ? 'answer' : 'answers'}`;
 }

@@ -7,6 +7,7 @@ import {
   answerJson,
   postTo,
   question,
+  refusal,
   startBench,
   startStandIn,
   untilOpenRequestsAre,
@@ -53,6 +54,18 @@ describe('an answer', () => {
     const received = await asking;
     expect(received.statusCode).toBe(400);
     expect(await received.body.json()).toEqual({ error: { message: 'too long' } });
+  });
+
+  test.each([
+    [404, '{"detail":"Not Found"}', 'unsupported_endpoint', 'does not offer /v1/chat/completions'],
+    [422, '{"detail":[{"msg":"Field required"}]}', 'refused_by_server', 'Field required'],
+    [500, 'Internal Server Error', 'upstream_failed', 'status 500'],
+  ])("of the server that is an error of another shape (%i) is put into OpenAI's", async (status, sent, code, why) => {
+    const asking = post('/v1/chat/completions', question);
+    (await server.nextCall()).answer.writeHead(status, { 'content-type': 'application/json' }).end(sent);
+    const answer = await refusal(await asking);
+    expect(answer).toMatchObject({ status, code });
+    expect(answer.message).toContain(why);
   });
 
   test('by an alias goes to its own server, which is asked for the model by its name', async () => {

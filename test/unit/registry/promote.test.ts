@@ -72,7 +72,7 @@ describe('a promotion', () => {
     const { body } = await world.openStream();
     expect(await world.promote(2)).toMatchObject({ outcome: 'promoted' });
     expect(await body.text()).toContain('upstream_failed');
-    expect(world.notes.join()).toContain('1 open answers');
+    expect(world.notes.join()).toContain('1 open answer after');
   });
 
   test('to another alias has its own address, and shares the server when production gets the same version', async () => {
