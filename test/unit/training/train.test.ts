@@ -1,68 +1,16 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
 
-import { projectPaths } from '../../../src/config/paths.js';
-import type { EngineKind } from '../../../src/engine/engine.js';
 import { currentOwner, ownerOf } from '../../../src/engine/owner.js';
 import { MlxError } from '../../../src/errors.js';
 import { latestMetrics, runDatasets, runParams } from '../../../src/ledger/metrics.js';
-import { openLedger } from '../../../src/ledger/open.js';
 import { findRun, insertRun, listRuns } from '../../../src/ledger/runs.js';
-import { train, type TrainEdges, type TrainRequest } from '../../../src/training/train.js';
-import { scratchFolder } from '../engine/scratch.js';
-import { deadOwner, newRun, tinyWeights } from './examples.js';
-import { fakeEngine, goodTrainer, step, writeCheckpoint, type FakeEngine } from './fake-engine.js';
-
-const recipeYaml = `base_model: { path: base }
-dataset: { train: data/train.jsonl, held_out: data/held-out.jsonl }
-`;
-
-function project() {
-  const folder = scratchFolder();
-  const file = (path: string, content: string | Buffer): void => {
-    mkdirSync(join(folder, path, '..'), { recursive: true });
-    writeFileSync(join(folder, path), content);
-  };
-  const row = (question: string): string => `${JSON.stringify({ prompt: question, completion: '{"a":1}' })}\n`;
-  file('mlx.yaml', '');
-  file('recipes/tickets.yaml', recipeYaml);
-  file('data/train.jsonl', row('one') + row('two') + row('three'));
-  file('data/held-out.jsonl', row('four'));
-  file('base/config.json', '{}');
-  file('base/model.safetensors', tinyWeights('base'));
-  const paths = projectPaths(folder, { HOME: folder });
-  return { folder, file, paths, ledger: openLedger(paths.ledgerFile) };
-}
-
-function edgesOf(
-  { paths, ledger }: ReturnType<typeof project>,
-  engine: FakeEngine,
-  signal = new AbortController().signal,
-) {
-  const notes: string[] = [];
-  const kinds: (EngineKind | undefined)[] = [];
-  const edges: TrainEdges = {
-    paths,
-    ledger,
-    config: { gpu: 'off', mlflow: { enabled: false, port: 1, trackingUri: undefined, experiment: 'mlx' } },
-    environment: {},
-    engine: (kind) => {
-      kinds.push(kind);
-      return Promise.resolve(engine);
-    },
-    now: () => new Date(),
-    signal,
-    onProgress: () => undefined,
-    onBegin: () => undefined,
-    onEvent: () => undefined,
-    note: (line) => notes.push(line),
-  };
-  return { edges, notes, kinds };
-}
-
-const tickets: TrainRequest = { recipe: 'tickets', overrides: [] };
+import { train } from '../../../src/training/train.js';
+import { deadOwner, newRun } from './examples.js';
+import { fakeEngine, goodTrainer, step, writeCheckpoint } from './fake-engine.js';
+import { edgesOf, project, tickets } from './tickets-project.js';
 
 describe('a training', () => {
   it('ends as a finished run with everything that happened', async () => {
