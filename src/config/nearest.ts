@@ -12,9 +12,3 @@ export function nearestName(typed: string, known: readonly string[]): string | u
 export function nearestNames(typed: string, known: readonly string[], limit = 3): string[] {
   return [...known].sort((one, other) => distance(typed, one) - distance(typed, other)).slice(0, limit);
 }
-
-/** ` Did you mean NAME?` or nothing. */
-export function didYouMean(typed: string, known: readonly string[]): string {
-  const nearest = nearestName(typed, known);
-  return nearest === undefined ? '' : ` Did you mean ${nearest}?`;
-}
