@@ -101,6 +101,8 @@ function skipTrainerTests(reason) {
   counts.skipped += 1;
 }
 
+const pythonTests = ['recipes/trainer/tests', 'compose/images/server/tests'];
+
 /** pytest comes from the development environment, behind the trainer's own packages: theirs are what is tested. */
 async function runTrainerTests() {
   const tools = await developmentTools(print);
@@ -111,7 +113,7 @@ async function runTrainerTests() {
   const site = 'import sysconfig; print(sysconfig.get_path("purelib"))';
   const packages = spawnSync(tools.python, ['-c', site], { encoding: 'utf8' }).stdout.trim();
   const start = 'import sys; sys.path.append(sys.argv.pop(1)); import pytest; sys.exit(pytest.console_main())';
-  const argv = ['-c', start, packages, '-q', '-p', 'no:cacheprovider', `--junitxml=${report}`, 'recipes/trainer/tests'];
+  const argv = ['-c', start, packages, '-q', '-p', 'no:cacheprovider', `--junitxml=${report}`, ...pythonTests];
   const { status } = spawnSync(trainer.python, argv, {
     cwd: root,
     stdio: 'inherit',
