@@ -2,7 +2,7 @@
 // job is ended. Called at the start of every command that shows or starts runs; costs one query when there is nothing to do.
 import type { Engine, EngineKind } from '../engine/engine.js';
 import { ownerIsAlive, ownerPid } from '../engine/owner.js';
-import { errorMessage } from '../errors.js';
+import { errorMessage, MlxError } from '../errors.js';
 import { write, type Ledger } from '../ledger/open.js';
 import { findRun, ownedRuns, updateRun, type Run } from '../ledger/runs.js';
 
@@ -18,13 +18,24 @@ export async function reconcileRuns(edges: ReconcileEdges): Promise<Run[]> {
   const owned = ownedRuns(edges.ledger);
   const dead = owned.filter(({ state, owner }) => state === 'running' && owner !== null && !ownerIsAlive(owner));
   for (const run of dead) {
-    if (!markLost(edges, run)) continue;
+    if (!tryMarkLost(edges, run)) continue;
     edges.note(
       `Run ${run.id} lost its mlx (pid ${ownerPid(run.owner ?? '')} is gone): it is marked lost. Go on with it: mlx train --resume ${run.id}`,
     );
   }
   if (owned.length > 0) await endOrphanJobs(edges);
   return dead;
+}
+
+/** A full disk must not keep anyone from reading what there is. */
+function tryMarkLost(edges: ReconcileEdges, run: Run): boolean {
+  try {
+    return markLost(edges, run);
+  } catch (error) {
+    if (!(error instanceof MlxError)) throw error;
+    edges.note(`Run ${run.id} lost its mlx, which cannot be written down now: ${error.message}`);
+    return false;
+  }
 }
 
 /** Compare and set: another command may have seen it at the same moment, or somebody resumed it. */

@@ -89,20 +89,40 @@ async function executeRun(edges: TrainEdges, prepared: PreparedRun, begun: numbe
     hasCheckpoint: existsSync(folder.checkpoints) && readdirSync(folder.checkpoints).length > 0,
   });
   const end = await withWeights(decided, prepared, recorder);
-  recordDurations(edges, run, performance.now() - begun, prepared.fetchMs + job.durationMs);
-  updateRun(ledger, run.id, { ...end, owner: null, endedAtMs: edges.now().getTime() });
+  recordEnd(edges, run, end, { durationMs: performance.now() - begun, othersMs: prepared.fetchMs + job.durationMs });
   await endMirror(edges, prepared, mirror);
   return findRun(ledger, run.id);
 }
 
+type Durations = {
+  durationMs: number;
+  /** Of the trainer, of downloads and of installs. */
+  othersMs: number;
+};
+
 /** `duration_ms` adds up over stops and resumes; `wrapper_ms` is mlx's own part of this time. */
-function recordDurations({ ledger, now }: TrainEdges, run: Run, durationMs: number, othersMs: number): void {
-  const before = latestMetrics(ledger, run.id)['duration_ms'] ?? 0;
+function recordEnd(
+  { ledger, now }: TrainEdges,
+  run: Run,
+  end: Partial<Run>,
+  { durationMs, othersMs }: Durations,
+): void {
   const at = { step: 0, recordedAtMs: now().getTime() };
-  recordMetrics(ledger, run.id, [
-    { ...at, key: 'duration_ms', value: before + durationMs },
-    { ...at, key: 'wrapper_ms', value: durationMs - othersMs },
-  ]);
+  try {
+    const before = latestMetrics(ledger, run.id)['duration_ms'] ?? 0;
+    recordMetrics(ledger, run.id, [
+      { ...at, key: 'duration_ms', value: before + durationMs },
+      { ...at, key: 'wrapper_ms', value: durationMs - othersMs },
+    ]);
+    updateRun(ledger, run.id, { ...end, owner: null, endedAtMs: at.recordedAtMs });
+  } catch (error) {
+    if (!(error instanceof MlxError)) throw error;
+    // The row stays `running`; the next command finds that its owner is gone.
+    throw new MlxError(error.code, `How run ${run.id} ended could not be written down: ${error.message}`, {
+      cause: error,
+      hint: `Free some space (mlx doctor shows how much), then go on: mlx train --resume ${run.id}`,
+    });
+  }
 }
 
 async function runTrainer(
