@@ -58,13 +58,22 @@ async function readYaml(source: YamlSource, code: string): Promise<Omit<YamlFile
     }));
     throw invalid(source.shown, code, problems);
   }
-  const written: unknown = document.toJS() ?? {};
+  const written = plainValue(document);
   if (!isObject(written)) {
-    throw invalid(source.shown, code, [
-      { file: source.shown, line: 1, message: 'must be keys and values (key: value), one a line' },
-    ]);
+    const message = 'must be keys and values (key: value), one a line; an alias (*name) needs its anchor (&name)';
+    throw invalid(source.shown, code, [{ file: source.shown, line: 1, message }]);
   }
   return { written, lineOf: (path) => lineAt(document, lineCounter, path) };
+}
+
+/** @returns undefined for an alias without its anchor, or aliases nested to blow up the memory: yaml throws for both */
+function plainValue(document: Document): unknown {
+  try {
+    return document.toJS() ?? {};
+  } catch (error) {
+    if (error instanceof ReferenceError) return undefined;
+    throw error;
+  }
 }
 
 async function readText(source: YamlSource, code: string): Promise<string> {

@@ -1,7 +1,7 @@
 // Brings a base model into its `.partial` folder: from the hub by fetch.py, or made here by make_base.py.
 // What has arrived stays there when it is interrupted, and the next try goes on from it.
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { HomePaths } from '../config/paths.js';
@@ -111,6 +111,8 @@ async function runToEnd(
   const onStderr = (line: string): void => void (line.trim() === '' || (words = line.trim().slice(0, 300)));
   const signal = AbortSignal.any([edges.signal, enough]);
   const exit = await engine.runJob(job, { onStdout, onStderr, signal });
+  // A name that the hub does not know leaves no folder behind; one with something in it stays.
+  await rmdir(out).catch(() => undefined);
   if (edges.signal.aborted) {
     throw new MlxError('INTERRUPTED', 'Stopped before the base model was complete; what has arrived is kept.', {
       hint: 'Repeat the command: it goes on from there.',

@@ -64,6 +64,7 @@ describe('mlx.yaml', () => {
     ['a broken line', 'engine: host\ngateway: [1,\n', 3],
     ['a list instead of keys', '- engine\n', 1],
     ['a lone word', 'engine\n', 1],
+    ['an alias without its anchor', 'engine: *where\n', 1],
   ])('names the line of %s', async (_, text, line) => {
     const error = await failure(text);
     expect(error.code).toBe('CONFIG_INVALID');
