@@ -1,6 +1,7 @@
 // From the trainer's events to what people see: the state of the live view, and the lines where there is no terminal. Pure.
 import type { TrainingProgress } from '../output/live/training-progress.js';
 import { formatCount, formatDuration, formatNumber, formatShare } from '../output/numbers.js';
+import type { EventOf } from './ending.js';
 import type { TrainerEvent } from './events.js';
 
 const linesKept = 3;
@@ -43,17 +44,7 @@ export function nextProgress(progress: TrainingProgress, event: TrainerEvent): T
     case 'score_progress':
       return { ...progress, scoring: { done: event.done, rows: event.rows } };
     case 'step':
-      return {
-        ...progress,
-        step: event.step,
-        totalSteps: event.total_steps,
-        etaMs: event.eta_ms,
-        epoch: event.epoch,
-        losses: [...progress.losses, event.loss],
-        learningRate: event.learning_rate,
-        tokensPerSecond: event.tokens_per_second,
-        memoryGib: event.memory_gib,
-      };
+      return withStep(progress, event);
     case 'score': {
       const { subject, loss, perplexity, exact_match: exactMatch } = event;
       const others = progress.scores.filter((score) => score.subject !== subject);
@@ -75,6 +66,20 @@ export function nextProgress(progress: TrainingProgress, event: TrainerEvent): T
     case 'example':
       return progress;
   }
+}
+
+function withStep(progress: TrainingProgress, event: EventOf<'step'>): TrainingProgress {
+  return {
+    ...progress,
+    step: event.step,
+    totalSteps: event.total_steps,
+    etaMs: event.eta_ms,
+    epoch: event.epoch,
+    losses: [...progress.losses, event.loss],
+    learningRate: event.learning_rate,
+    tokensPerSecond: event.tokens_per_second,
+    memoryGib: event.memory_gib,
+  };
 }
 
 export function withLine(progress: TrainingProgress, line: string | undefined): TrainingProgress {
