@@ -21,7 +21,8 @@ export function formatAgo(thenMs: number, nowMs: number): string {
 
 export function formatShare(share: number): string {
   const percent = share * 100;
-  return `${Number.isInteger(percent) || percent >= 99.95 ? percent.toFixed(0) : percent.toFixed(1)} %`;
+  // Nearly all is not all.
+  return `${Number.isInteger(percent) ? percent : Math.min(percent, 99.9).toFixed(1)} %`;
 }
 
 /** Four significant digits; exponents only where zeros would hide the figure. */

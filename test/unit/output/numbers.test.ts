@@ -23,6 +23,7 @@ describe('figures for people', () => {
     [0, '0 %'],
     [0.005, '0.5 %'],
     [0.7925, '79.3 %'],
+    [0.9999, '99.9 %'],
     [1, '100 %'],
   ])('a share of %d is %s', (share, text) => expect(formatShare(share)).toBe(text));
 
