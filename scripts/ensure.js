@@ -17,7 +17,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
 
 import { withLock } from './lock.js';
@@ -122,22 +122,12 @@ function buildBundle() {
   step('Building the bundle', process.execPath, [tsdown, '--out-dir', next, '--no-clean', '--logLevel', 'warn'], () =>
     fail(1, 'The bundle could not be built; the lines above say where.', 'See every problem at once: npm run check'),
   );
-  writeHelp(next);
   // The stamp keeps the time at which the build began: what changed while it ran is newer.
   utimesSync(join(next, '.built'), began, began);
   rmSync(last, { recursive: true, force: true });
   if (existsSync(join(root, 'dist'))) renameSync(join(root, 'dist'), last);
   renameSync(next, join(root, 'dist'));
   rmSync(last, { recursive: true, force: true });
-}
-
-/** What bin/mlx.js prints for a plain --help without loading the program. */
-function writeHelp(folder) {
-  const start = `import(${JSON.stringify(pathToFileURL(join(folder, 'main.js')).href)}).then((mlx) => mlx.main(['--help']))`;
-  const environment = { ...process.env, NO_COLOR: '1', FORCE_COLOR: undefined };
-  const help = spawnSync(process.execPath, ['-e', start], { encoding: 'utf8', env: environment });
-  if (help.status !== 0) fail(1, `The new bundle does not start:\n${help.stderr}`, 'See every problem: npm run check');
-  writeFileSync(join(folder, 'help.txt'), help.stdout);
 }
 
 /** Runs one program with its output held back; it is shown only when the program fails. */
