@@ -1,6 +1,6 @@
 // Finds Python and uv on this machine. uv is installed under MLX_HOME when it is nowhere to be found.
 import { existsSync } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { MlxError } from '../../errors.js';
@@ -8,6 +8,7 @@ import type { HomePaths } from '../../config/paths.js';
 import type { OnProgress } from '../engine.js';
 import { askProgram, runProgram } from '../exec.js';
 import { withLock } from '../lock.js';
+import { freshBuildFolder } from './build-folder.js';
 
 /** `executable` is the interpreter itself, never a shim or a virtual environment that may go away. */
 export type Python = { executable: string; version: string };
@@ -76,9 +77,7 @@ async function installUv(
   signal: AbortSignal,
 ): Promise<void> {
   if (existsSync(ownUv(home))) return;
-  const building = `${uvFolder(home)}.building`;
-  await rm(building, { recursive: true, force: true });
-  await mkdir(building, { recursive: true });
+  const building = await freshBuildFolder(uvFolder(home));
   onProgress(`uv is not in PATH: installing uv ${uvVersion} into ${uvFolder(home)}`);
   await runStep(
     { file: python.executable, args: ['-m', 'venv', building], environment },
