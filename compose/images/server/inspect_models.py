@@ -3,8 +3,8 @@
     python /mlx/server/inspect_models.py FOLDER    writes FOLDER/modelinfos/*.json
 
 vLLM imports itself in a second process to inspect a model's class, and keeps the answer in a cache that a read-only
-container loses: about 6 s of one core at every start. An architecture that cannot be inspected here is inspected at the start, as
-usual.
+container loses: about 6 s of one core at every start. An architecture that cannot be inspected here is inspected at
+the start, as usual.
 """
 
 import logging
