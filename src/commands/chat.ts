@@ -37,6 +37,7 @@ export const run: CommandModule['run'] = async (context, [name], flags) => {
   if (context.output.json && message === undefined) {
     throw new MlxError('USAGE', 'With --json, chat answers one message.', { hint: 'Give it: --message TEXT' });
   }
+  const longest = readCount(maxTokens);
   if (context.flags.dryRun) return outcome({ dryRun: true, model }, () => `Would talk to ${model}.`);
   await ensureGateway({ paths, port, environment: context.environment });
   const question: ChatQuestion = {
@@ -44,7 +45,7 @@ export const run: CommandModule['run'] = async (context, [name], flags) => {
     key: gatewayKey(paths.secrets),
     model,
     messages: system === undefined ? [] : [{ role: 'system', content: system }],
-    maxTokens: readCount(maxTokens),
+    maxTokens: longest,
   };
   return message === undefined ? converse(context, question) : askOnce(context, question, message);
 };

@@ -1,0 +1,131 @@
+// The gateway as a process of its own, started, found again and stopped by commands.
+import { readFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+
+import { projectPaths } from '../../src/config/paths.js';
+import { ownerOf } from '../../src/engine/owner.js';
+import { setRoute } from '../../src/ledger/promotions.js';
+import { chunkEvent, sse, startStandIn, type StandIn } from '../unit/gateway/stand-in.js';
+import { mlx, mlxJson } from './mlx.js';
+import { project, type Place } from './runs-project.js';
+
+let place: Place;
+let environment: NodeJS.ProcessEnv;
+let server: StandIn;
+
+beforeEach(async () => {
+  place = project();
+  environment = { MLX_GATEWAY_PORT: String(await freePort()) };
+  server = await startStandIn(join(place.folder, 'one.sock'), (call) => {
+    call.answer.writeHead(200, sse).end(chunkEvent('bil') + chunkEvent('ling', 'stop'));
+  });
+  const route = {
+    name: 'tickets',
+    model: 'tickets',
+    version: 2,
+    digest: 'sha256:2',
+    serverId: 's',
+    engine: 'host',
+  } as const;
+  setRoute(place.ledger, { ...route, address: server.address, updatedAtMs: 1 });
+});
+
+afterEach(async () => {
+  await run('gateway', 'stop');
+  await server.close();
+});
+
+const run = (...argv: string[]) => mlx(argv, { folder: place.folder, environment });
+const json = (...argv: string[]) => mlxJson(argv, { folder: place.folder, environment });
+
+describe('mlx gateway', () => {
+  it('starts once, whoever asks, says what it serves, and stops', async () => {
+    const started = await Promise.all([json('gateway', 'start'), json('gateway', 'start')]);
+    const [first, second] = started.map(({ value }) => value as { pid: number });
+    expect(first).toEqual(second);
+    expect(first).toMatchObject({ routes: ['tickets'] });
+    const { value } = await json('gateway', 'status');
+    expect(value).toMatchObject({
+      running: true,
+      pid: first?.pid,
+      routes: [{ name: 'tickets', version: 'tickets:2', server: 's', open_requests: 0 }],
+    });
+    expect((await run('gateway', 'stop')).stdout).toBe('The gateway has stopped.\n');
+    expect((await run('gateway', 'status')).stdout).toContain('No gateway runs');
+    expect((await run('gateway', 'stop')).stdout).toBe('No gateway runs.\n');
+  });
+
+  it('names who holds its port, and starts nothing', async () => {
+    const holder = createServer().listen(Number(environment['MLX_GATEWAY_PORT']), '127.0.0.1');
+    onTestFinished(() => void holder.close());
+    await new Promise((resolve) => holder.once('listening', resolve));
+    const { status, stderr } = await run('gateway', 'start');
+    expect(status).toBe(3);
+    expect(stderr).toContain('PORT_TAKEN');
+    expect(stderr).toContain(`process ${process.pid}`);
+    expect((await json('gateway', 'status')).value).toMatchObject({ running: false });
+  });
+
+  it('keeps its key to itself and its user', async () => {
+    const { stdout } = await run('gateway', 'key');
+    expect((await run('gateway', 'key')).stdout).toBe(stdout);
+    await run('chat', 'tickets', '-m', 'My secret question');
+    await run('gateway', 'stop');
+    const { run: folder } = projectPaths(place.folder, {});
+    const written =
+      readFileSync(join(folder, 'gateway.log'), 'utf8') + readFileSync(join(folder, 'gateway.out'), 'utf8');
+    expect(written).toContain('"version":"tickets:2"');
+    expect(written).not.toContain(stdout.trim());
+    expect(written).not.toMatch(/secret question|billing/);
+  });
+});
+
+describe('mlx chat', () => {
+  it('starts the gateway by itself and streams the answer', async () => {
+    const { stdout, status } = await run('chat', '-m', 'Where is my invoice?', '--system', 'Be short.');
+    expect({ stdout, status }).toEqual({ stdout: 'billing\n', status: 0 });
+    expect(JSON.parse(server.calls[0]?.body ?? '')).toMatchObject({
+      model: 'tickets',
+      stream: true,
+      messages: [
+        { role: 'system', content: 'Be short.' },
+        { role: 'user', content: 'Where is my invoice?' },
+      ],
+    });
+  });
+
+  it('answers programs with one document', async () => {
+    const { value, stdout } = await json('chat', 'tickets', '-m', 'Hello');
+    expect(stdout.trimEnd().split('\n')).toHaveLength(1);
+    expect(value).toMatchObject({ model: 'tickets', version: 'tickets:2', answer: 'billing', finish_reason: 'stop' });
+  });
+
+  it('finds the same routes again after the gateway was killed', async () => {
+    const { value } = await json('gateway', 'start');
+    const { pid } = value as { pid: number };
+    process.kill(pid, 'SIGKILL');
+    while (ownerOf(pid) !== undefined) await new Promise((resolve) => setImmediate(resolve));
+    expect(await run('chat', 'tickets', '-m', 'Hello')).toEqual({ stdout: 'billing\n', stderr: '', status: 0 });
+  });
+
+  it.each([
+    [['chat', 'ticket', '-m', 'Hello'], 1, 'There are: tickets'],
+    [['chat', 'tickets', '--json'], 2, '--message TEXT'],
+    [['chat', 'tickets', '-m', 'Hello', '--max-tokens', 'many'], 2, "not 'many'"],
+  ])('%j fails with status %i and what to do', async (argv, status, why) => {
+    const failed = await run(...argv);
+    expect(failed.status).toBe(status);
+    expect(failed.stdout + failed.stderr).toContain(why);
+  });
+});
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => probe.once('listening', resolve));
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}

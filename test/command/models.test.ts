@@ -1,0 +1,155 @@
+// Commands on model versions that need neither a server nor an engine that runs.
+import { beforeEach, describe, expect, it } from 'vitest';
+
+import { endPromotion, setRoute, startPromotion } from '../../src/ledger/promotions.js';
+import { insertVersion, setAlias } from '../../src/ledger/versions.js';
+import { mlx, mlxJson } from './mlx.js';
+import { addRun, now, project, type Place } from './runs-project.js';
+
+let place: Place;
+
+beforeEach(() => {
+  place = project();
+  for (const version of [1, 2]) {
+    addRun(place, `tickets-aaa00${version}`, 90 - version);
+    insertVersion(place.ledger, {
+      model: 'tickets',
+      version,
+      digest: `sha256:${String(version).repeat(64)}`,
+      engine: 'host',
+      runId: `tickets-aaa00${version}`,
+      baseModel: 'mlx/demo-base',
+      baseCommit: 'c0ffee00',
+      settings: '{"schema":1}',
+      sizeBytes: 640_000,
+      createdAtMs: now,
+    });
+  }
+});
+
+const run = (...argv: string[]) => mlx(argv, { folder: place.folder });
+const json = (...argv: string[]) => mlxJson(argv, { folder: place.folder });
+
+function released(fromVersion: number | null, toVersion: number, state: 'promoted' | 'failed', reason: string | null) {
+  const row = {
+    model: 'tickets',
+    alias: 'production',
+    fromVersion,
+    toVersion,
+    actor: 'ada',
+    reason,
+    owner: null,
+  } as const;
+  const id = startPromotion(place.ledger, { ...row, kind: 'promote', startedAtMs: now });
+  endPromotion(place.ledger, id, {
+    state,
+    endedAtMs: now + 2_000,
+    errorCode: state === 'failed' ? 'SERVER_NOT_READY' : null,
+    errorMessage: null,
+  });
+  setAlias(place.ledger, { model: 'tickets', alias: 'production', version: toVersion, updatedAtMs: now });
+}
+
+describe('mlx models', () => {
+  it('lists versions with their aliases, routes and scores, the newest first', async () => {
+    setAlias(place.ledger, { model: 'tickets', alias: 'production', version: 1, updatedAtMs: now });
+    const route = {
+      name: 'tickets',
+      model: 'tickets',
+      version: 1,
+      digest: 'sha256:1',
+      serverId: 's',
+      engine: 'host',
+    } as const;
+    setRoute(place.ledger, { ...route, address: 'unix:/s', updatedAtMs: now });
+    expect((await json('models', 'ls')).value).toMatchObject({
+      models: [
+        { model: 'tickets', version: 2, aliases: [], routes: [], exact_match: 0.8 },
+        { model: 'tickets', version: 1, aliases: ['production'], routes: ['tickets'], run: 'tickets-aaa001' },
+      ],
+    });
+    expect((await run('models', 'ls')).stdout).toMatch(/tickets:2 .*\n.*tickets:1 +production/);
+  });
+
+  it('shows one by version or alias, also when its image is gone', async () => {
+    const { value, status } = await json('models', 'show', 'tickets:1');
+    expect(status).toBe(0);
+    expect(value).toMatchObject({
+      model: 'tickets',
+      version: 1,
+      image: null,
+      run: 'tickets-aaa001',
+      base_commit: 'c0ffee00',
+      scores: { base: { exact_match: 0 }, tuned: { exact_match: 0.8 } },
+    });
+    expect((await run('models', 'show', 'tickets')).stdout).toContain('tickets:2');
+  });
+});
+
+describe('mlx releases', () => {
+  it('tells who put what live, when and why; failures only when asked', async () => {
+    released(null, 1, 'promoted', 'first');
+    released(1, 2, 'failed', null);
+    expect((await json('releases')).value).toMatchObject({
+      releases: [
+        { kind: 'promote', from_version: null, to_version: 1, actor: 'ada', reason: 'first', state: 'promoted' },
+      ],
+    });
+    expect((await json('releases', 'tickets', '--all')).value).toMatchObject({
+      releases: [{ state: 'failed', error_code: 'SERVER_NOT_READY' }, { state: 'promoted' }],
+    });
+  });
+});
+
+describe('a plan', () => {
+  it('of packaging says which version it would be', async () => {
+    addRun(place, 'tickets-bbb001', 5);
+    expect((await json('package', 'tickets-bbb', '--dry-run')).value).toMatchObject({
+      model: 'tickets',
+      version: 3,
+      exists: false,
+    });
+    expect((await json('package', 'tickets-aaa001', '--dry-run')).value).toMatchObject({ version: 1, exists: true });
+  });
+
+  it('of a promotion, a rollback and serving changes nothing', async () => {
+    released(null, 1, 'promoted', null);
+    released(1, 2, 'promoted', null);
+    const promotion = await json('promote', 'tickets:1', '--alias', 'staging', '--dry-run');
+    expect(promotion.value).toMatchObject({
+      route: 'tickets@staging',
+      from_version: null,
+      to_version: 1,
+      outage: 'none',
+    });
+    expect((await json('rollback', '--dry-run')).value).toMatchObject({
+      kind: 'rollback',
+      from_version: 2,
+      to_version: 1,
+    });
+    expect((await json('serve', 'tickets:1', '--dry-run')).value).toMatchObject({ route: 'tickets@v1' });
+    expect((await json('releases', '--all')).value).toMatchObject({ releases: [{ id: 2 }, { id: 1 }] });
+  });
+});
+
+describe('refused', () => {
+  it.each([
+    [['promote', 'tickts:1'], 2, 'Did you mean tickets?'],
+    [['promote', 'tickets:9'], 2, 'tickets:2'],
+    [['promote', 'tickets:1', '--alias', 'previous'], 2, 'moved by mlx alone'],
+    [['promote', 'tickets:1', '--alias', 'v2'], 2, 'moved by mlx alone'],
+    [['promote', 'tickets:1', '--alias', 'Not/One'], 2, 'lower case'],
+    [['rollback', 'tickets'], 2, 'no earlier version'],
+    [['rollback', 'tickets', '--to', 'first'], 2, '--to 1'],
+    [['serve', 'other'], 2, 'mlx models ls'],
+    [['package', 'nothing'], 2, 'mlx runs ls'],
+    [['package', '--name', 'Not/One'], 2, 'lower case'],
+    [['models', 'show', 'tickets@staging'], 2, 'tickets:2'],
+    [['chat'], 2, 'mlx serve MODEL'],
+  ])('%j with status %i and the next step', async (argv, status, why) => {
+    const failed = await run(...argv);
+    expect(failed.status).toBe(status);
+    expect(failed.stderr).toContain(why);
+    expect(failed.stdout).toBe('');
+  });
+});
