@@ -8,6 +8,7 @@ import { packageRoot, type Paths } from '../config/paths.js';
 import { startDetached } from '../engine/detached.js';
 import { endGroup } from '../engine/group.js';
 import { lastText } from '../engine/lines.js';
+import { withLock } from '../engine/lock.js';
 import { ownerIsAlive } from '../engine/owner.js';
 import { requireFreePort } from '../engine/port.js';
 import { errorCode, MlxError } from '../errors.js';
@@ -29,21 +30,38 @@ export async function ensureGateway(edges: GatewayEdges): Promise<{ control: Gat
   const control = gatewayControl(edges.paths.sockets);
   const running = await control.state();
   if (running?.port === edges.port) return { control, state: running };
-  if (running) await stopGateway(edges.paths);
+  return alone(edges.paths, async () => {
+    const found = await control.state();
+    if (found?.port === edges.port) return { control, state: found };
+    if (found) await endGateway(edges.paths, control);
+    return { control, state: await startGateway(edges, control) };
+  });
+}
+
+/** @returns false when none ran */
+export async function stopGateway(paths: Pick<Paths, 'run' | 'sockets'>): Promise<boolean> {
+  return alone(paths, () => endGateway(paths, gatewayControl(paths.sockets)));
+}
+
+/** One command at a time: a start that lost against another would otherwise come to life after a stop. */
+function alone<Result>(paths: Pick<Paths, 'run'>, work: () => Promise<Result>): Promise<Result> {
+  return withLock(join(paths.run, 'gateway.lock'), work);
+}
+
+async function startGateway(edges: GatewayEdges, control: GatewayControl): Promise<GatewayState> {
   await requireFreePort(edges.port, 'The gateway', 'gateway.port');
   const outFile = join(edges.paths.run, 'gateway.out');
   rmSync(outFile, { force: true });
   // The gateway itself writes down who it is, once the port is its own.
   const owner = await startDetached(gatewayProgram(edges, outFile), () => undefined);
   const state = await waitForState(control, owner);
-  if (state) return { control, state };
+  if (state) return state;
   throw await startFailure(outFile);
 }
 
-/** @returns false when none ran */
-export async function stopGateway(paths: Pick<Paths, 'run' | 'sockets'>): Promise<boolean> {
+async function endGateway(paths: Pick<Paths, 'run'>, control: GatewayControl): Promise<boolean> {
   const owner = readOwner(paths);
-  const asked = await gatewayControl(paths.sockets).requestStop();
+  const asked = await control.requestStop();
   const deadlineMs = Date.now() + stopTimeoutMs;
   while (owner !== undefined && asked && ownerIsAlive(owner) && Date.now() < deadlineMs) await pause(20);
   const ended = owner !== undefined && ownerIsAlive(owner) ? await endGroup(owner, mark, 2_000) : false;
@@ -76,7 +94,7 @@ function gatewayProgram(edges: GatewayEdges, outFile: string) {
   };
 }
 
-/** Another command may have started one at the same moment: then that one answers, and ours ends by itself. */
+/** One that was started by hand at the same moment answers too; ours then ends by itself, for want of the port. */
 async function waitForState(control: GatewayControl, owner: string): Promise<GatewayState | undefined> {
   const deadlineMs = Date.now() + startTimeoutMs;
   while (Date.now() < deadlineMs) {
