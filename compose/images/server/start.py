@@ -93,10 +93,11 @@ def longest_sequence(model: Path) -> int:
 def vllm_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """Variables that make vLLM on CPU ready in half the time; nothing for a GPU.
 
-    vLLM starts its worker in a process of its own, which imports everything once more (about 10 s of one core, 550
-    MiB), only to bind it to cores. Without that process the worker runs in the engine's, takes the number of threads from
-    OpenMP's variable, and two servers beside each other are not bound to the same cores. vLLM (platforms/cpu.py, 0.32)
-    calls this unsupported where it cannot set OpenMP's variables itself: here they are set before it starts.
+    vLLM starts its worker in a process of its own, which imports everything once more (about 10 s of one core and
+    550 MiB), only to bind it to cores. Without that process the worker runs in the engine's, takes the number of
+    threads from OpenMP's variable, and two servers beside each other are not bound to the same cores. vLLM
+    (platforms/cpu.py, 0.32) calls this unsupported where it cannot set OpenMP's variables itself: here they are set
+    before it starts.
     """
     if environment.get("MLX_VARIANT") != "cpu":
         return {}
