@@ -36,6 +36,8 @@ export function jobRun(job: Job, plan: JobPlan): JobRun {
   const environment = Object.entries(placed.environment).filter(([name]) => name !== tokenVariable);
   const added = job.mounts.filter((mount) => place(mount) === undefined);
   const [script = '', ...rest] = placed.argv;
+  // A script of recipes/trainer by its name, or one that a mount brings along.
+  const file = script.startsWith('/') ? script : `/mlx/trainer/${script}`;
   return {
     project,
     files: plan.gpu ? ['train.yaml', 'gpu.yaml'] : ['train.yaml'],
@@ -45,12 +47,13 @@ export function jobRun(job: Job, plan: JobPlan): JobRun {
       ...planVariables(job, plan),
     },
     args: [
-      ...['run', '--detach', '--no-deps', '--name', project],
+      // Without its own end of stdin: a program that reads it would otherwise wait for ever.
+      ...['run', '--detach', '--interactive=false', '--no-TTY', '--no-deps', '--name', project],
       ...['--label', `${label.job}=${job.id}`],
       ...added.flatMap((mount) => ['--volume', `${mount.source}:${location(mount)}${mount.writable ? '' : ':ro'}`]),
       // A name without a value: Compose takes it from the variables, so that no value is seen in the list of processes.
       ...environment.flatMap(([name, value]) => ['--env', isOfTheCli(name) ? `${name}=${value}` : name]),
-      ...['job', 'python', `/mlx/trainer/${script}`, ...rest],
+      ...['job', 'python', file, ...rest],
     ],
   };
 }

@@ -58,7 +58,8 @@ describe('what compose/train.yaml is filled with', () => {
         MLX_RUN: 'tickets-3F9a',
       },
       args: [
-        ...['run', '--detach', '--no-deps', '--name', 'mlx-0123456789-job-tickets-3f9a'],
+        ...['run', '--detach', '--interactive=false', '--no-TTY', '--no-deps'],
+        ...['--name', 'mlx-0123456789-job-tickets-3f9a'],
         ...['--label', 'mlx.run=tickets-3F9a', '--env', 'PYTHONHASHSEED'],
         ...['job', 'python', '/mlx/trainer/train.py', '--spec', '/mlx/spec.json', '--model', '/mlx/model'],
         ...['--data', '/mlx/data', '--out', '/mlx/out'],
@@ -83,7 +84,8 @@ describe('what compose/train.yaml is filled with', () => {
     const plan: JobPlan = { ...sealed, network: 'bridge', tokenFile: '/scratch/token', certificatesFile: '/scratch/c' };
     const run = jobRun(pull, plan);
     expect(run.args).toEqual([
-      ...['run', '--detach', '--no-deps', '--name', 'mlx-0123456789-job-pull-1', '--label', 'mlx.run=pull-1'],
+      ...['run', '--detach', '--interactive=false', '--no-TTY', '--no-deps'],
+      ...['--name', 'mlx-0123456789-job-pull-1', '--label', 'mlx.run=pull-1'],
       ...['--env', 'https_proxy', '--env', 'HOME=/tmp', 'job', 'python', '/mlx/trainer/fetch.py', '--out', '/mlx/out'],
     ]);
     expect(run.variables).toMatchObject({
