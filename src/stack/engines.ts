@@ -1,6 +1,6 @@
 // Both engines may hold things of one project: what was started with one is not gone because the other is used today.
 import type { Engine, EngineKind } from '../engine/engine.js';
-import { MlxError } from '../errors.js';
+import { exitStatus, MlxError } from '../errors.js';
 
 export type OpenEngine = (kind?: EngineKind) => Promise<Engine>;
 
@@ -11,14 +11,14 @@ export async function usedEngines(open: OpenEngine, asked: EngineKind | undefine
   return today.kind === 'host' ? [today] : [today, await open('host')];
 }
 
-/** Every engine that answers; a Docker that does not answer runs nothing that could be stopped. */
+/** Every engine that can be used; a Docker that is not there, or not whole, holds nothing that could be stopped from here. */
 export async function allEngines(open: OpenEngine, asked: EngineKind | undefined): Promise<Engine[]> {
-  if (asked !== undefined) return [await open(asked)];
-  const host = await open('host');
+  const used = await usedEngines(open, asked);
+  if (asked !== undefined || used.some(({ kind }) => kind === 'docker')) return used;
   try {
-    return [host, await open('docker')];
+    return [...used, await open('docker')];
   } catch (error) {
-    if (error instanceof MlxError && error.code === 'DOCKER_UNREACHABLE') return [host];
+    if (error instanceof MlxError && error.exitStatus === exitStatus.preflight) return used;
     throw error;
   }
 }

@@ -1,0 +1,125 @@
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { expect, onTestFinished, test } from 'vitest';
+
+import { projectPaths } from '../../src/config/paths.js';
+import { writeRecord } from '../../src/engine/host/records.js';
+import { serverFile, serverLog } from '../../src/engine/host/server-records.js';
+import * as program from './mlx.js';
+
+/** Docker is out of reach, so that no test touches what the machine's Engine holds. */
+const environment = { PATH: process.env['PATH'], DOCKER_HOST: 'unix:///no/such/docker.sock' };
+const mlx = (argv: string[], { folder }: { folder: string }) => program.mlx(argv, { folder, environment });
+const mlxJson = (argv: string[], { folder }: { folder: string }) => program.mlxJson(argv, { folder, environment });
+
+function project(config = ''): { folder: string; write: (path: string, text: string) => void } {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'mlx-stack-')));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const write = (path: string, text: string) => {
+    mkdirSync(join(folder, path, '..'), { recursive: true });
+    writeFileSync(join(folder, path), text);
+  };
+  write('mlx.yaml', `engine: host\n${config}`);
+  return { folder, write };
+}
+
+/** A model server whose process is gone, with its last words. */
+function deadServer(folder: string): void {
+  const paths = projectPaths(folder, { HOME: folder });
+  const digest = `sha256:${'0'.repeat(64)}`;
+  const own = { id: 'tickets-v1-aa', owner: '999999999:1:other', model: 'tickets', version: 1, digest };
+  writeRecord(serverFile(paths, own.id), { ...own, socket: join(folder, 'a.sock'), venv: '/venv', startedAtMs: 5 });
+  writeFileSync(serverLog(paths, own.id), 'loading\nKilled\n');
+}
+
+test('status of a project in which nothing runs says so and how to begin', async () => {
+  const { folder } = project();
+  const people = await mlx(['status'], { folder });
+  const programs = await mlxJson(['status'], { folder });
+
+  expect(people).toMatchObject({ status: 0, stderr: '' });
+  expect(people.stdout).toContain('Nothing runs. Start MLflow: mlx up');
+  expect(programs.value).toMatchObject({ project: folder, parts: [], routes: [], models: [], runs: [] });
+});
+
+test('status shows a model server that died, with its last lines and what to do', async () => {
+  const { folder } = project();
+  deadServer(folder);
+  const { stdout } = await mlx(['status'], { folder });
+
+  expect(stdout).toContain(
+    'exited  tickets-v1-aa\n  loading\n  Killed\nnext  mlx logs tickets-v1-aa; then mlx serve tickets:1',
+  );
+});
+
+test('down clears up after a model server that died, and finds nothing the second time', async () => {
+  const { folder } = project();
+  deadServer(folder);
+
+  expect((await mlx(['down', '--dry-run'], { folder })).stdout).toBe('would stop tickets:1 (tickets-v1-aa)\n');
+  expect((await mlx(['down'], { folder })).stdout).toBe('Stopped tickets:1 (tickets-v1-aa).\n');
+  expect((await mlx(['down'], { folder })).stdout).toBe('Nothing ran.\n');
+});
+
+test('deleting data asks, and without a terminal names the flag that answers', async () => {
+  const { folder, write } = project();
+  write('.mlx/mlflow/mlflow.db', 'runs');
+
+  expect(await mlx(['down', '--delete-data'], { folder })).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('--yes'),
+  });
+  expect((await mlxJson(['down', '--delete-data', '--yes'], { folder })).value).toEqual({
+    stopped: [],
+    deleted_data: true,
+  });
+});
+
+test('up says what it would start, and why it would not', async () => {
+  const { folder } = project('mlflow: { port: 4999 }\n');
+  const off = project('mlflow: { enabled: false }\n').folder;
+
+  expect((await mlx(['up', '--dry-run'], { folder })).stdout).toContain('would start mlflow on 127.0.0.1:4999 (host)');
+  expect((await mlx(['up'], { folder: off })).stdout).toContain('mlflow  not started: mlflow.enabled is false');
+});
+
+test('up on a port that is taken names who holds it and exits 3', async () => {
+  const holder = createServer();
+  await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void holder.close());
+  const { port } = holder.address() as AddressInfo;
+  const { folder } = project(`mlflow: { port: ${port} }\n`);
+  const { status, stderr } = await mlx(['up'], { folder });
+
+  expect(status).toBe(3);
+  expect(stderr).toContain(`mlflow needs port ${port}, which is held by`);
+  expect(stderr).toContain(`(process ${process.pid})`);
+});
+
+test('logs shows the last lines of a server by its id or model, of a run and of the gateway', async () => {
+  const { folder, write } = project();
+  deadServer(folder);
+  write('.mlx/run/gateway.log', 'one\ntwo\n');
+  write('.mlx/runs/r1/trainer.log', 'step 1\n');
+
+  expect((await mlx(['logs', 'tickets'], { folder })).stdout).toBe('loading\nKilled\n');
+  expect((await mlx(['logs', 'tickets-v1-aa', '-n', '1'], { folder })).stdout).toBe('Killed\n');
+  expect((await mlx(['logs', 'gateway', '-n', '1'], { folder })).stdout).toBe('two\n');
+  expect((await mlxJson(['logs', 'r1'], { folder })).stdout).toBe(
+    '{"event":"text","text":"step 1\\n"}\n{"event":"end","name":"r1","lines":1}\n',
+  );
+});
+
+test('logs of something that is not there names what there is', async () => {
+  const { folder } = project();
+  deadServer(folder);
+
+  expect(await mlx(['logs', 'nobody'], { folder })).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('There are: tickets-v1-aa'),
+  });
+  expect(await mlx(['logs', '-n', 'x'], { folder })).toMatchObject({ status: 2 });
+});
