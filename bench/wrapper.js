@@ -6,7 +6,7 @@
 // The first `mlx train` prepares packages and base model and is not counted. Then each round is one `mlx train` and one run of
 // recipes/trainer/train.py on the files that mlx wrote for its own run.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

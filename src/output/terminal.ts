@@ -46,15 +46,7 @@ export function terminalOutput(
         printJson({ error: { code: error.code, message: error.message, hint: error.hint, problems: error.problems } });
       else streams.stderr.write(`${renderError(error)}\n`);
     },
-    confirm: async (question) => {
-      if (yes) return true;
-      if (!interactive || streams.stdin.isTTY !== true) {
-        throw new MlxError('PROMPT_NEEDS_TERMINAL', `This asks: ${question} But nobody can answer here.`, {
-          hint: 'Answer beforehand: add --yes',
-        });
-      }
-      return ask(streams, question);
-    },
+    confirm: async (question) => yes || ask(streams, interactive, question),
   };
 }
 
@@ -68,7 +60,12 @@ export function renderError(error: MlxError): string {
   return [`${pc.red('error')}  ${error.message} ${pc.dim(`[${error.code}]`)}`, ...problems, ...hint].join('\n');
 }
 
-async function ask(streams: Streams, question: string): Promise<boolean> {
+async function ask(streams: Streams, interactive: boolean, question: string): Promise<boolean> {
+  if (!interactive || streams.stdin.isTTY !== true) {
+    throw new MlxError('PROMPT_NEEDS_TERMINAL', `This asks: ${question} But nobody can answer here.`, {
+      hint: 'Answer beforehand: add --yes',
+    });
+  }
   const prompt = createInterface({ input: streams.stdin, output: streams.stderr });
   try {
     const answer = await prompt.question(`${question} [y/N] `);
