@@ -102,6 +102,7 @@ async function ask(server: ModelServer, path: string, body?: object): Promise<un
   });
   const value: unknown = await answer.body.json();
   await dispatcher.close();
+  expect(answer.statusCode, JSON.stringify(value)).toBe(200);
   return value;
 }
 
