@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 
 import { packageRoot } from '../../src/config/paths.js';
 import { latestMetrics, metricHistory } from '../../src/ledger/metrics.js';
@@ -47,10 +47,11 @@ function startMlx(
 const exitOf = (child: ChildProcess): Promise<number | null> =>
   new Promise((resolve) => child.once('exit', (status) => resolve(status)));
 
+/** Of the first test, which the others compare with. */
 let uninterrupted: { adapterSha256: string | null; losses: number[] };
 
 describe('a real training', () => {
-  beforeAll(async () => {
+  it('is scored before and after, and leaves an adapter', async () => {
     const project = ticketsProject(recipe);
     const { value, status, stderr } = await mlxJson(['train'], {
       folder: project.folder,
