@@ -25,16 +25,24 @@ export type Project = {
   write: (path: string, text: string) => void;
 };
 
+/** Gone with the test that asked for it. */
 export function scratchProject(files: Record<string, string>): Project {
+  const project = keptProject(files);
+  onTestFinished(project.remove);
+  return project;
+}
+
+/** Stays until `remove`: for a file of tests that tell one story. */
+export function keptProject(files: Record<string, string>): Project & { remove: () => void } {
   const folder = mkdtempSync(join(tmpdir(), 'mlx-host-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const environment = testEnvironment(folder);
   const write = (path: string, text: string): void => {
     mkdirSync(join(folder, path, '..'), { recursive: true });
     writeFileSync(join(folder, path), text);
   };
   for (const [path, text] of Object.entries(files)) write(path, text);
-  return { folder, paths: projectPaths(folder, environment), environment, write };
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  return { folder, paths: projectPaths(folder, environment), environment, write, remove };
 }
 
 export async function freePort(): Promise<number> {

@@ -1,0 +1,190 @@
+// Two real runs become two versions; the second is put live and taken back while an OpenAI client keeps asking.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import OpenAI from 'openai';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import { openHostEngine } from '../../src/engine/host/engine.js';
+import { loadConfig } from '../../src/config/load.js';
+import { projectPaths } from '../../src/config/paths.js';
+import { gatewayKey } from '../../src/gateway/key.js';
+import { openLedger } from '../../src/ledger/open.js';
+import { findVersion, insertVersion, nextVersion } from '../../src/ledger/versions.js';
+import { mlx, mlxJson } from '../command/mlx.js';
+import { freePort, keptProject, type Project } from './project.js';
+
+const words = ['invoice', 'refund', 'login', 'router', 'parcel', 'password', 'screen', 'order'];
+const rows = words.flatMap((word, index) =>
+  words.map((other) => ({
+    messages: [
+      { role: 'user', content: `${word} ${other}?` },
+      { role: 'assistant', content: index % 2 === 0 ? 'billing' : 'support' },
+    ],
+  })),
+);
+const recipe = `model: tickets
+base_model: { path: tiny/base }
+dataset: { train: data/rows.jsonl, held_out: 0.2 }
+lora: { r: 4, lora_alpha: 8 }
+trainer: { max_steps: 2, per_device_train_batch_size: 4, max_length: 64, logging_steps: 1 }
+evaluation: { limit: 2, max_new_tokens: 4, examples: 0 }
+serving: { max_model_len: 256 }
+`;
+
+let project: Project & { remove: () => void };
+let port: number;
+
+const run = (...argv: string[]) => mlx(argv, { folder: project.folder, environment: project.environment });
+const json = (...argv: string[]) => mlxJson(argv, { folder: project.folder, environment: project.environment });
+
+beforeAll(async () => {
+  port = await freePort();
+  const settings = `engine: host\ngateway: { port: ${port} }\nmlflow: { enabled: false }\n`;
+  const data = rows.map((row) => `${JSON.stringify(row)}\n`).join('');
+  project = keptProject({ 'mlx.yaml': settings, 'recipes/tickets.yaml': recipe, 'data/rows.jsonl': data });
+  await makeTinyBase();
+  for (const seed of ['1', '2']) {
+    const trained = await run('train', '--set', `seed=${seed}`);
+    expect(trained.status, trained.stderr).toBe(0);
+    expect((await run('package')).status).toBe(0);
+  }
+});
+
+afterAll(async () => {
+  await run('down');
+  project.remove();
+});
+
+async function openEngine() {
+  const paths = projectPaths(project.folder, project.environment);
+  const config = await loadConfig(paths, project.environment);
+  return openHostEngine({ paths, config, environment: project.environment });
+}
+
+async function makeTinyBase(): Promise<void> {
+  const out = join(project.folder, 'tiny');
+  mkdirSync(out);
+  const engine = await openEngine();
+  const exit = await engine.runJob(
+    {
+      id: 'tiny',
+      runtime: 'trainer',
+      argv: [join(import.meta.dirname, 'tiny_version.py'), '{out}'],
+      mounts: [{ name: 'out', source: out, writable: true }],
+      environment: {},
+      network: 'none',
+      gpu: false,
+    },
+    { onStdout: () => undefined, onStderr: () => undefined, signal: new AbortController().signal },
+  );
+  expect(exit.status).toBe(0);
+}
+
+function openAi(): OpenAI {
+  const { secrets } = projectPaths(project.folder, project.environment);
+  return new OpenAI({ baseURL: `http://127.0.0.1:${port}/v1`, apiKey: gatewayKey(secrets), maxRetries: 0 });
+}
+
+const question = { model: 'tickets', messages: [{ role: 'user' as const, content: 'invoice?' }], max_tokens: 8 };
+
+/** Asks without a pause, every other time for a stream, until `stop`. A failure stops it too, and is thrown there. */
+function keepAsking() {
+  const client = openAi();
+  const versions = new Set<string>();
+  let stopping = false;
+  let answered = 0;
+  const asking = (async () => {
+    for (; !stopping; answered += 1) {
+      const streamed = answered % 2 === 1;
+      const { data: answer, response } = await client.chat.completions
+        .create({ ...question, stream: streamed })
+        .withResponse();
+      versions.add(response.headers.get('x-mlx-version') ?? 'none');
+      if ('choices' in answer) continue;
+      let finish: string | null = null;
+      for await (const chunk of answer) finish = chunk.choices[0]?.finish_reason ?? finish;
+      expect(finish).not.toBeNull();
+    }
+  })();
+  return {
+    stop: async () => {
+      stopping = true;
+      await asking;
+      return { answered, versions: [...versions].sort() };
+    },
+  };
+}
+
+test('a version is served behind the address, streamed and not', async () => {
+  const served = await json('serve', 'tickets:1');
+  expect(served.status, served.stdout + served.stderr).toBe(0);
+  expect(served.value).toMatchObject({ outcome: 'promoted', route: 'tickets', to_version: 1 });
+  const client = openAi();
+  const answer = await client.chat.completions.create(question);
+  expect(answer.model).toBe('tickets');
+  const stream = await client.chat.completions.create({ ...question, stream: true });
+  let chunks = 0;
+  for await (const chunk of stream) chunks += chunk.choices.length;
+  expect(chunks).toBeGreaterThan(0);
+  expect((await json('serve', 'tickets')).value).toMatchObject({ outcome: 'already_live' });
+});
+
+test('a promotion and a rollback lose no request and cut no stream', async () => {
+  const client = keepAsking();
+  expect((await json('promote', 'tickets:2', '-m', 'better')).value).toMatchObject({
+    outcome: 'promoted',
+    from_version: 1,
+  });
+  expect((await json('rollback', 'tickets', '-m', 'drill')).value).toMatchObject({
+    outcome: 'rolled_back',
+    to_version: 1,
+  });
+  const { answered, versions } = await client.stop();
+  expect(answered).toBeGreaterThan(2);
+  expect(versions).toEqual(['tickets:1', 'tickets:2']);
+  expect((await (await openEngine()).listServers()).map(({ version }) => version)).toEqual([1]);
+});
+
+test('a version that cannot be loaded leaves the old one as it was, and says why', async () => {
+  await addBrokenVersion();
+  const { status, value } = await json('promote', 'tickets:3');
+  expect(status).toBe(1);
+  expect(value).toMatchObject({ outcome: 'failed', error: { code: 'SERVER_NOT_READY' } });
+  expect((await openAi().chat.completions.create(question).asResponse()).headers.get('x-mlx-version')).toBe(
+    'tickets:1',
+  );
+  expect((await (await openEngine()).listServers()).map(({ version }) => version)).toEqual([1]);
+});
+
+/** Weights that are none: whoever loads them fails. */
+async function addBrokenVersion(): Promise<void> {
+  const weights = join(project.folder, 'adapter_model.safetensors');
+  writeFileSync(weights, 'not weights');
+  const ledger = openLedger(projectPaths(project.folder, project.environment).ledgerFile);
+  try {
+    const version = nextVersion(ledger, 'tickets');
+    const files = [{ path: 'adapter/adapter_model.safetensors', source: weights }];
+    const never = new AbortController().signal;
+    const engine = await openEngine();
+    const { digest } = await engine.packageVersion(
+      { model: 'tickets', version, files, labels: {} },
+      () => undefined,
+      never,
+    );
+    insertVersion(ledger, { ...findVersion(ledger, 'tickets:1'), version, digest });
+  } finally {
+    ledger.close();
+  }
+}
+
+test('a server that died is started again by serve, with the same address', async () => {
+  const engine = await openEngine();
+  for (const { id } of await engine.listServers()) await engine.stopServer(id);
+  await expect(openAi().chat.completions.create(question)).rejects.toMatchObject({
+    status: 502,
+    code: 'upstream_failed',
+  });
+  expect((await json('serve', 'tickets')).value).toMatchObject({ outcome: 'restarted', to_version: 1 });
+  expect((await openAi().chat.completions.create(question)).choices).toHaveLength(1);
+});
