@@ -75,6 +75,11 @@ describe('imports', () => {
     expect(execa.filter((path) => !/^src\/engine\/(exec\.ts$|docker\/)/.test(path))).toEqual([]);
   });
 
+  it('start programs only in the engine room', () => {
+    const starters = source.filter((file) => importsOf(file).some((name) => /^(node:)?child_process$/.test(name)));
+    expect(starters.map((file) => file.path).filter((path) => !path.startsWith('src/engine/'))).toEqual([]);
+  });
+
   it('reach SQLite only from the ledger', () => {
     const sqlite = importers('better-sqlite3');
     expect(sqlite).toContain('src/ledger/open.ts');
