@@ -112,7 +112,9 @@ def save_adapter(spec: Spec, model: Any, folder: Path) -> None:
     for name, value in settings.items():
         if isinstance(value, list) and all(isinstance(entry, str) for entry in value):
             settings[name] = sorted(value)
-    (partial / "adapter_config.json").write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    (partial / "adapter_config.json").write_text(
+        json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8"
+    )
     replace(partial, folder)
 
 

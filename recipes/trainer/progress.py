@@ -1,16 +1,15 @@
 """What a running training tells: step events, checkpoint events, and how it stops when it is told to."""
 
-import resource
 import signal
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from events import GIB, Events
+from events import Events
 from failures import Stopped
+from memory import memory_gib
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 
@@ -59,9 +58,7 @@ class Progress(TrainerCallback):
         self._begun = self._logged_at = 0.0
         self._first_step = self._logged_tokens = 0
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Starts the clocks; after a resume the first step is not 0."""
         self._begun = self._logged_at = time.monotonic()
         self._first_step, self._logged_tokens = state.global_step, int(state.num_input_tokens_seen)
@@ -105,23 +102,3 @@ class Progress(TrainerCallback):
         if self._on_saved is not None:
             self._on_saved(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")
         self._events.emit("checkpoint", step=state.global_step)
-
-
-def memory_gib() -> float:
-    """Measures memory in use: what torch holds on the GPU, else this process's resident memory."""
-    import psutil
-    import torch
-
-    if torch.cuda.is_available():
-        return torch.cuda.memory_reserved() / GIB
-    return psutil.Process().memory_info().rss / GIB
-
-
-def peak_memory_gib() -> float:
-    """Measures the most memory that was in use so far, on the GPU if there is one."""
-    import torch
-
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_reserved() / GIB
-    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in KiB on Linux, in bytes on macOS
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / GIB

@@ -97,9 +97,7 @@ def load_model(model: Path, adapter: Path | None) -> "tuple[PreTrainedModel, Pre
     return loaded.eval(), AutoTokenizer.from_pretrained(tokenizer, local_files_only=True)
 
 
-def pinned_manager(
-    name: str, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase"
-) -> "ModelManager":
+def pinned_manager(name: str, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> "ModelManager":
     """Makes the model manager that transformers' handlers want, of one model that is there already.
 
     The handlers ask it by name for every request; it has this one, whatever the request says (the gateway chose it).

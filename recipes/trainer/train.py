@@ -107,7 +107,7 @@ def train(run: Run) -> int:
     """
     from fitting import make_trainer, train_loss
     from loading import load_model, load_tokenizer
-    from progress import peak_memory_gib
+    from memory import peak_memory_gib
 
     run.events.started()
     run.events.emit("phase", phase="load")
