@@ -1,15 +1,15 @@
 // One image build with Buildx: its command line, the machine's proxies, certificates and package indexes, its failures.
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { MlxError } from '../../errors.js';
 import type { OnProgress } from '../engine.js';
+import type { BuildAccess } from './build-access.js';
 import { buildProgress } from './build-progress.js';
 import { runDocker } from './cli.js';
 import { ask, type Connection } from './connection.js';
 import { diskWatch } from './disk.js';
-import { hasLoopbackAddress, proxyAddressNames } from './network.js';
 
 export type Build = {
   title: string;
@@ -19,16 +19,6 @@ export type Build = {
   labels: Record<string, string>;
   /** Without one the image has its id only. */
   tag?: string;
-};
-
-/** What the machine needs to reach package indexes; used while building and not left in the image. */
-export type BuildAccess = {
-  /** Names of proxy variables; Docker takes their values from the environment and keeps them out of the image. */
-  proxyVariables: string[];
-  hostNetwork: boolean;
-  certificates: string | undefined;
-  /** NAME=VALUE lines for compose/images/install. */
-  packageSettings: string;
 };
 
 /** @returns the image's id. @throws MlxError BUILD_FAILED, DISK_FULL, DOCKER_UNREACHABLE, INTERRUPTED */
@@ -80,38 +70,6 @@ export function buildArgs(build: Build, access: BuildAccess, idFile: string): st
     ...(access.packageSettings === '' ? [] : ['--secret', `id=package_settings,env=${packageSettingsVariable}`]),
     build.context,
   ];
-}
-
-const proxyNames = [...proxyAddressNames, 'FTP_PROXY', 'NO_PROXY'];
-const certificateNames = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'REQUESTS_CA_BUNDLE', 'PIP_CERT'];
-const packageSettingNames = [
-  ...['PIP_INDEX_URL', 'PIP_EXTRA_INDEX_URL', 'PIP_TRUSTED_HOST', 'PIP_DEFAULT_TIMEOUT'],
-  ...['UV_DEFAULT_INDEX', 'UV_INDEX', 'UV_INDEX_URL', 'UV_EXTRA_INDEX_URL', 'UV_INSECURE_HOST', 'UV_HTTP_TIMEOUT'],
-  'DEBIAN_MIRROR',
-];
-
-/** Needs nothing from outside: a build that only copies. */
-export const noAccess: BuildAccess = {
-  proxyVariables: [],
-  hostNetwork: false,
-  certificates: undefined,
-  packageSettings: '',
-};
-
-/** `certificates` of mlx.yaml come first, then the variables by which this machine's own programs find theirs. */
-export function buildAccess(environment: NodeJS.ProcessEnv, certificates: string | undefined): BuildAccess {
-  const isSet = (name: string) => (environment[name] ?? '') !== '';
-  const proxyVariables = proxyNames.flatMap((name) => [name, name.toLowerCase()]).filter(isSet);
-  const files = [certificates, ...certificateNames.map((name) => environment[name])];
-  return {
-    proxyVariables,
-    hostNetwork: hasLoopbackAddress(environment, proxyAddressNames),
-    certificates: files.find((file) => file !== undefined && file !== '' && existsSync(file)),
-    packageSettings: packageSettingNames
-      .filter(isSet)
-      .map((name) => `${name}=${environment[name] ?? ''}`)
-      .join('\n'),
-  };
 }
 
 async function buildFailure(connection: Connection, build: Build, last: string[], diskFull: boolean): Promise<Error> {

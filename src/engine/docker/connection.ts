@@ -55,6 +55,7 @@ export async function ask<Answer>(
 export type EngineInformation = {
   DockerRootDir?: string;
   MemTotal?: number;
+  SecurityOptions?: string[];
   Runtimes?: Record<string, unknown>;
   /** Devices that the container toolkit described for CDI; since Engine 28. */
   DiscoveredDevices?: { ID?: string }[] | null;

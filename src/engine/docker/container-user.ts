@@ -5,17 +5,27 @@ import { join } from 'node:path';
 
 import { MlxError } from '../../errors.js';
 import type { Mount } from '../engine.js';
+import { engineInformation, type Connection } from './connection.js';
 
 export type ContainerUser = { uid: number; gid: number };
 
 /** A user of no account, for when mlx itself is root: a container never is. */
 export const nobody: ContainerUser = { uid: 10_001, gid: 10_001 };
 
-/** The invoking user, so that what a job writes belongs to the person. */
-export function containerUser(uid = process.getuid?.(), gid = process.getgid?.()): ContainerUser {
-  // Without numeric users (Windows) or on a Docker Desktop, the Engine maps owners by itself.
+/** Whom a container runs as, so that what it writes belongs to the person. */
+export async function containerUser(connection: Connection): Promise<ContainerUser> {
+  const { SecurityOptions: options = [] } = await engineInformation(connection);
+  return userFor({ uid: process.getuid?.(), gid: process.getgid?.() }, options.includes('name=rootless'));
+}
+
+/** Pure. In a rootless Engine the user 0 of a container is the invoking user, and any other is a stranger to the files. */
+export function userFor(
+  invoking: { uid: number | undefined; gid: number | undefined },
+  rootless: boolean,
+): ContainerUser {
+  const { uid, gid } = invoking;
   if (uid === undefined || gid === undefined || uid === 0) return nobody;
-  return { uid, gid };
+  return rootless ? { uid: 0, gid: 0 } : { uid, gid };
 }
 
 export function userVariables(user: ContainerUser): { MLX_UID: string; MLX_GID: string } {

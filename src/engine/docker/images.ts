@@ -1,6 +1,7 @@
 // The runtime images: there already, or built from compose/images and the hashed locks.
 import type { OnProgress, Runtime, RuntimeName } from '../engine.js';
-import { buildAccess, buildImage } from './build.js';
+import { machineAccess } from './build-access.js';
+import { buildImage } from './build.js';
 import { askMaybe, engineInformation } from './connection.js';
 import { checkRoom } from './disk.js';
 import type { DockerEdges } from './edges.js';
@@ -51,7 +52,7 @@ async function ensureImage(
     labels: { [label.runtime]: recipe.name, [label.inputs]: recipe.inputs },
     tag: recipe.reference,
   };
-  const access = buildAccess(edges.environment, edges.config.docker.certificates);
+  const access = await machineAccess(edges.environment, edges.config.docker.certificates);
   return buildImage(edges.connection, build, access, onProgress, signal);
 }
 

@@ -4,7 +4,7 @@ import type { ContainerInspectInfo } from 'dockerode';
 
 import { MlxError } from '../../errors.js';
 import type { Job, JobExit, JobStreams } from '../engine.js';
-import { buildAccess } from './build.js';
+import { certificatesFile } from './build-access.js';
 import { compose } from './cli.js';
 import { answeredStatus, ask, askMaybe, type Connection } from './connection.js';
 import { checkMount, containerUser, lendMounts } from './container-user.js';
@@ -27,13 +27,13 @@ export async function runJob(edges: DockerEdges, job: Job, streams: JobStreams):
   const runtime = await prepareRuntime(edges, job.runtime, (line) => streams.onStderr(line), streams.signal);
   for (const mount of job.mounts) await checkMount(mount);
   await refuseIfRunning(edges, job.id);
-  const user = containerUser();
+  const user = await containerUser(edges.connection);
   const network = containerNetwork(job.network, { ...edges.environment, ...job.environment });
   const outside = network !== 'none';
   const files = writeJobFiles(
     {
       token: outside ? job.environment[tokenVariable] : undefined,
-      certificates: outside ? buildAccess(edges.environment, edges.config.docker.certificates).certificates : undefined,
+      certificates: outside ? certificatesFile(edges.environment, edges.config.docker.certificates) : undefined,
     },
     user,
   );

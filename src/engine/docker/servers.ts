@@ -8,6 +8,7 @@ import type { ContainerInspectInfo } from 'dockerode';
 
 import { MlxError } from '../../errors.js';
 import type { ModelServer, OnProgress, ServerSpec, ServerState } from '../engine.js';
+import { requirePrivateFolder } from '../private-folder.js';
 import { compose } from './cli.js';
 import { ask, askMaybe } from './connection.js';
 import { checkMount, containerUser, lendMounts } from './container-user.js';
@@ -25,7 +26,7 @@ export async function startServer(edges: DockerEdges, spec: ServerSpec, onProgre
   await requireImage(edges, spec);
   const base = { name: 'base model', source: spec.baseModel, writable: false };
   await checkMount(base);
-  const user = containerUser();
+  const user = await containerUser(edges.connection);
   await lendMounts([base], user, [edges.paths.state, edges.paths.home]);
   const gpu = spec.gpu && (await visibleGpu(edges)) !== undefined;
   const memoryBytes = await memoryLimitBytes(edges.connection);
@@ -116,9 +117,10 @@ async function requireServer(edges: DockerEdges, id: string): Promise<ModelServe
 
 /** Only the container's user may put a socket there, and only it and root may connect. */
 function makeSocketFolder(edges: DockerEdges, id: string, user: { uid: number; gid: number }): string {
+  requirePrivateFolder(edges.paths.sockets);
   const folder = socketFolderOf(edges, id);
   rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  mkdirSync(folder, { mode: 0o700 });
   if (process.getuid?.() === 0) chownSync(folder, user.uid, user.gid);
   return folder;
 }

@@ -30,7 +30,7 @@ export async function startService(
   const runtime = await prepareRuntime(edges, spec.name, onProgress, signal);
   const present = await serviceContainer(edges, spec.name);
   if (!present || addressOf(spec.name, present) !== addressAt(spec.port)) await checkPort(edges, spec);
-  const user = containerUser();
+  const user = await containerUser(edges.connection);
   mkdirSync(spec.dataFolder, { recursive: true, mode: 0o700 });
   if (process.getuid?.() === 0) chownBelow(spec.dataFolder, user);
   const run = serviceRun(spec, { projectId: edges.paths.projectId, image: runtime.id, user });

@@ -1,14 +1,14 @@
 // Model servers as processes of their own, without network, each behind a unix socket. They outlive the mlx that started them.
 import { createHash } from 'node:crypto';
-import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import type { Paths } from '../../config/paths.js';
-import { MlxError } from '../../errors.js';
 import { startDetached } from '../detached.js';
 import type { ModelServer, OnProgress, ServerSpec } from '../engine.js';
 import { endGroup } from '../group.js';
+import { requirePrivateFolder } from '../private-folder.js';
 import { programEnvironment } from './environment.js';
 import { removeRecord, writeRecord } from './records.js';
 import { loopbackWords, sealPlan } from './seal.js';
@@ -80,17 +80,6 @@ function socketFile(paths: Paths, id: string): string {
   const socket = join(paths.sockets, `${id}.sock`);
   if (Buffer.byteLength(socket) <= longestSocket) return socket;
   return join(paths.sockets, `${createHash('sha256').update(id).digest('hex').slice(0, 16)}.sock`);
-}
-
-/** The folder may lie under a /tmp that all users share: nobody else may have made it before us. */
-function requirePrivateFolder(folder: string): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const found = lstatSync(folder);
-  const ours = found.isDirectory() && found.uid === (process.getuid?.() ?? found.uid);
-  if (ours && (found.mode & 0o022) === 0) return;
-  throw new MlxError('UNSAFE_FOLDER', `${folder} belongs to somebody else, or others may write into it.`, {
-    hint: `Remove it, or set XDG_RUNTIME_DIR to a folder of your own.`,
-  });
 }
 
 /** Logs of servers that are gone stay for questions, but not for ever. */

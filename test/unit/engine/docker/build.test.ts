@@ -4,7 +4,8 @@ import { join } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
 
-import { buildAccess, buildArgs, noAccess, type Build } from '../../../../src/engine/docker/build.js';
+import { buildAccess, noAccess, pipSettings } from '../../../../src/engine/docker/build-access.js';
+import { buildArgs, type Build } from '../../../../src/engine/docker/build.js';
 
 const build: Build = {
   title: 'image trainer',
@@ -38,7 +39,7 @@ describe('the command line of an image build', () => {
       proxyVariables: ['HTTPS_PROXY', 'no_proxy'],
       hostNetwork: false,
       certificates,
-      packageSettings: 'UV_DEFAULT_INDEX=https://u:p@i/',
+      packageSettings: 'PIP_INDEX_URL=https://u:p@i/\nUV_DEFAULT_INDEX=https://u:p@i/',
     });
     const args = buildArgs({ ...build, labels: {}, buildArguments: {} }, access, '/scratch/id');
     expect(args.slice(13)).toEqual([
@@ -61,5 +62,19 @@ describe('the command line of an image build', () => {
     const environment = { NODE_EXTRA_CA_CERTS: join(folder, 'gone.pem'), SSL_CERT_FILE: file };
     expect(buildAccess(environment, undefined).certificates).toBe(file);
     expect(buildAccess({}, undefined).certificates).toBeUndefined();
+  });
+
+  it("takes pip's index for uv as well, from the variable or from pip's own files", () => {
+    expect(pipSettings("global.index-url='https://i/simple'\ninstall.trusted-host='i'\n:env:.cert='/c'\n")).toEqual({
+      PIP_INDEX_URL: 'https://i/simple',
+      PIP_TRUSTED_HOST: 'i',
+    });
+    expect(buildAccess({ PIP_INDEX_URL: 'https://i/simple' }, undefined).packageSettings).toBe(
+      'PIP_INDEX_URL=https://i/simple\nUV_DEFAULT_INDEX=https://i/simple',
+    );
+    expect(
+      buildAccess({ PIP_INDEX_URL: 'https://p/', UV_DEFAULT_INDEX: 'https://u/' }, undefined).packageSettings,
+    ).toBe('PIP_INDEX_URL=https://p/\nUV_DEFAULT_INDEX=https://u/');
+    expect(buildAccess({}, undefined).packageSettings).toBe('');
   });
 });
