@@ -82,7 +82,7 @@ async function buildFailure(connection: Connection, build: Build, last: string[]
   }
   return new MlxError('BUILD_FAILED', `Building ${build.title} failed:\n${lines}`, {
     hint:
-      'Look at the last lines. When a download failed: proxies (HTTPS_PROXY), an index (UV_DEFAULT_INDEX, PIP_INDEX_URL) and ' +
-      'certificates (docker.certificates in mlx.yaml) reach the build from here; mlx doctor checks them',
+      'Look at the last lines. From here the build gets proxies (HTTPS_PROXY), the index (UV_DEFAULT_INDEX, PIP_INDEX_URL), ' +
+      'certificates and the base image (docker.certificates and docker.base_image in mlx.yaml); mlx doctor checks the way out',
   });
 }

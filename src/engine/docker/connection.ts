@@ -118,6 +118,7 @@ function cliEnvironment(environment: NodeJS.ProcessEnv, context: string | undefi
     ...Object.fromEntries(kept),
     // The builder of the Engine itself: only that one sees images that are nowhere but here.
     BUILDX_BUILDER: context ?? 'default',
+    BUILDX_GIT_INFO: 'false',
     DOCKER_CLI_HINTS: 'false',
   };
 }

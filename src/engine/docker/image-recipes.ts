@@ -17,6 +17,8 @@ export type ImageRecipe = {
   /** Hash of all files that the build sees, and of its arguments. */
   inputs: string;
   dockerfile: string;
+  /** All that the build sees, the Dockerfile included, relative to the root. */
+  files: string[];
   buildArguments: Record<string, string>;
   parent: ImageRecipe | undefined;
 };
@@ -36,12 +38,14 @@ export function imageRecipe(root: string, name: ImageName, variant: ImageVariant
     ? { PACKAGES_IMAGE: parent.reference, VARIANT: variant.gpu ? 'cuda' : 'cpu' }
     : { BASE_IMAGE: variant.baseImage };
   const dockerfile = join('compose', 'images', name, 'Dockerfile');
-  const inputs = hashInputs(root, [dockerfile, ...contextFiles(root, dockerfile, variant)], buildArguments);
+  const files = [dockerfile, ...contextFiles(root, dockerfile, variant)];
+  const inputs = hashInputs(root, files, buildArguments);
   return {
     name,
     reference: `mlx/runtime-${name}:${inputs.slice(0, 12)}`,
     inputs,
     dockerfile,
+    files,
     buildArguments,
     parent,
   };

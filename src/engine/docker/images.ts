@@ -1,4 +1,8 @@
 // The runtime images: there already, or built from compose/images and the hashed locks.
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+
 import type { OnProgress, Runtime, RuntimeName } from '../engine.js';
 import { machineAccess } from './build-access.js';
 import { buildImage } from './build.js';
@@ -44,16 +48,31 @@ async function ensureImage(
   if (present !== undefined) return present;
   if (recipe.parent) await ensureImage(edges, recipe.parent, onProgress, signal);
   await checkRoom(edges.connection, `image ${recipe.reference}`, roomGib[recipe.name]);
+  const context = stageContext(edges.root, recipe);
   const build = {
     title: `image ${recipe.name}`,
-    dockerfile: `${edges.root}/${recipe.dockerfile}`,
-    context: edges.root,
+    dockerfile: join(context, recipe.dockerfile),
+    context,
     buildArguments: recipe.buildArguments,
     labels: { [label.runtime]: recipe.name, [label.inputs]: recipe.inputs },
     tag: recipe.reference,
   };
-  const access = await machineAccess(edges.environment, edges.config.docker.certificates);
-  return buildImage(edges.connection, build, access, onProgress, signal);
+  try {
+    const access = await machineAccess(edges.environment, edges.config.docker.certificates);
+    return await buildImage(edges.connection, build, access, onProgress, signal);
+  } finally {
+    rmSync(context, { recursive: true, force: true });
+  }
+}
+
+/** Buildx would walk through the whole checkout, and stumble over folders that it may not read. */
+function stageContext(root: string, recipe: ImageRecipe): string {
+  const context = mkdtempSync(join(tmpdir(), 'mlx-context-'));
+  for (const file of recipe.files) {
+    mkdirSync(dirname(join(context, file)), { recursive: true });
+    cpSync(join(root, file), join(context, file));
+  }
+  return context;
 }
 
 export async function imageId(edges: DockerEdges, reference: string): Promise<string | undefined> {

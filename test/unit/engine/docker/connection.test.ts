@@ -59,7 +59,13 @@ describe('where the Engine is looked for', () => {
 
   it("keeps Compose's and mlx's own variables away from the CLI", () => {
     const { environment } = connectionTo({ HOME: '/h', COMPOSE_FILE: 'other.yaml', MLX_IMAGE: 'x', PATH: '/bin' });
-    expect(environment).toEqual({ HOME: '/h', PATH: '/bin', BUILDX_BUILDER: 'default', DOCKER_CLI_HINTS: 'false' });
+    expect(environment).toEqual({
+      HOME: '/h',
+      PATH: '/bin',
+      BUILDX_BUILDER: 'default',
+      BUILDX_GIT_INFO: 'false',
+      DOCKER_CLI_HINTS: 'false',
+    });
   });
 });
 
