@@ -1,4 +1,5 @@
 // What a switch needs of the outside, wired from the edges of a command.
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
@@ -23,6 +24,8 @@ export type PromotionEdges = {
   /** @throws MlxError BASE_MODEL_MISSING */
   baseModelFolder: (version: ModelVersion) => string;
   heldOutFile: (runId: string) => string;
+  /** Keeps the lines of a candidate that failed, whose container is removed; says in which file. */
+  keepLines: (serverId: string, lines: readonly string[]) => string;
   gpu: boolean;
   readyTimeoutMs: number;
   drainTimeoutMs: number;
@@ -58,6 +61,7 @@ export async function openPromotionEdges(command: CommandEdges): Promise<Promoti
     gateway: async () => (await ensureGateway({ paths, port, environment })).control,
     baseModelFolder: (version) => baseModelFolder(paths, version),
     heldOutFile: (runId) => join(runFolder(paths.runs, runId).data, 'held_out.jsonl'),
+    keepLines: (serverId, lines) => keepLines(join(paths.run, 'failed'), serverId, lines),
     gpu: config.gpu !== 'off',
     readyTimeoutMs: config.serving.readyTimeoutMs,
     drainTimeoutMs: config.serving.drainTimeoutMs,
@@ -72,6 +76,13 @@ export async function openPromotionEdges(command: CommandEdges): Promise<Promoti
       output.progress({ event: 'progress', text: line, fraction: fraction ?? null }, line),
     onNote: (line) => output.progress({ event: 'note', text: line }, line),
   };
+}
+
+function keepLines(folder: string, serverId: string, lines: readonly string[]): string {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const file = join(folder, `${serverId}.log`);
+  writeFileSync(file, `${lines.join('\n')}\n`, { mode: 0o600 });
+  return file;
 }
 
 function baseModelFolder(paths: Paths, { model, version, baseModel, baseCommit }: ModelVersion): string {

@@ -38,8 +38,8 @@ export function renderPlan(plan: PromotionPlan): string {
   ].join('\n');
 }
 
-function renderFailure({ error, route, fromVersion }: PromotionResult, version: string, before: string): string {
-  const stays = fromVersion === null ? `${route} serves what it served before` : `${before} keeps serving`;
+function renderFailure({ error, fromVersion }: PromotionResult, version: string, before: string): string {
+  const stays = fromVersion === null ? 'nothing was changed' : `${before} stays as it was`;
   const hint = error?.hint ? `\nnext   ${error.hint}` : '';
   return `${version} was not put live; ${stays}.\n${error?.message ?? ''} [${error?.code ?? ''}]${hint}`;
 }

@@ -11,6 +11,8 @@ export type ReadinessEdges = {
   clock: () => number;
   pause: (durationMs: number) => Promise<void>;
   signal: AbortSignal;
+  /** Keeps the lines of a server that is about to be removed; says in which file. */
+  keepLines: (id: string, lines: readonly string[]) => string;
 };
 
 export type ReadinessRequest = { server: ModelServer; prompt: ReadinessPrompt; timeoutMs: number };
@@ -19,6 +21,7 @@ const healthyInARow = 3;
 const betweenProbesMs = 200;
 const longestAnswerMs = 120_000;
 const shownLogLines = 12;
+const keptLogLines = 1_000;
 
 /** @throws MlxError SERVER_NOT_READY with what was seen and the server's last lines, INTERRUPTED */
 export async function waitUntilReady(edges: ReadinessEdges, request: ReadinessRequest): Promise<void> {
@@ -71,9 +74,11 @@ async function exitOf(edges: ReadinessEdges, server: ModelServer): Promise<strin
 
 async function notReady(edges: ReadinessEdges, server: ModelServer, what: string): Promise<MlxError> {
   const lines = await lastLines(edges, server.id);
-  const said = lines.length === 0 ? '' : ` Its last lines:\n${lines.map((line) => `  ${line}`).join('\n')}`;
+  const shown = lines.slice(-shownLogLines).map((line) => `  ${line}`);
+  const said = shown.length === 0 ? ' It said nothing.' : ` Its last lines:\n${shown.join('\n')}`;
+  const file = lines.length > shown.length ? `All of its lines: ${edges.keepLines(server.id, lines)}. ` : '';
   return new MlxError('SERVER_NOT_READY', `The model server ${server.id} ${what}.${said}`, {
-    hint: `Read all of its lines: mlx logs ${server.id} (a slow machine may need more time: serving.ready_timeout_s in mlx.yaml)`,
+    hint: `${file}Where it is only slow, give it more time: serving.ready_timeout_s in mlx.yaml`,
   });
 }
 
@@ -81,12 +86,12 @@ async function notReady(edges: ReadinessEdges, server: ModelServer, what: string
 async function lastLines(edges: ReadinessEdges, id: string): Promise<string[]> {
   const lines: string[] = [];
   try {
-    const options = { follow: false, lines: shownLogLines, signal: edges.signal };
+    const options = { follow: false, lines: keptLogLines, signal: edges.signal };
     for await (const line of edges.engine.logs(id, options)) lines.push(line);
   } catch {
     return lines;
   }
-  return lines.slice(-shownLogLines);
+  return lines;
 }
 
 function interrupted(server: ModelServer): MlxError {

@@ -56,6 +56,7 @@ export async function makeWorld(): Promise<World> {
     gateway: async () => gatewayControl(paths.sockets),
     baseModelFolder: () => folder,
     heldOutFile: (runId) => join(runFolder(paths.runs, runId).data, 'held_out.jsonl'),
+    keepLines: () => 'kept.log',
     gpu: false,
     readyTimeoutMs: 10_000,
     drainTimeoutMs: 10_000,
