@@ -46,7 +46,8 @@ export default defineConfig({
   minify: true,
   sourcemap: false,
   dts: false,
-  clean: true,
+  // A process that runs still loads chunks of the build that it started from; scripts/ensure.js removes old ones.
+  clean: false,
   outExtensions: () => ({ js: '.js' }),
   // React's development build is slower to load, and its warnings are for us, not for users.
   define: { 'process.env.NODE_ENV': '"production"' },

@@ -26,6 +26,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const state = join(root, '.mlx');
 const installedStamp = join(root, 'node_modules', '.mlx-installed.json');
 const builtStamp = join(root, 'dist', '.built');
+const dayMs = 86_400_000;
 const bundleSources = ['src', 'package.json', 'package-lock.json', 'tsdown.config.ts', 'tsconfig.json'];
 
 await ensure(process.argv.includes('--build'));
@@ -110,24 +111,32 @@ function newestMs(path) {
   return Math.max(stats.mtimeMs, ...readdirSync(path).map((name) => newestMs(join(path, name))));
 }
 
-/** Built beside and then moved in place: a command that starts meanwhile finds the old bundle or the new one. */
+/** Built beside and then moved in place, file by file: a command that starts meanwhile finds the old bundle or the new one. */
 function buildBundle() {
   const next = join(state, 'dist-next');
-  const last = join(state, 'dist-last');
   const tsdown = join(root, 'node_modules', 'tsdown', 'dist', 'run.mjs');
   rmSync(next, { recursive: true, force: true });
   mkdirSync(next, { recursive: true });
   writeFileSync(join(next, '.built'), '');
   const began = statSync(join(next, '.built')).mtime;
-  step('Building the bundle', process.execPath, [tsdown, '--out-dir', next, '--no-clean', '--logLevel', 'warn'], () =>
+  step('Building the bundle', process.execPath, [tsdown, '--out-dir', next, '--logLevel', 'warn'], () =>
     fail(1, 'The bundle could not be built; the lines above say where.', 'See every problem at once: npm run check'),
   );
   // The stamp keeps the time at which the build began: what changed while it ran is newer.
   utimesSync(join(next, '.built'), began, began);
-  rmSync(last, { recursive: true, force: true });
-  if (existsSync(join(root, 'dist'))) renameSync(join(root, 'dist'), last);
-  renameSync(next, join(root, 'dist'));
-  rmSync(last, { recursive: true, force: true });
+  moveIntoPlace(next, join(root, 'dist'));
+}
+
+/** Chunks first, whose names are new, then the entries that name them. Old chunks stay a day for processes that still run. */
+function moveIntoPlace(next, dist) {
+  const entries = readdirSync(next);
+  const isEntry = (name) => !/-[\w-]{8}\.js$/.test(name);
+  mkdirSync(dist, { recursive: true });
+  for (const name of [...entries.filter((name) => !isEntry(name)), ...entries.filter(isEntry)])
+    renameSync(join(next, name), join(dist, name));
+  for (const name of readdirSync(dist).filter((candidate) => !entries.includes(candidate)))
+    if (Date.now() - statSync(join(dist, name)).mtimeMs > dayMs) rmSync(join(dist, name), { recursive: true });
+  rmSync(next, { recursive: true, force: true });
 }
 
 /** Runs one program with its output held back; it is shown only when the program fails. */
