@@ -84,7 +84,7 @@ describe.skipIf(!answers)(`the Compose files${answers ? '' : ' (skipped: docker 
     expectHardened(await onlyService([file], needed[file]));
   });
 
-  test.each([...files, 'gpu.yaml'])('%s names in its header every variable that it reads', (file) => {
+  test.each([...files, 'gpu.yaml', 'gpu-cdi.yaml'])('%s names in its header every variable that it reads', (file) => {
     const text = readFileSync(join(folder, file), 'utf8');
     const header = text.slice(0, text.search(/^[^#]/m));
     const interpolated = [...text.matchAll(/\$\{([A-Z_]+)/g)].map(([, name]) => name);

@@ -11,3 +11,9 @@ export function dockerGpu(
   const devices = information.DiscoveredDevices ?? [];
   return devices.some((device) => device.ID?.startsWith('nvidia.com/gpu=')) ? 'cdi' : undefined;
 }
+
+/** The Compose file that is laid over train.yaml or serve.yaml. */
+export function gpuFiles(gpu: DockerGpu | undefined): string[] {
+  if (gpu === undefined) return [];
+  return gpu === 'nvidia' ? ['gpu.yaml'] : ['gpu-cdi.yaml'];
+}

@@ -2,6 +2,7 @@
 import { placeMounts } from '../argv.js';
 import type { Job, Mount } from '../engine.js';
 import { userVariables, type ContainerUser } from './container-user.js';
+import { gpuFiles, type DockerGpu } from './gpu.js';
 import { composeProject, label } from './names.js';
 import type { ContainerNetwork } from './network.js';
 
@@ -11,7 +12,7 @@ export type JobPlan = {
   user: ContainerUser;
   network: ContainerNetwork;
   memoryBytes: number;
-  gpu: boolean;
+  gpu: DockerGpu | undefined;
   /** Files that exist for the time of the job: what must not stand in an argv or in a container's settings. */
   tokenFile: string | undefined;
   certificatesFile: string | undefined;
@@ -40,7 +41,7 @@ export function jobRun(job: Job, plan: JobPlan): JobRun {
   const file = script.startsWith('/') ? script : `/mlx/trainer/${script}`;
   return {
     project,
-    files: plan.gpu ? ['train.yaml', 'gpu.yaml'] : ['train.yaml'],
+    files: ['train.yaml', ...gpuFiles(plan.gpu)],
     variables: {
       ...Object.fromEntries(environment.filter(([name]) => !isOfTheCli(name))),
       ...proxyVariables(plan.network, Object.fromEntries(environment)),

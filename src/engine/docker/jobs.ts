@@ -4,6 +4,7 @@ import type { ContainerInspectInfo } from 'dockerode';
 
 import { MlxError } from '../../errors.js';
 import type { Job, JobExit, JobStreams } from '../engine.js';
+import { seesGpu } from '../host/gpu.js';
 import { certificatesFile } from './build-access.js';
 import { compose } from './cli.js';
 import { answeredStatus, ask, askMaybe, type Connection } from './connection.js';
@@ -40,7 +41,8 @@ export async function runJob(edges: DockerEdges, job: Job, streams: JobStreams):
   const giveBack = await lendMounts(job.mounts, user, [edges.paths.state, edges.paths.home]);
   try {
     const memoryBytes = await memoryLimitBytes(edges.connection, edges.config.docker.memoryGib);
-    const gpu = job.gpu && (await visibleGpu(edges)) !== undefined;
+    const gpu = job.gpu ? await visibleGpu(edges) : undefined;
+    if (job.gpu && !gpu) await warnOfUnusedGpu(edges, streams.onStderr);
     const { projectId } = edges.paths;
     return await attend(
       edges,
@@ -52,6 +54,14 @@ export async function runJob(edges: DockerEdges, job: Job, streams: JobStreams):
     giveBack();
     files.remove();
   }
+}
+
+/** Training on the CPU beside an idle GPU is rarely what the person wants, but it is their machine. */
+async function warnOfUnusedGpu(edges: DockerEdges, onLine: (line: string) => void): Promise<void> {
+  if (edges.config.gpu === 'off' || !(await seesGpu(edges.environment))) return;
+  onLine(
+    'This machine has a GPU that Docker cannot give to a container: going on with the CPU. mlx doctor names the fix.',
+  );
 }
 
 /** Ends what is left of a job whose owner died. True when something was there. */

@@ -1,6 +1,7 @@
 // What compose/serve.yaml is filled with for a model server. Pure.
 import type { ServerSpec } from '../engine.js';
 import { userVariables, type ContainerUser } from './container-user.js';
+import { gpuFiles, type DockerGpu } from './gpu.js';
 import { composeProject } from './names.js';
 
 export type ServerPlan = {
@@ -9,7 +10,7 @@ export type ServerPlan = {
   /** The server's own folder, in which its socket appears. */
   socketFolder: string;
   memoryBytes: number;
-  gpu: boolean;
+  gpu: DockerGpu | undefined;
 };
 
 export type ServerRun = { project: string; files: string[]; variables: Record<string, string>; args: string[] };
@@ -17,7 +18,7 @@ export type ServerRun = { project: string; files: string[]; variables: Record<st
 export function serverRun(spec: ServerSpec, plan: ServerPlan): ServerRun {
   return {
     project: composeProject(plan.projectId, spec.id),
-    files: plan.gpu ? ['serve.yaml', 'gpu.yaml'] : ['serve.yaml'],
+    files: ['serve.yaml', ...gpuFiles(plan.gpu)],
     variables: {
       MLX_IMAGE: spec.digest,
       MLX_BASE: spec.baseModel,

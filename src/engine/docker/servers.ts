@@ -28,7 +28,7 @@ export async function startServer(edges: DockerEdges, spec: ServerSpec, onProgre
   await checkMount(base);
   const user = await containerUser(edges.connection);
   await lendMounts([base], user, [edges.paths.state, edges.paths.home]);
-  const gpu = spec.gpu && (await visibleGpu(edges)) !== undefined;
+  const gpu = spec.gpu ? await visibleGpu(edges) : undefined;
   const memoryBytes = await memoryLimitBytes(edges.connection);
   const socketFolder = makeSocketFolder(edges, spec.id, user);
   const run = serverRun(spec, { projectId: edges.paths.projectId, user, socketFolder, memoryBytes, gpu });

@@ -29,7 +29,7 @@ const sealed: JobPlan = {
   user,
   network: 'none',
   memoryBytes: 1024,
-  gpu: false,
+  gpu: undefined,
   tokenFile: undefined,
   certificatesFile: undefined,
 };
@@ -68,7 +68,8 @@ describe('what compose/train.yaml is filled with', () => {
   });
 
   it('lays the GPU over it', () => {
-    expect(jobRun(training, { ...sealed, gpu: true }).files).toEqual(['train.yaml', 'gpu.yaml']);
+    expect(jobRun(training, { ...sealed, gpu: 'nvidia' }).files).toEqual(['train.yaml', 'gpu.yaml']);
+    expect(jobRun(training, { ...sealed, gpu: 'cdi' }).files).toEqual(['train.yaml', 'gpu-cdi.yaml']);
   });
 
   it('keeps the token of a download out of argv and environment, and hands proxies on by name', () => {
@@ -127,7 +128,7 @@ describe('what compose/serve.yaml is filled with', () => {
   };
 
   it('holds the image by its digest and a Compose project of its own', () => {
-    const plan = { projectId: '0123456789', user, socketFolder: '/p/run/s', memoryBytes: 2048, gpu: true };
+    const plan = { projectId: '0123456789', user, socketFolder: '/p/run/s', memoryBytes: 2048, gpu: 'nvidia' as const };
     expect(serverRun(spec, plan)).toEqual({
       project: 'mlx-0123456789-tax-helper-v3-3f9a',
       files: ['serve.yaml', 'gpu.yaml'],
