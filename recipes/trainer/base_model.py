@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
@@ -22,7 +23,7 @@ CHAT_TEMPLATE = (
 class Shape:
     """Size of the network; a head is 64 wide because vLLM's CPU kernels serve no narrower one."""
 
-    vocabulary: int = 2048
+    vocabulary: int = 1024
     hidden: int = 256
     layers: int = 4
     context: int = 1024
@@ -95,16 +96,19 @@ def chat_text(pair: tuple[str, str]) -> str:
     return f"{START}user\n{pair[0]}{END}\n{START}assistant\n{pair[1]}{END}\n"
 
 
-def blocks(token_ids: Iterable[list[int]], length: int) -> list[dict[str, list[int]]]:
-    """Joins rows into blocks of equal length, so that no training step pads anything.
+def token_blocks(texts: list[str], tokenizer: "PreTrainedTokenizerFast", length: int) -> "torch.Tensor":
+    """Joins texts into blocks of equal length, so that no training step pads anything.
 
     Args:
-        token_ids: one list a row.
+        texts: rendered conversations.
+        tokenizer: cuts them into tokens.
         length: tokens in a block; what does not fill the last block is left out.
 
     Returns:
-        Rows with `input_ids` and `labels`; the model learns every token, the user's too.
+        Token ids, blocks x length.
     """
-    joined = [token for row in token_ids for token in row]
-    cut = [joined[start : start + length] for start in range(0, len(joined) - length + 1, length)]
-    return [{"input_ids": block, "labels": block} for block in cut]
+    import torch
+
+    rows = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    joined = torch.tensor([token for row in rows for token in row])
+    return joined[: len(joined) // length * length].view(-1, length)
