@@ -22,6 +22,7 @@ const betweenProbesMs = 200;
 const longestAnswerMs = 120_000;
 const shownLogLines = 12;
 const keptLogLines = 1_000;
+const shownColumns = 200;
 
 /** @throws MlxError SERVER_NOT_READY with what was seen and the server's last lines, INTERRUPTED */
 export async function waitUntilReady(edges: ReadinessEdges, request: ReadinessRequest): Promise<void> {
@@ -74,7 +75,8 @@ async function exitOf(edges: ReadinessEdges, server: ModelServer): Promise<strin
 
 async function notReady(edges: ReadinessEdges, server: ModelServer, what: string): Promise<MlxError> {
   const lines = await lastLines(edges, server.id);
-  const shown = lines.slice(-shownLogLines).map((line) => `  ${line}`);
+  const told = lines.filter((line) => line.trim() !== '');
+  const shown = told.slice(-shownLogLines).map((line) => `  ${line.slice(0, shownColumns)}`);
   const said = shown.length === 0 ? ' It said nothing.' : ` Its last lines:\n${shown.join('\n')}`;
   const file = lines.length > shown.length ? `All of its lines: ${edges.keepLines(server.id, lines)}. ` : '';
   return new MlxError('SERVER_NOT_READY', `The model server ${server.id} ${what}.${said}`, {

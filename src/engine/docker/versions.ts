@@ -95,7 +95,7 @@ async function checkModelName(edges: DockerEdges, model: string): Promise<void> 
     'MODEL_NAME_TAKEN',
     `mlx/${model} names images of another project on this machine (${stranger.RepoTags?.join(', ') ?? stranger.Id}).`,
     {
-      hint: `Choose another name (mlx package RUN --model NAME), or delete the others: docker image rm ${(stranger.RepoTags ?? []).join(' ')}`,
+      hint: `Choose another name (mlx package RUN --name NAME), or delete the others: docker image rm ${(stranger.RepoTags ?? []).join(' ')}`,
     },
   );
 }
