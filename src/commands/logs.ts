@@ -8,8 +8,8 @@ import { fileLines } from '../engine/lines.js';
 import { MlxError } from '../errors.js';
 import { outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
-import { allEngines } from '../stack/engines.js';
-import { findSource, type LogSource } from '../stack/logs.js';
+import { allEngines, usedEngines } from '../stack/engines.js';
+import { findSource, knownSources, type LogSource } from '../stack/logs.js';
 
 const defaultLines = 100;
 
@@ -42,12 +42,25 @@ export const run: CommandModule['run'] = async (context, args, flags) => {
   return outcome({ event: 'end', name, lines: count }, () => '');
 };
 
-/** The gateway and runs are files of ours; everything else belongs to an engine. */
-async function sourceOf(context: Context, name: string): Promise<LogSource> {
+/** The gateway and runs are files of ours; everything else belongs to an engine, or was left behind by one. */
+async function sourceOf(context: Context, name: string): Promise<LogSource | { file: string }> {
   const paths = context.paths();
   const own = [join(paths.run, `${name}.log`), join(paths.runs, name, 'trainer.log')].find((file) => existsSync(file));
   if (own !== undefined) return { file: own };
-  return findSource(await allEngines(context.engine, context.flags.engine), name, findLogFile(paths, name));
+  const near = await findSource(await usedEngines(context.engine, context.flags.engine), name);
+  if (near) return near;
+  const left = findLogFile(paths, name);
+  if (left !== undefined) return { file: left };
+  const engines = await allEngines(context.engine, context.flags.engine);
+  const far = await findSource(engines, name);
+  if (far) return far;
+  throw unknownName(name, await knownSources(engines));
+}
+
+function unknownName(name: string, known: string[]): MlxError {
+  return new MlxError('NOT_FOUND', `Nothing called '${name}' runs or ran here.`, {
+    hint: known.length === 0 ? 'See runs: mlx runs ls; start MLflow: mlx up' : `There are: ${known.join(', ')}`,
+  });
 }
 
 function readCount(value: unknown): number {

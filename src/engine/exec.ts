@@ -2,7 +2,7 @@
 // What outlives mlx is started by detached.ts.
 import { execa } from 'execa';
 
-import { killGroup } from './group.js';
+import { killGroup, waitForGroupEnd } from './group.js';
 import { missingProgram, type Program } from './program.js';
 
 export type Exit = { status: number | null; signal: string | null };
@@ -36,6 +36,7 @@ export async function runProgram(program: Program, options: RunOptions = {}): Pr
     if (child.pid === undefined) throw missingProgram(program, result.cause ?? result);
     return { status: result.exitCode ?? null, signal: result.signal ?? null };
   } finally {
+    if (options.ownGroup && child.pid !== undefined) await waitForGroupEnd(child.pid);
     watch.end();
   }
 }

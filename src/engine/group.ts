@@ -26,6 +26,11 @@ export async function endGroup(owner: string, mark: string, graceMs: number): Pr
   return true;
 }
 
+/** Waits for what SIGKILL takes a moment to end. */
+export async function waitForGroupEnd(leader: number): Promise<void> {
+  await waitWhile(() => signalProcess(-leader, 0) && groupExists(leader), leftoverGraceMs);
+}
+
 /** @returns false when there is no such group */
 export function killGroup(leader: number, signal: NodeJS.Signals): boolean {
   return signalProcess(-leader, signal);

@@ -1,27 +1,32 @@
 // Who has the lines of a name: an engine that runs a service or a model server of that name, or of a model of that name.
-import { MlxError } from '../errors.js';
+import type { ModelServer } from '../engine/engine.js';
 import { stackServices, type StackEngine } from './services.js';
 
-export type LogSource = { file: string } | { engine: StackEngine; name: string };
+export type LogSource = { engine: StackEngine; name: string };
 
-/** `left`: the log that a stopped process of that name left. @throws MlxError NOT_FOUND with what there is */
-export async function findSource(
-  engines: readonly StackEngine[],
-  name: string,
-  left: string | undefined,
-): Promise<LogSource> {
-  const known: string[] = [];
+export async function findSource(engines: readonly StackEngine[], name: string): Promise<LogSource | undefined> {
   for (const engine of engines) {
-    const services = await Promise.all(stackServices.map((service) => engine.serviceState(service.name)));
-    const present = services.filter(({ state }) => state !== 'absent');
-    const servers = (await engine.listServers()).toSorted((a, b) => b.startedAtMs - a.startedAtMs);
-    const newest = servers.find((server) => server.id === name || server.model === name);
-    const found = newest?.id ?? present.find((service) => service.name === name)?.name;
+    const newest = (await newestServers(engine)).find((server) => server.id === name || server.model === name);
+    const found = newest?.id ?? (await presentServices(engine)).find((service) => service === name);
     if (found !== undefined) return { engine, name: found };
-    known.push(...present.map((service) => service.name), ...servers.map(({ id }) => id));
   }
-  if (left !== undefined) return { file: left };
-  throw new MlxError('NOT_FOUND', `Nothing called '${name}' runs or ran here.`, {
-    hint: known.length === 0 ? 'See runs: mlx runs ls; start MLflow: mlx up' : `There are: ${known.join(', ')}`,
-  });
+  return undefined;
+}
+
+/** Names that have lines, for an error that says what there is. */
+export async function knownSources(engines: readonly StackEngine[]): Promise<string[]> {
+  const perEngine = engines.map(async (engine) => [
+    ...(await presentServices(engine)),
+    ...(await newestServers(engine)).map(({ id }) => id),
+  ]);
+  return (await Promise.all(perEngine)).flat();
+}
+
+async function presentServices(engine: StackEngine): Promise<string[]> {
+  const states = await Promise.all(stackServices.map((service) => engine.serviceState(service.name)));
+  return states.filter(({ state }) => state !== 'absent').map(({ name }) => name);
+}
+
+async function newestServers(engine: StackEngine): Promise<ModelServer[]> {
+  return (await engine.listServers()).toSorted((a, b) => b.startedAtMs - a.startedAtMs);
 }

@@ -1,6 +1,6 @@
 // What of this project runs, and how it is: from owners, labels and answers, never from what was once written down.
 import type { ModelServer, ServiceState } from '../engine/engine.js';
-import { answersHealth } from './health.js';
+import { answersHealth } from '../engine/health.js';
 import { stackServices, type StackEngine } from './services.js';
 
 /** One thing that runs, or should. */

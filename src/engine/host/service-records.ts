@@ -1,25 +1,24 @@
 // Stack services as they are written down, set against what is alive and what answers. Reading only.
-import { get } from 'node:http';
 import { join } from 'node:path';
 
 import type { Paths } from '../../config/paths.js';
 import type { ServiceState } from '../engine.js';
+import { answersHealth } from '../health.js';
 import { ownerIsAlive } from '../owner.js';
 import { readRecord, serviceRecord, type ServiceRecord } from './records.js';
 
 /** A service may take so long to answer for the first time before its silence means that it is ill. */
 const startGraceMs = 120_000;
-const healthTimeoutMs = 2_000;
 
 export async function serviceState(paths: Paths, name: string): Promise<ServiceState> {
   const record = findServiceRecord(paths, name);
   if (!record) return { name, state: 'absent', address: undefined, runtime: undefined, startedAtMs: undefined };
   const alive = ownerIsAlive(record.owner);
-  const healthy = alive && (await isHealthy(record.port));
+  const healthy = alive && (await answersHealth(serviceAddress(record.port)));
   return {
     name,
     state: stateOf(alive, healthy, Date.now() - record.startedAtMs),
-    address: `http://127.0.0.1:${record.port}`,
+    address: serviceAddress(record.port),
     runtime: record.venv,
     startedAtMs: record.startedAtMs,
   };
@@ -31,20 +30,8 @@ export function stateOf(alive: boolean, healthy: boolean, ageMs: number): Servic
   return ageMs < startGraceMs ? 'starting' : 'unhealthy';
 }
 
-/** GET /health answers 200. */
-export function isHealthy(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const request = get(
-      { host: '127.0.0.1', port, path: '/health', timeout: healthTimeoutMs, agent: false },
-      (answer) => {
-        answer.resume();
-        resolve(answer.statusCode === 200);
-      },
-    );
-    request.once('timeout', () => request.destroy());
-    request.once('error', () => resolve(false));
-    request.once('close', () => resolve(false));
-  });
+export function serviceAddress(port: number): string {
+  return `http://127.0.0.1:${port}`;
 }
 
 export function findServiceRecord(paths: Paths, name: string): ServiceRecord | undefined {

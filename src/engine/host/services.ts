@@ -8,6 +8,7 @@ import { MlxError } from '../../errors.js';
 import { startDetached } from '../detached.js';
 import type { OnProgress, ServiceSpec, ServiceState } from '../engine.js';
 import { endGroup } from '../group.js';
+import { answersHealth } from '../health.js';
 import { lastText } from '../lines.js';
 import { withLock } from '../lock.js';
 import { ownerIsAlive } from '../owner.js';
@@ -15,7 +16,7 @@ import { requireFreePort } from '../port.js';
 import { serviceDataFolder } from '../service-data.js';
 import { programEnvironment } from './environment.js';
 import { removeRecord, writeRecord, type ServiceRecord } from './records.js';
-import { findServiceRecord, isHealthy, serviceFile, serviceLog, serviceState } from './service-records.js';
+import { findServiceRecord, serviceAddress, serviceFile, serviceLog, serviceState } from './service-records.js';
 import type { Venv } from './venvs.js';
 
 const startTimeoutMs = 120_000;
@@ -85,7 +86,7 @@ async function launch(
   mkdirSync(spec.dataFolder, { recursive: true, mode: 0o700 });
   const logFile = serviceLog(paths, spec.name);
   rotateLog(logFile);
-  onProgress(`starting ${spec.name} on http://127.0.0.1:${spec.port}`);
+  onProgress(`starting ${spec.name} on ${serviceAddress(spec.port)}`);
   const around = { own, venv: venv.folder, network: 'none' as const, gpu: false };
   const program = {
     file: venv.python,
@@ -109,7 +110,7 @@ async function waitUntilHealthy(edges: ServiceEdges, spec: ServiceSpec): Promise
   const { paths, onProgress, signal } = edges;
   const deadlineMs = Date.now() + startTimeoutMs;
   let told = false;
-  while (!(await isHealthy(spec.port))) {
+  while (!(await answersHealth(serviceAddress(spec.port)))) {
     const record = findServiceRecord(paths, spec.name);
     if (!record || !ownerIsAlive(record.owner)) return 'ended while it started';
     if (Date.now() > deadlineMs) return `did not answer within ${startTimeoutMs / 1000} s`;

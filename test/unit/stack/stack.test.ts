@@ -6,7 +6,7 @@ import type { Engine } from '../../../src/engine/engine.js';
 import { MlxError } from '../../../src/errors.js';
 import { planDown, stopStack } from '../../../src/stack/down.js';
 import { allEngines, usedEngines } from '../../../src/stack/engines.js';
-import { findSource } from '../../../src/stack/logs.js';
+import { findSource, knownSources } from '../../../src/stack/logs.js';
 import { serverState, stackParts } from '../../../src/stack/status.js';
 import { planStack, startStack } from '../../../src/stack/up.js';
 import { fakeEngine, modelServer } from './fake-engine.js';
@@ -95,13 +95,10 @@ test('logs are found by service, by server and by model: the newest server of it
   host.servers.set('old', modelServer('old', { startedAtMs: 1 }));
   host.servers.set('new', modelServer('new', { startedAtMs: 2 }));
 
-  expect(await findSource([host], 'tickets', undefined)).toEqual({ engine: host, name: 'new' });
-  expect(await findSource([host], 'old', undefined)).toEqual({ engine: host, name: 'old' });
-  expect(await findSource([host], 'mlflow', '/left.log')).toEqual({ file: '/left.log' });
-  await expect(findSource([host], 'mlflow', undefined)).rejects.toMatchObject({
-    code: 'NOT_FOUND',
-    hint: 'There are: new, old',
-  });
+  expect(await findSource([host], 'tickets')).toEqual({ engine: host, name: 'new' });
+  expect(await findSource([host], 'old')).toEqual({ engine: host, name: 'old' });
+  expect(await findSource([host], 'mlflow')).toBeUndefined();
+  expect(await knownSources([host])).toEqual(['new', 'old']);
 });
 
 test('a Docker that does not answer holds nothing that could be stopped; other failures are told', async () => {
