@@ -1,11 +1,10 @@
-"""The parts of the demo's base model: its tokenizer, its network and its training blocks, each from plain values."""
+"""The parts of the demo's base model: its tokenizer and its network, each from plain values."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
@@ -70,6 +69,7 @@ def make_network(shape: Shape, tokenizer: "PreTrainedTokenizerFast") -> "Qwen3Fo
     from transformers import GenerationConfig, Qwen3Config, Qwen3ForCausalLM
 
     heads = shape.hidden // 64
+    pad, end = cast("int", tokenizer.pad_token_id), cast("int", tokenizer.eos_token_id)
     network = Qwen3ForCausalLM(
         Qwen3Config(
             vocab_size=len(tokenizer),
@@ -81,34 +81,15 @@ def make_network(shape: Shape, tokenizer: "PreTrainedTokenizerFast") -> "Qwen3Fo
             head_dim=64,
             max_position_embeddings=shape.context,
             tie_word_embeddings=True,
-            pad_token_id=tokenizer.pad_token_id,
-            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=pad,
+            eos_token_id=end,
             bos_token_id=None,
         )
     )
-    ends = {"eos_token_id": [tokenizer.eos_token_id, tokenizer.pad_token_id], "pad_token_id": tokenizer.pad_token_id}
-    network.generation_config = GenerationConfig(**ends, do_sample=False)
+    network.generation_config = GenerationConfig(eos_token_id=[end, pad], pad_token_id=pad, do_sample=False)
     return network
 
 
 def chat_text(pair: tuple[str, str]) -> str:
     """Writes what user and assistant say as the chat template would."""
     return f"{START}user\n{pair[0]}{END}\n{START}assistant\n{pair[1]}{END}\n"
-
-
-def token_blocks(texts: list[str], tokenizer: "PreTrainedTokenizerFast", length: int) -> "torch.Tensor":
-    """Joins texts into blocks of equal length, so that no training step pads anything.
-
-    Args:
-        texts: rendered conversations.
-        tokenizer: cuts them into tokens.
-        length: tokens in a block; what does not fill the last block is left out.
-
-    Returns:
-        Token ids, blocks x length.
-    """
-    import torch
-
-    rows = tokenizer(texts, add_special_tokens=False)["input_ids"]
-    joined = torch.tensor([token for row in rows for token in row])
-    return joined[: len(joined) // length * length].view(-1, length)

@@ -64,14 +64,13 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def is_disk_full(error: BaseException, out: Path) -> bool:
     """Knows a full disk by the error number, also of a cause, or by looking: torch and safetensors hide the number."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in NO_SPACE:
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, OSError) and link.errno in NO_SPACE:
             return True
-        if "(os error 28)" in str(error):
+        if "(os error 28)" in str(link):
             return True
-        if error.__cause__ is None and error.__context__ is None:
-            break
-        error = error.__cause__ or error.__context__
+        link = link.__cause__ or link.__context__
     place = next((folder for folder in (out, *out.parents) if folder.exists()), None)
     return place is not None and shutil.disk_usage(place).free < FULL_BELOW_BYTES
 

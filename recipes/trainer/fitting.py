@@ -93,8 +93,16 @@ def cut(columns: dict[str, list[list[int]]], spec: Spec) -> dict[str, list[list[
 
 
 def train_loss(trainer: "SFTTrainer") -> float:
-    """Reads the mean loss over the steps of this process."""
-    return next((float(log["train_loss"]) for log in reversed(trainer.state.log_history) if "train_loss" in log), 0.0)
+    """Averages the logged losses over the steps that each stands for, those before a resume included.
+
+    transformers' own `train_loss` divides what this process summed up by all steps, which is wrong after a resume.
+    """
+    total, last_step = 0.0, 0
+    for log in trainer.state.log_history:
+        if "loss" in log:
+            total += float(log["loss"]) * (log["step"] - last_step)
+            last_step = log["step"]
+    return total / max(1, last_step)
 
 
 def save_adapter(spec: Spec, model: Any, folder: Path) -> None:

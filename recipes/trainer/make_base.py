@@ -12,12 +12,13 @@ import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from events import Events
 from failures import failure_of
 
 if TYPE_CHECKING:
+    import torch
     from base_model import Shape
     from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
@@ -29,6 +30,7 @@ TOKENIZER_ROWS = 4000
 LOG_EVERY = 20
 SORTED_BATCHES = 8  # rows of so many batches are sorted by length together, so that little is padded
 IGNORED = -100
+WIDTH_STEP = 32  # tokens
 
 
 def main() -> int:
@@ -76,7 +78,7 @@ def make_model(shape: "Shape", steps: int, events: Events) -> "tuple[Qwen3ForCau
     schedule = get_cosine_schedule_with_warmup(optimizer, steps // 20, steps)
     begun, tokens = time.monotonic(), 0
     for step, batch in enumerate(batches(encode(rows[: steps * BATCH_ROWS], tokenizer)), start=1):
-        input_ids, attention_mask, labels = tensors(batch, int(tokenizer.pad_token_id or 0))
+        input_ids, attention_mask, labels = tensors(batch, cast("int", tokenizer.pad_token_id))
         with torch.autocast("cpu", torch.bfloat16):
             loss = network(input_ids=input_ids, attention_mask=attention_mask, labels=labels).loss
         loss.backward()
@@ -86,7 +88,7 @@ def make_model(shape: "Shape", steps: int, events: Events) -> "tuple[Qwen3ForCau
         optimizer.zero_grad()
         tokens += int(attention_mask.sum())
         if step % LOG_EVERY == 0 or step == steps:
-            report(events, step, steps, loss.item(), norm.item(), schedule.get_last_lr()[0], tokens, begun)
+            report(events, step, steps, loss.item(), norm.item(), float(schedule.get_last_lr()[0]), tokens, begun)
     return network.eval(), tokenizer
 
 
@@ -111,7 +113,7 @@ def batches(rows: list[tuple[list[int], int]]) -> Iterator[list[tuple[list[int],
         yield from draw.sample(grouped, len(grouped))
 
 
-def tensors(batch: list[tuple[list[int], int]], pad: int):
+def tensors(batch: list[tuple[list[int], int]], pad: int) -> tuple["torch.Tensor", "torch.Tensor", "torch.Tensor"]:
     """Lays a batch out; only the answers count in the loss.
 
     Returns:
@@ -119,7 +121,8 @@ def tensors(batch: list[tuple[list[int], int]], pad: int):
     """
     import torch
 
-    width = max(len(ids) for ids, _ in batch)
+    # A few widths only: for each new one oneDNN compiles its bfloat16 kernels anew, which takes longer than a step.
+    width = -(-max(len(ids) for ids, _ in batch) // WIDTH_STEP) * WIDTH_STEP
     input_ids = [ids + [pad] * (width - len(ids)) for ids, _ in batch]
     mask = [[1] * len(ids) + [0] * (width - len(ids)) for ids, _ in batch]
     labels = [[IGNORED] * prompt + ids[prompt:] + [IGNORED] * (width - len(ids)) for ids, prompt in batch]
@@ -151,11 +154,10 @@ def save(model: "Qwen3ForCausalLM", tokenizer: "PreTrainedTokenizerFast", folder
     """Writes the model folder, whole or not at all."""
     from fitting import empty
 
-    partial = empty(folder.with_name(f"{folder.name}.writing"))
+    partial = empty(folder / ".writing")
     model.save_pretrained(partial, safe_serialization=True)
     tokenizer.save_pretrained(partial)
-    folder.mkdir(parents=True, exist_ok=True)
-    # The folder itself may be a mount and cannot be replaced; its files can, the weights last.
+    # The folder may be a mount: it cannot be replaced, nor written beside. Its files can, the weights last.
     for path in sorted(partial.iterdir(), key=lambda path: path.suffix == ".safetensors"):
         os.replace(path, folder / path.name)
     partial.rmdir()

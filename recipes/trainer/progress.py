@@ -90,7 +90,7 @@ class Progress(TrainerCallback):
             epoch=state.epoch,
             loss=float(logs["loss"]),
             learning_rate=float(logs["learning_rate"]),
-            grad_norm=float(logs["grad_norm"]) if "grad_norm" in logs else None,
+            grad_norm=float(logs.get("grad_norm", 0.0)),
             tokens_per_second=(tokens - self._logged_tokens) / max(1e-9, now - self._logged_at),
             memory_gib=memory_gib(),
             eta_ms=round((now - self._begun) / steps * (state.max_steps - state.global_step) * 1000),

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from failures import TrainerError
 
@@ -134,7 +134,7 @@ def template_ids(
         )
     except TemplateError as error:
         raise TrainerError("DATA_INVALID", f"the model's chat template refuses a row: {error}") from error
-    return list(encoded["input_ids"])
+    return cast("dict[str, list[int]]", encoded)["input_ids"]
 
 
 def training_columns(rows: list[Row]) -> dict[str, list[list[int]]]:

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rows import Row
 from spec import Evaluation
@@ -122,24 +122,25 @@ def generate(
     ids, mask = left_padded([row.generation_ids for row in batch], tokenizer, model.device)
     greedy = GenerationConfig(
         do_sample=False,
+        use_cache=True,
         max_new_tokens=max_new_tokens,
         eos_token_id=end_tokens(model, tokenizer),
         pad_token_id=pad_token(tokenizer),
     )
-    output = model.generate(input_ids=ids, attention_mask=mask, generation_config=greedy, use_cache=True)
+    output = cast("Any", model).generate(input_ids=ids, attention_mask=mask, generation_config=greedy)
     return tokenizer.batch_decode(output[:, ids.shape[1] :], skip_special_tokens=True)
 
 
 def end_tokens(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> list[int]:
     """Collects the tokens that end an answer: the model's own list and the tokenizer's."""
     configured: Any = getattr(model.generation_config, "eos_token_id", None)
-    ends = set(configured if isinstance(configured, list) else [configured])
-    return sorted(token for token in ends | {tokenizer.eos_token_id} if token is not None)
+    ends: list[int | None] = configured if isinstance(configured, list) else [configured]
+    return sorted({token for token in [*ends, cast("int | None", tokenizer.eos_token_id)] if token is not None})
 
 
 def pad_token(tokenizer: "PreTrainedTokenizerBase") -> int:
     """Chooses what to pad with; the mask hides it, so any token does."""
-    return tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    return cast("int", tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id)
 
 
 def left_padded(

@@ -9,14 +9,15 @@ the exit status: 0 after `result`, 1 after `error`, 130 after `stopped`.
 import argparse
 import os
 import shutil
+import sys
 import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from events import Events
-from failures import Stopped, failure_of
+from failures import Stopped, TrainerError, failure_of
 from spec import Spec, load_spec
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def train(run: Run) -> int:
     if step < trainer.state.max_steps:
         raise Stopped(step)
     output = save_phase(run, trainer, tokenizer)
-    tuned = score_phase(run, "tuned", trainer.model, tokenizer, held_out)
+    tuned = score_phase(run, "tuned", cast("PreTrainedModel", trainer.model), tokenizer, held_out)
     emit_examples(run, held_out, base, tuned)
     run.events.emit(
         "result",
@@ -146,6 +147,10 @@ def load_splits(run: Run, tokenizer: "PreTrainedTokenizerBase") -> tuple[list["R
 
     splits = [load_rows(run.rows / f"{name}.jsonl", tokenizer, run.spec.chat_template_kwargs) for name in SPLITS]
     limit = run.spec.trainer.get("max_length", DEFAULT_MAX_LENGTH)
+    if all(len(row.prompt_ids) >= limit for row in splits[0]):
+        raise TrainerError(
+            "DATA_INVALID", f"every prompt fills max_length ({limit} tokens): no answer is left to learn"
+        )
     lengths = [len(row.prompt_ids) + len(row.completion_ids) for row in splits[0]]
     run.events.emit(
         "data",
@@ -198,13 +203,14 @@ def checkpoint_of(run: Run) -> str | None:
         shutil.rmtree(folder, ignore_errors=True)
         return None
     found = newest_complete(folder, fingerprint(run.spec_path, run.rows / "train.jsonl"))
-    print(f"resuming from {found.name}" if found else "no checkpoint to resume from: starting at the beginning")
+    note = f"resuming from {found.name}" if found else "no checkpoint to resume from: starting at the beginning"
+    sys.stderr.write(f"{note}\n")
     return None if found is None else str(found)
 
 
 def emit_model(run: Run, trainer: "SFTTrainer") -> None:
     """Tells the size of the model and of the part that is trained."""
-    parameters = list(trainer.model.parameters())
+    parameters = list(cast("PreTrainedModel", trainer.model).parameters())
     run.events.emit(
         "model",
         parameters=sum(parameter.numel() for parameter in parameters),
