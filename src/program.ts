@@ -99,7 +99,8 @@ export async function buildProgram(
     '\nFirst time here? mlx demo runs the whole loop in a few minutes, without Docker or a GPU.',
   );
   const chosen = namedEntry(argv);
-  for (const entry of entries) {
+  // With a command named, the others need not be built: a third of the time that argv takes.
+  for (const entry of chosen ? [chosen] : entries) {
     const command = commandAt(program, entry.path).description(entry.summary);
     addGlobalOptions(command);
     if (entry !== chosen) continue;

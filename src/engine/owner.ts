@@ -1,7 +1,6 @@
 // Who owns a run, a promotion or a process: pid, its start time and the boot, so that a pid that came round again,
 // or a reboot, never looks like a living owner. No stale lock ever needs a person.
 import { readFileSync } from 'node:fs';
-import { execFileSync } from 'node:child_process';
 
 import { errorCode } from '../errors.js';
 
@@ -39,6 +38,8 @@ function processStart(pid: number): string | undefined {
 }
 
 function processStartFromPs(pid: number): string | undefined {
+  // Not imported: nearly every command asks for owners, and Linux never needs it.
+  const { execFileSync } = process.getBuiltinModule('node:child_process');
   try {
     return (
       execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' })

@@ -1,6 +1,4 @@
 // The Output of a real process: people's text or JSON, on the streams that main.ts was given.
-import { createInterface } from 'node:readline/promises';
-
 import pc from 'picocolors';
 
 import { MlxError } from '../errors.js';
@@ -66,6 +64,8 @@ async function ask(streams: Streams, interactive: boolean, question: string): Pr
       hint: 'Answer beforehand: add --yes',
     });
   }
+  // Loaded for a question alone: most commands ask nothing, and it is a tenth of their start.
+  const { createInterface } = await import('node:readline/promises');
   const prompt = createInterface({ input: streams.stdin, output: streams.stderr });
   try {
     const answer = await prompt.question(`${question} [y/N] `);

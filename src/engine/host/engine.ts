@@ -1,8 +1,11 @@
-// The host engine: jobs and servers as plain processes in virtual environments. Each part is loaded when it is first used.
+// The host engine: jobs and servers as plain processes in virtual environments. What only reads is at hand;
+// each part that does something is loaded when it is first used.
 import { cpus } from 'node:os';
 
 import type { Engine, OnProgress, RuntimeName } from '../engine.js';
 import type { EngineSettings } from '../settings.js';
+import { listServers } from './server-records.js';
+import { serviceState } from './service-records.js';
 import type { Venv } from './venvs.js';
 
 type HostEdges = EngineSettings & {
@@ -75,7 +78,7 @@ function servers(edges: HostEdges): Pick<Engine, 'startServer' | 'stopServer' | 
       return startServer({ paths, environment, venv, gpu }, spec, onProgress);
     },
     stopServer: async (id) => (await import('./servers.js')).stopServer(paths, id, config.serving.drainTimeoutMs),
-    listServers: async () => (await import('./server-records.js')).listServers(paths),
+    listServers: async () => listServers(paths),
   };
 }
 
@@ -93,6 +96,6 @@ function services({
       );
     },
     stopService: async (name, options) => (await import('./services.js')).stopService(paths, name, options),
-    serviceState: async (name) => (await import('./service-records.js')).serviceState(paths, name),
+    serviceState: (name) => serviceState(paths, name),
   };
 }
