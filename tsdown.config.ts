@@ -37,22 +37,6 @@ function inside(files: string, packages = 'none'): RegExp {
   return new RegExp(`/src/(${files})\\.ts$|/node_modules/(${packages})/`);
 }
 
-/**
- * Node's own modules without the detour over their ES module face, which reads every export once and with that loads streams,
- * web cryptography and the like: 4 ms of a start. `process.getBuiltinModule` is there since Node 20.16.
- */
-const plainBuiltins = {
-  name: 'plain-builtins',
-  renderChunk: (code: string) =>
-    code.replaceAll(/^import (?:(\w+)(?:, )?)?(?:\* as (\w+))?(?:\{([^}]*)\})? ?from "(node:[\w/]+)";$/gm, plainImport),
-};
-
-function plainImport(_: string, whole?: string, namespace?: string, names?: string, module?: string): string {
-  const parts = names === undefined ? [] : [`{${names.replaceAll(' as ', ': ')}}`];
-  const targets = [whole, namespace, ...parts].filter((target) => target !== undefined);
-  return `var ${targets.map((target) => `${target} = process.getBuiltinModule("${module}")`).join(', ')};`;
-}
-
 export default defineConfig({
   entry: {
     main: 'src/main.ts',
@@ -78,7 +62,6 @@ export default defineConfig({
     bindings: fileURLToPath(new URL('scripts/sqlite-addon.cjs', import.meta.url)),
   },
   deps: { neverBundle: outside, alwaysBundle: (id: string) => !outside.includes(id), onlyBundle: false },
-  plugins: [plainBuiltins],
   outputOptions: { codeSplitting: { groups: chunks } },
   hooks: { 'build:done': ({ options }) => writeHelp(options.outDir) },
 });
