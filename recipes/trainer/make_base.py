@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from environment import set_environment
 from events import Events
 from failures import failure_of
 
@@ -40,7 +41,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=STEPS, help="fewer make a quick, bad model, for tests")
     arguments = parser.parse_args()
     events = Events()
-    os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", TQDM_DISABLE="1")
+    set_environment()
     begun = time.monotonic()
     try:
         from base_model import Shape

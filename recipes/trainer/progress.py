@@ -64,11 +64,13 @@ class Progress(TrainerCallback):
         self._first_step, self._logged_tokens = state.global_step, int(state.num_input_tokens_seen)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Asks for a checkpoint at the end, and for a checkpoint and an end when a stop is wanted."""
+        """Asks for a checkpoint at the end, for one and an end when a stop is wanted, and for a log with each."""
         if self._final_save and state.global_step >= state.max_steps:
             control.should_save = True
         if self._stop.wanted:
             control.should_save = control.should_training_stop = True
+        # A resumed trainer starts to sum up losses anew: what was not logged with its checkpoint would be lost.
+        control.should_log = control.should_log or control.should_save
 
     def on_log(
         self,

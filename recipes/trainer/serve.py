@@ -14,6 +14,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from environment import set_environment
 from events import Events
 from failures import failure_of
 
@@ -30,8 +31,7 @@ def main() -> int:
     """Serves until SIGTERM and returns the exit status."""
     arguments = parse_arguments()
     events = Events()
-    # The base model and its adapter are folders here; nothing may be looked up elsewhere.
-    os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1")
+    set_environment()
     begun = time.monotonic()
     try:
         events.started()

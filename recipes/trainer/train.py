@@ -7,7 +7,6 @@ the exit status: 0 after `result`, 1 after `error`, 130 after `stopped`.
 """
 
 import argparse
-import os
 import shutil
 import sys
 import time
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from environment import set_environment
 from events import Events
 from failures import Stopped, TrainerError, failure_of
 from spec import Spec, load_spec
@@ -86,15 +86,6 @@ def parse_arguments() -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--resume", action="store_true")
     return parser.parse_args()
-
-
-def set_environment() -> None:
-    """Sets what libraries read when they are first imported: no network, no telemetry, no bars, fixed CUDA buffers."""
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    os.environ["TQDM_DISABLE"] = "1"
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS may sum in another order each time
 
 
 def train(run: Run) -> int:

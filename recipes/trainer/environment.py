@@ -1,0 +1,23 @@
+"""The environment that libraries read when they are first imported: call this before torch or huggingface_hub is."""
+
+import os
+
+
+def set_environment(*, offline: bool = True) -> None:
+    """Sets no telemetry, no bars, no second network, fixed CUDA buffers, and threads that wait without spinning.
+
+    OMP_WAIT_POLICY: OpenMP's threads spin while they wait for each other. With fewer free cores than threads (another
+    job, a model server, a container's CPU limit) that costs most of the time: a training step of the demo's base
+    model took 4.1 s with spinning and 0.5 s without, two threads on two busy cores (docs/log.md).
+
+    Args:
+        offline: whether huggingface_hub may not use the network.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+        os.environ["TRANSFORMERS_OFFLINE"] = "1"
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    os.environ["TQDM_DISABLE"] = "1"
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS may sum in another order each time
