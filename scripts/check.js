@@ -43,6 +43,8 @@ async function pythonSteps() {
       name: 'python types',
       skip: python ? undefined : "the trainer's packages are not installed yet (npm test installs them)",
       command: [...bin('pyright', 'index.js'), '--pythonpath', python],
+      // Where pytest is: pyright asks the interpreter for its path.
+      environment: { PYTHONPATH: tools.packages },
     },
   ];
 }
@@ -63,16 +65,16 @@ async function runStep(step) {
     return { ...step, status: 'skipped', output: '' };
   }
   const beganMs = Date.now();
-  const { exitStatus, output } = await run(step.command);
+  const { exitStatus, output } = await run(step);
   const seconds = `${((Date.now() - beganMs) / 1000).toFixed(1)} s`;
   print(`${exitStatus === 0 ? '✓' : '✗'}  ${step.name.padEnd(14)} ${exitStatus === 0 ? 'ok' : 'FAILED'} (${seconds})`);
   return { ...step, status: exitStatus === 0 ? 'ok' : 'failed', output };
 }
 
-function run([program, ...argv]) {
+function run({ command: [program, ...argv], environment }) {
   return new Promise((resolve) => {
-    const environment = { ...process.env, PYRIGHT_PYTHON_IGNORE_WARNINGS: '1', DO_NOT_TRACK: '1' };
-    const child = spawn(program, argv, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], env: environment });
+    const env = { ...process.env, DO_NOT_TRACK: '1', ...environment };
+    const child = spawn(program, argv, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], env });
     let output = '';
     child.stdout.on('data', (text) => (output += text));
     child.stderr.on('data', (text) => (output += text));

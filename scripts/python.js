@@ -1,5 +1,6 @@
 // The Python side of checks and tests: the same search for Python, uv and virtual environments that mlx itself uses,
 // taken from the bundle (scripts/ensure.js has built it).
+import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,11 +10,17 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
 /** ruff and pytest in an environment of their own, installed on first use; or the reason why there is none. */
 export async function developmentTools(say) {
   try {
-    const folder = (await ensureVenv('dev', say)).folder;
-    return { ruff: join(folder, 'bin', 'ruff'), python: join(folder, 'bin', 'python') };
+    const { folder, python } = await ensureVenv('dev', say);
+    return { ruff: join(folder, 'bin', 'ruff'), packages: packagesOf(python) };
   } catch (error) {
     return { reason: reasonOf(error) };
   }
+}
+
+/** The folder that holds pytest. */
+function packagesOf(python) {
+  const question = 'import sysconfig; print(sysconfig.get_path("purelib"))';
+  return execFileSync(python, ['-c', question], { encoding: 'utf8' }).trim();
 }
 
 /** Why nothing in Python can run here; undefined when it can. */

@@ -110,10 +110,8 @@ async function runTrainerTests() {
   if (tools.reason ?? trainer.reason) return skipTrainerTests(tools.reason ?? trainer.reason);
   print('\n=== trainer (pytest)');
   const report = join(folder, 'pytest.xml');
-  const site = 'import sysconfig; print(sysconfig.get_path("purelib"))';
-  const packages = spawnSync(tools.python, ['-c', site], { encoding: 'utf8' }).stdout.trim();
   const start = 'import sys; sys.path.append(sys.argv.pop(1)); import pytest; sys.exit(pytest.console_main())';
-  const argv = ['-c', start, packages, '-q', '-p', 'no:cacheprovider', `--junitxml=${report}`, ...pythonTests];
+  const argv = ['-c', start, tools.packages, '-q', '-p', 'no:cacheprovider', `--junitxml=${report}`, ...pythonTests];
   const { status } = spawnSync(trainer.python, argv, {
     cwd: root,
     stdio: 'inherit',
