@@ -78,7 +78,8 @@ function failuresOf(files) {
     const shown = failed.map((test) => ({ title: test.fullName, text: test.failureMessages.join('\n') }));
     if (shown.length === 0 && message) shown.push({ title: 'does not load', text: message });
     return shown.map(({ title, text }) => {
-      const lines = stripVTControlCharacters(text).split('\n').slice(0, 12);
+      const said = stripVTControlCharacters(text).split('\n');
+      const lines = said.filter((line) => !line.includes('/node_modules/')).slice(0, 12);
       return [`✗ ${relative(root, name)}: ${title}`, ...lines.map((line) => `    ${line}`)].join('\n');
     });
   });
