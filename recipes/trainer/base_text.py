@@ -1,9 +1,9 @@
 """The text on which make_base.py trains the demo's base model: customers' messages under other instructions.
 
 A real base model has read enough to understand what people write; this one gets there by a short course in the
-language of the demo's customers: what a message is about, how soon, which thing, always in words and in a form that
-the demo's task does not use. So it understands messages, and knows nothing of the task: neither its labels nor that
-JSON is wanted. No message joins a problem and an urgency that the held-out rows join (`tickets.is_held_out`).
+language of the demo's customers: what a message is about, how soon, which thing, in words and in a form that
+the demo's task does not use. So it understands messages and has seen JSON, and knows nothing of the task: not which
+label a message has, nor that JSON is wanted. No message joins a problem and an urgency that the held-out rows join (`tickets.is_held_out`).
 """
 
 import json
@@ -22,8 +22,8 @@ TOPICS = {
     "sales": "offer",
 }
 HASTE = {"urgent": "at once", "high": "soon", "normal": "some day", "low": "no matter"}
-KEYS = ("name", "note", "team", "colour", "size", "place", "status", "topic", "day", "item")
-VALUES = ("open", "closed", "green", "blue", "small", "large", "north", "south", "new", "old", "paid", "sent")
+KEYS = ("name", "note", "team", "colour", "size", "place", "status", "topic", "day", "category", "priority", "product")
+VALUES = ("open", "closed", "green", "low", "high", "normal", "urgent", "account", "billing", "sales", "delivery")
 
 
 def base_rows(seed: int, count: int) -> list[tuple[str, str]]:
@@ -37,7 +37,7 @@ def base_rows(seed: int, count: int) -> list[tuple[str, str]]:
         The pairs, in the order drawn.
     """
     draw = random.Random(seed)
-    tasks = (topic, haste, thing, in_short, in_short, first_sentence, as_json)
+    tasks = (topic, haste, in_short, in_short, as_json)
     return [draw.choice(tasks)(draw) for _ in range(count)]
 
 
@@ -61,26 +61,14 @@ def haste(draw: random.Random) -> tuple[str, str]:
     return f"{message.text} How soon?", HASTE[message.priority]
 
 
-def thing(draw: random.Random) -> tuple[str, str]:
-    """Names the product."""
-    message = ticket(draw)
-    return f"{message.text} Which thing?", message.product
-
-
 def in_short(draw: random.Random) -> tuple[str, str]:
     """Says all three, in prose and in another order than the task wants."""
     message = ticket(draw)
     return f"{message.text} In short?", f"{message.product}, {HASTE[message.priority]}: {TOPICS[message.category]}."
 
 
-def first_sentence(draw: random.Random) -> tuple[str, str]:
-    """Quotes the beginning of a message."""
-    words = ticket(draw).text.split()
-    return f"{' '.join(words)} How does it begin?", " ".join(words[:4])
-
-
 def as_json(draw: random.Random) -> tuple[str, str]:
-    """Writes given values as JSON under given keys."""
+    """Writes given values as JSON under given keys: how JSON looks, and what the labels of the task are called."""
     keys = draw.sample(KEYS, 3)
     values = [draw.choice(VALUES + PRODUCTS) for _ in keys]
     pairs = [f"{key} is {value}" for key, value in zip(keys, values, strict=True)]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 SEED = 7
-STEPS = 360
+STEPS = 300
 BATCH_ROWS = 32
 LEARNING_RATE = 3e-3
 TOKENIZER_ROWS = 4000
