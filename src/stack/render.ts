@@ -18,7 +18,7 @@ export type ProjectStatus = {
 export function renderStatus(status: ProjectStatus, nowMs: number, columns: number): string {
   const sections = [
     `${status.project}  ${pc.dim(status.engine)}`,
-    status.parts.length === 0 ? pc.dim('Nothing runs. Start MLflow: mlx up') : partsTable(status.parts, nowMs, columns),
+    status.parts.length === 0 ? pc.dim(nothingRuns(status)) : partsTable(status, nowMs, columns),
     ...status.parts.filter((part) => part.fix !== undefined).map(attention),
     section('routes', status.routes.map(routeLine)),
     section('models', status.models.map(modelLine)),
@@ -43,13 +43,19 @@ const colourOf: Record<Part['state'], (text: string) => string> = {
   exited: pc.red,
 };
 
-function partsTable(parts: readonly Part[], nowMs: number, width: number): string {
+function nothingRuns({ models }: ProjectStatus): string {
+  const live = models.find(({ aliases }) => aliases.some(({ alias }) => alias === 'production'));
+  const serve = live === undefined ? '' : `; put ${live.model} back: mlx serve ${live.model}@production`;
+  return `Nothing runs. Start MLflow: mlx up${serve}`;
+}
+
+function partsTable({ parts, project }: ProjectStatus, nowMs: number, width: number): string {
   const columns: Column<Part>[] = [
     { title: 'name', cell: (part) => part.name },
     { title: 'kind', cell: (part) => part.kind, dropFirst: 3 },
     { title: 'state', cell: (part) => colourOf[part.state](part.state) },
     { title: 'up', cell: (part) => uptime(part, nowMs), align: 'right', dropFirst: 1 },
-    { title: 'address', cell: (part) => part.address ?? '' },
+    { title: 'address', cell: (part) => shortAddress(part.address, project) },
     { title: 'engine', cell: (part) => part.engine, dropFirst: 2 },
     { title: 'runtime', cell: (part) => shortRuntime(part.runtime), dropFirst: 4 },
   ];
@@ -59,6 +65,11 @@ function partsTable(parts: readonly Part[], nowMs: number, width: number): strin
 function uptime(part: Part, nowMs: number): string {
   if (part.startedAtMs === undefined || part.state === 'exited') return '';
   return formatDuration(nowMs - part.startedAtMs);
+}
+
+/** A socket of this project is shown from the project on: its whole path would leave no room for the rest. */
+function shortAddress(address: string | undefined, project: string): string {
+  return address?.replace(`unix:${project}/`, '') ?? '';
 }
 
 /** A digest by its first digits, a folder by its name. */

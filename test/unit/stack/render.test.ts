@@ -22,6 +22,16 @@ test('a project in which nothing runs says how to begin', () => {
   expect(plain(base)).toBe('/p  host\n\nNothing runs. Start MLflow: mlx up');
 });
 
+test('where nothing runs a model that was live is offered again', () => {
+  const models = [{ model: 'tickets', versions: 1, aliases: [{ alias: 'production', version: 1 }] }];
+
+  expect(plain({ ...base, models })).toContain('put tickets back: mlx serve tickets@production');
+});
+
+test('a socket is shown from the project on', () => {
+  expect(plain({ ...base, parts: [{ ...part, address: 'unix:/p/.mlx/run/a.sock' }] })).toContain('  .mlx/run/a.sock');
+});
+
 test('what runs stands in a table, with routes, aliases and training below', () => {
   const status: ProjectStatus = {
     ...base,
