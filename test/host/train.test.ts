@@ -1,24 +1,25 @@
 // Real training on the host engine: a small model, a few steps, and each way it can be interrupted.
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 
 import { packageRoot } from '../../src/config/paths.js';
 import { latestMetrics, metricHistory } from '../../src/ledger/metrics.js';
 import { openLedger } from '../../src/ledger/open.js';
 import { findRun } from '../../src/ledger/runs.js';
 import { mlx, mlxJson } from '../command/mlx.js';
-import type { Project } from './project.js';
-import { ticketsProject } from './tickets-project.js';
+import { testEnvironment, type Project } from './project.js';
+import { makeTinyModel, ticketsProject } from './tickets-project.js';
 
-const recipe = `base_model: { repository: mlx/demo-base }
+const recipe = (baseModel: string): string => `base_model: { path: ${baseModel} }
 dataset: { train: data/tickets.jsonl, held_out: data/tickets-held-out.jsonl }
 lora: { lora_dropout: 0.1 }
-trainer: { max_steps: 12, learning_rate: 0.002, per_device_train_batch_size: 8, max_length: 256, logging_steps: 1, save_steps: 3 }
-evaluation: { limit: 8, max_new_tokens: 24, examples: 2 }
+trainer: { max_steps: 6, learning_rate: 0.002, per_device_train_batch_size: 4, max_length: 256, logging_steps: 1, save_steps: 2 }
+evaluation: { limit: 4, max_new_tokens: 12, examples: 2 }
 `;
 
 /** The program as a process of its own, with its JSON lines. */
@@ -47,12 +48,21 @@ function startMlx(
 const exitOf = (child: ChildProcess): Promise<number | null> =>
   new Promise((resolve) => child.once('exit', (status) => resolve(status)));
 
+let baseModel = '';
+
 /** Of the first test, which the others compare with. */
 let uninterrupted: { adapterSha256: string | null; losses: number[] };
 
 describe('a real training', () => {
+  beforeAll(async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mlx-tiny-'));
+    baseModel = join(folder, 'base');
+    await makeTinyModel(testEnvironment(folder), baseModel);
+    return () => rmSync(folder, { recursive: true, force: true });
+  });
+
   it('is scored before and after, and leaves an adapter', async () => {
-    const project = ticketsProject(recipe);
+    const project = ticketsProject(recipe(baseModel));
     const { value, status, stderr } = await mlxJson(['train'], {
       folder: project.folder,
       environment: project.environment,
@@ -63,7 +73,7 @@ describe('a real training', () => {
     const ledger = openLedger(project.paths.ledgerFile);
     expect(value).toMatchObject({
       state: 'finished',
-      steps: 12,
+      steps: 6,
       seal: expect.stringMatching(/namespace|environment/),
       scores: { base: { exact_match: expect.any(Number) }, tuned: { exact_match: expect.any(Number) } },
       examples: [{ base: expect.any(String), tuned: expect.any(String) }, {}],
@@ -78,14 +88,14 @@ describe('a real training', () => {
       adapterSha256: summary.adapter_sha256,
       losses: metricHistory(ledger, summary.run, 'train/loss').map(({ value: loss }) => loss),
     };
-    expect(uninterrupted.losses).toHaveLength(12);
+    expect(uninterrupted.losses).toHaveLength(6);
   });
 
   it('that is stopped and resumed gives the very same adapter and the same losses', async () => {
-    const project = ticketsProject(recipe);
+    const project = ticketsProject(recipe(baseModel));
     const { child, until } = startMlx(project, ['train']);
     const { run } = await until('run');
-    while (Number((await until('step'))['step']) < 5);
+    while (Number((await until('step'))['step']) < 3);
     child.kill('SIGINT');
     expect(await exitOf(child)).toBe(130);
     const ledger = openLedger(project.paths.ledgerFile);
@@ -102,10 +112,10 @@ describe('a real training', () => {
   });
 
   it('whose mlx is killed is lost, leaves no trainer behind, and can go on', async () => {
-    const project = ticketsProject(recipe);
+    const project = ticketsProject(recipe(baseModel));
     const { child, until } = startMlx(project, ['train']);
     const { run } = await until('run');
-    while (Number((await until('step'))['step']) < 4);
+    while (Number((await until('step'))['step']) < 3);
 
     const second = await mlx(['train'], { folder: project.folder, environment: project.environment });
     expect(second).toMatchObject({ status: 7, stderr: expect.stringContaining(String(run)) });
@@ -124,14 +134,14 @@ describe('a real training', () => {
   });
 
   it('in the background goes on when its command has ended, and can be followed to its end', async () => {
-    const project = ticketsProject(recipe);
+    const project = ticketsProject(recipe(baseModel));
     const place = { folder: project.folder, environment: project.environment };
     const { value, status } = await mlxJson(['train', '--detach', '--name', 'quiet'], place);
     expect(status).toBe(0);
     const { run } = value as { run: string };
     expect(run).toMatch(/^quiet-/);
     const followed = await mlx(['runs', 'logs', run, '-f'], place);
-    expect(followed.stdout).toMatch(/step +12\/12/);
+    expect(followed.stdout).toMatch(/step +6\/6/);
     expect((await mlxJson(['runs', 'show', run], place)).value).toMatchObject({
       state: 'finished',
       adapter_sha256: uninterrupted.adapterSha256,
