@@ -1,9 +1,10 @@
 """The text on which make_base.py trains the demo's base model: customers' messages under other instructions.
 
 A real base model has read enough to understand what people write; this one gets there by a short course in the
-language of the demo's customers: what a message is about, how soon, which thing, in words and in a form that
-the demo's task does not use. So it understands messages and has seen JSON, and knows nothing of the task: not which
-label a message has, nor that JSON is wanted. No message joins a problem and an urgency that the held-out rows join (`tickets.is_held_out`).
+language of the demo's customers: what a message is about, how soon, which thing, in words and in a form that the
+demo's task does not use. So it understands messages and has seen JSON, and knows nothing of the task: not which label
+a message has, nor that JSON is wanted. No message joins a problem and an urgency that the held-out rows join
+(`tickets.is_held_out`).
 """
 
 import json

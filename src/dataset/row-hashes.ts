@@ -1,20 +1,10 @@
 // The rows of a prepared split as hashes: a Merkle root for the lock, and a list beside it, so that a changed row can be named.
 import { createHash } from 'node:crypto';
 
-import { readLines } from './lines.js';
-
 /** In the file's order; SHA-256 of each line, in hex. */
 export type RowHashes = string[];
 
 export type RowChanges = { removed: number[]; added: number[] };
-
-export async function hashRows(splitFile: string): Promise<RowHashes> {
-  const hashes: RowHashes = [];
-  for await (const line of readLines(splitFile)) {
-    if ('text' in line) hashes.push(createHash('sha256').update(line.text).digest('hex'));
-  }
-  return hashes;
-}
 
 /**
  * Root over the sorted leaves, so that it names the set of rows and not their order. Leaves and inner nodes are hashed

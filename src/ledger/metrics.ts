@@ -47,12 +47,6 @@ export function metricHistory(ledger: Ledger, runId: string, key: string): Metri
     .all(runId, key) as Metric[];
 }
 
-export function allMetrics(ledger: Ledger, runId: string): Metric[] {
-  return ledger.database
-    .prepare('SELECT key, step, value, recorded_at_ms AS recordedAtMs FROM metrics WHERE run_id = ? ORDER BY key, step')
-    .all(runId) as Metric[];
-}
-
 export function latestMetrics(ledger: Ledger, runId: string): Record<string, number> {
   const rows = ledger.database
     .prepare('SELECT key, value FROM latest_metrics WHERE run_id = ? ORDER BY key')

@@ -103,14 +103,6 @@ export function parseLock(text: string, file: string): Lock {
   });
 }
 
-export function lockFileOf(recipeFile: string): string {
-  return recipeFile.replace(/\.ya?ml$/, '.lock.yaml');
-}
-
-export function rowsFileOf(recipeFile: string): string {
-  return recipeFile.replace(/\.ya?ml$/, '.lock.rows');
-}
-
 /** Without the comments above and the hash below. */
 function bodyOf(text: string): string {
   const lines = text.replaceAll('\r\n', '\n').split('\n');

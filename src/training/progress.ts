@@ -60,6 +60,7 @@ export function nextProgress(progress: TrainingProgress, event: TrainerEvent): T
         ended: true,
         etaMs: undefined,
       };
+    case 'data':
     case 'model':
     case 'checkpoint':
       return withLine(progress, progressLine(event));
@@ -91,6 +92,8 @@ export function progressLine(event: TrainerEvent): string | undefined {
   switch (event.event) {
     case 'started':
       return `trainer   on ${event.device_name} (${event.device}), torch ${event.versions['torch'] ?? 'unknown'}`;
+    case 'data':
+      return dataLine(event);
     case 'model':
       return `model     ${formatCount(event.parameters)} parameters, ${formatCount(event.trainable_parameters)} of them trained (${formatShare(event.trainable_parameters / event.parameters)})`;
     case 'phase':
@@ -111,4 +114,10 @@ export function progressLine(event: TrainerEvent): string | undefined {
     case 'example':
       return undefined;
   }
+}
+
+function dataLine(data: EventOf<'data'>): string {
+  const rows = data.truncated_rows === 1 ? 'one row is' : `${formatCount(data.truncated_rows)} rows are`;
+  const cut = data.truncated_rows === 0 ? '' : `; ${rows} cut at trainer.max_length`;
+  return `data      ${formatCount(data.train_rows)} rows, ${formatCount(data.train_tokens)} tokens, the longest ${formatCount(data.longest_row_tokens)}${cut}`;
 }

@@ -130,6 +130,13 @@ function recordFacts(ledger: Ledger, runId: string, event: TrainerEvent): void {
     const versions = Object.entries(event.versions).map(([name, version]) => [`versions.${name}`, version] as const);
     recordParams(ledger, runId, Object.fromEntries([...versions, ['device.threads', String(event.threads)]]));
   }
+  if (event.event === 'data') {
+    recordParams(ledger, runId, {
+      'data.train_tokens': String(event.train_tokens),
+      'data.longest_row_tokens': String(event.longest_row_tokens),
+      'data.truncated_rows': String(event.truncated_rows),
+    });
+  }
   if (event.event === 'model') {
     recordParams(ledger, runId, {
       'model.parameters': String(event.parameters),

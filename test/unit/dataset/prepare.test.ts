@@ -28,7 +28,7 @@ function project(files: Record<string, string | Buffer>): string {
 }
 
 async function prepare(folder: string, dataset: Dataset, seed = 42) {
-  const whole = { train: 'data/train.jsonl', held_out: 0.2, format: 'auto', ...dataset };
+  const whole = { train: 'data/train.jsonl', held_out: 0.2, format: 'auto' as const, ...dataset };
   const out = join(folder, 'out');
   const prepared = await prepareDataset({ dataset: whole, seed }, folder, out);
   const rows = (split: string): string[] =>

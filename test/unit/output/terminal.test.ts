@@ -9,7 +9,11 @@ import { terminalOutput } from '../../../src/output/terminal.js';
 function capture(flags: { json: boolean; yes: boolean }) {
   const streams = { stdin: new PassThrough(), stdout: new PassThrough(), stderr: new PassThrough() };
   const read = (stream: PassThrough): string => String(stream.read() ?? '');
-  return { output: terminalOutput(streams, flags, {}), stdout: () => read(streams.stdout), stderr: () => read(streams.stderr) };
+  return {
+    output: terminalOutput(streams, flags, {}),
+    stdout: () => read(streams.stdout),
+    stderr: () => read(streams.stderr),
+  };
 }
 
 test('with --json stdout is one document and stderr is silent', () => {
@@ -41,7 +45,10 @@ test('an error shows every problem with its place, and the next command', () => 
 
 test('a question that nobody can answer is an error that names the flag', async () => {
   const { output } = capture({ json: false, yes: false });
-  await expect(output.confirm('Delete?')).rejects.toMatchObject({ code: 'PROMPT_NEEDS_TERMINAL', hint: expect.stringContaining('--yes') });
+  await expect(output.confirm('Delete?')).rejects.toMatchObject({
+    code: 'PROMPT_NEEDS_TERMINAL',
+    hint: expect.stringContaining('--yes'),
+  });
   await expect(capture({ json: false, yes: true }).output.confirm('Delete?')).resolves.toBe(true);
 });
 
