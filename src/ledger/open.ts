@@ -73,10 +73,14 @@ function wrapSqliteError(error: unknown, file: string): unknown {
     });
   }
   if (code === 'ERR_DLOPEN_FAILED' || code === 'MODULE_NOT_FOUND') {
-    return new MlxError('SQLITE_UNUSABLE', `SQLite's module was not built for this Node.js (${process.versions.node}).`, {
-      cause: error,
-      hint: 'In the folder of mlx: npm rebuild better-sqlite3 (or use the Node.js that it was installed with)',
-    });
+    return new MlxError(
+      'SQLITE_UNUSABLE',
+      `SQLite's module was not built for this Node.js (${process.versions.node}).`,
+      {
+        cause: error,
+        hint: 'In the folder of mlx: npm rebuild better-sqlite3 (or use the Node.js that it was installed with)',
+      },
+    );
   }
   if (code === 'SQLITE_FULL') {
     return new MlxError('DISK_FULL', `The disk that holds ${file} is full; nothing was changed.`, {
