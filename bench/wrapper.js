@@ -6,7 +6,7 @@
 // The first `mlx train` prepares packages and base model and is not counted. Then each round is one `mlx train` and one run of
 // recipes/trainer/train.py on the files that mlx wrote for its own run.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -52,13 +52,8 @@ function train(project, environment) {
 async function scriptAlone(project, run, home, environment) {
   const { ensureVenv } = await import('../dist/venvs.js');
   const venv = await ensureVenv('trainer', home, environment, () => undefined, new AbortController().signal);
-  const files = join(project, '.mlx', 'runs', idOf(run));
-  const repository = join(home.models, 'mlx', 'demo-base');
-  const model = readdirSync(repository, { withFileTypes: true }).filter(
-    (entry) => entry.isDirectory() && !entry.name.startsWith('.'),
-  );
-  const { base_commit: commit } = run.run ?? run;
-  const base = join(repository, model.map(({ name }) => name).find((name) => name === commit) ?? model[0].name);
+  const files = join(project, '.mlx', 'runs', run.run);
+  const base = join(home.models, ...run.base_model.split('/'), run.base_commit);
   const script = join(root, 'recipes', 'trainer', 'train.py');
   const offline = {
     HF_HUB_OFFLINE: '1',
@@ -86,10 +81,6 @@ async function scriptAlone(project, run, home, environment) {
     const { status, stderr } = spawnSync(venv.python, words, options);
     if (status !== 0) throw new Error(`train.py ended with status ${status}:\n${stderr.slice(-2000)}`);
   };
-}
-
-function idOf(run) {
-  return run.id ?? run.run.id;
 }
 
 function mlx(words, cwd, environment) {
