@@ -116,8 +116,8 @@ export function progressLine(event: TrainerEvent): string | undefined {
   }
 }
 
-function dataLine(data: EventOf<'data'>): string {
-  const rows = data.truncated_rows === 1 ? 'one row is' : `${formatCount(data.truncated_rows)} rows are`;
-  const cut = data.truncated_rows === 0 ? '' : `; ${rows} cut at trainer.max_length`;
-  return `data      ${formatCount(data.train_rows)} rows, ${formatCount(data.train_tokens)} tokens, the longest ${formatCount(data.longest_row_tokens)}${cut}`;
+function dataLine(rows: EventOf<'data'>): string {
+  const long = rows.truncated_rows === 1 ? 'one row is' : `${formatCount(rows.truncated_rows)} rows are`;
+  const cut = rows.truncated_rows === 0 ? '' : `; ${long} cut at trainer.max_length`;
+  return `data      ${formatCount(rows.train_rows)} rows, ${formatCount(rows.train_tokens)} tokens, the longest ${formatCount(rows.longest_row_tokens)}${cut}`;
 }
