@@ -7,6 +7,8 @@ import type { RunFolder } from './run-folder.js';
 export type TrainerSpecification = {
   schema: 1;
   run_id: string;
+  /** What adapter_config.json calls the base: its repository, never a path of this machine. */
+  base_model: string;
   method: Recipe['method'];
   seed: number;
   determinism: Recipe['determinism'];
@@ -16,8 +18,9 @@ export type TrainerSpecification = {
 };
 
 export function trainerSpecification(runId: string, recipe: Recipe): TrainerSpecification {
-  const { method, seed, determinism, lora, trainer, evaluation } = recipe;
-  return { schema: 1, run_id: runId, method, seed, determinism, lora, trainer, evaluation };
+  const { base_model: base, method, seed, determinism, lora, trainer, evaluation } = recipe;
+  const baseModel = 'repository' in base ? base.repository : 'base';
+  return { schema: 1, run_id: runId, base_model: baseModel, method, seed, determinism, lora, trainer, evaluation };
 }
 
 export type TrainerJobRequest = {

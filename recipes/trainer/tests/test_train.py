@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 from conftest import Ended, Folders, run_script, write_rows
 from safetensors import safe_open
+from spec import load_spec
 
 SCRIPTS = Path(__file__).parents[1]
+FIXTURES = SCRIPTS.parents[1] / "test" / "fixtures" / "trainer"
 
 
 def adapter_hash(folders: Folders) -> str:
@@ -49,6 +51,18 @@ def test_a_run_tells_its_phases_in_order_and_ends_with_a_result(finished: tuple[
     result = ended.events[-1]
     assert (result["event"], result["steps"], result["output"]) == ("result", 12, "adapter")
     assert sorted(path.name for path in folders.out.iterdir()) == ["adapter", "checkpoints"]
+
+
+def test_events_have_the_fields_of_the_recording_that_the_reader_is_tested_with(finished: tuple[Folders, Ended]):
+    recorded = [json.loads(line) for line in (FIXTURES / "events.jsonl").read_text().splitlines()]
+    fields = {event["event"]: event.keys() for event in recorded}
+    assert {event["event"]: event.keys() for event in finished[1].events} == {
+        name: fields[name] for name in fields if name not in ("stopped", "error")
+    }
+
+
+def test_the_spec_that_mlx_writes_is_accepted():
+    assert load_spec(FIXTURES / "spec.json").run_id == "tickets-000001"
 
 
 def test_training_lowers_the_loss_on_held_out_rows(finished: tuple[Folders, Ended]):

@@ -1,36 +1,22 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
 import { describe, expect, it } from 'vitest';
 
+import { packageRoot } from '../../../src/config/paths.js';
 import { runFolder } from '../../../src/training/run-folder.js';
 import { recipeParams, trainerJob, trainerSpecification } from '../../../src/training/specification.js';
 import { exampleRecipe } from './examples.js';
 
 describe('spec.json', () => {
   it('is the whole contract and nothing of the project', () => {
-    expect(trainerSpecification('tickets-000001', exampleRecipe())).toEqual({
-      schema: 1,
-      run_id: 'tickets-000001',
-      method: 'lora',
-      seed: 42,
-      determinism: 'bit-exact',
-      lora: { r: 16, lora_alpha: 32, lora_dropout: 0, target_modules: 'all-linear', use_rslora: false },
-      trainer: {
-        num_train_epochs: 3,
-        max_steps: -1,
-        learning_rate: 0.0002,
-        lr_scheduler_type: 'cosine',
-        warmup_steps: 0.03,
-        per_device_train_batch_size: 8,
-        gradient_accumulation_steps: 1,
-        max_length: 1024,
-        weight_decay: 0,
-        packing: false,
-        gradient_checkpointing: false,
-        bf16: true,
-        logging_steps: 5,
-        save_steps: 100,
-      },
-      evaluation: { max_new_tokens: 128, batch_size: 32, limit: null, examples: 3 },
-    });
+    const fixture = join(packageRoot(), 'test', 'fixtures', 'trainer', 'spec.json');
+    expect(trainerSpecification('tickets-000001', exampleRecipe())).toEqual(JSON.parse(readFileSync(fixture, 'utf8')));
+  });
+
+  it('never names a folder of this machine', () => {
+    const recipe = exampleRecipe({ base_model: { path: 'models/private' } });
+    expect(trainerSpecification('tickets-000001', recipe).base_model).toBe('base');
   });
 });
 
