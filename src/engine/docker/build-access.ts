@@ -1,7 +1,7 @@
 // How this machine reaches the outside (proxies, certificates, package indexes), for builds and downloads in containers.
 import { existsSync } from 'node:fs';
 
-import { askProgram } from '../exec.js';
+import { pipSettings, withTwins } from '../package-index.js';
 import { hasLoopbackAddress, proxyAddressNames } from './network.js';
 
 /** What the machine needs to reach package indexes; used while building and not left in the image. */
@@ -35,9 +35,7 @@ export async function machineAccess(
   environment: NodeJS.ProcessEnv,
   certificates: string | undefined,
 ): Promise<BuildAccess> {
-  const args = ['-m', 'pip', 'config', 'list'];
-  const answer = await askProgram({ file: 'python3', args, environment });
-  return buildAccess({ ...pipSettings(answer?.stdout ?? ''), ...environment }, certificates);
+  return buildAccess({ ...(await pipSettings('python3', environment)), ...environment }, certificates);
 }
 
 /** `certificates` of mlx.yaml come first, then the variables by which this machine's own programs find theirs. */
@@ -58,27 +56,4 @@ export function buildAccess(environment: NodeJS.ProcessEnv, certificates: string
 export function certificatesFile(environment: NodeJS.ProcessEnv, configured: string | undefined): string | undefined {
   const files = [configured, ...certificateNames.map((name) => environment[name])];
   return files.find((file) => file !== undefined && file !== '' && existsSync(file));
-}
-
-/** `global.index-url='https://...'` -> PIP_INDEX_URL. Pure. */
-export function pipSettings(listing: string): Record<string, string> {
-  const lines = [...listing.matchAll(/^(?:global|install)\.([a-z-]+)='(.*)'$/gm)];
-  return Object.fromEntries(
-    lines.map(([, key = '', value = '']) => [`PIP_${key.toUpperCase().replaceAll('-', '_')}`, value]),
-  );
-}
-
-/** pip installs uv and uv installs the rest; people set the index for the one that they use. */
-function withTwins(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const pipIndex = environment['PIP_INDEX_URL'];
-  const uvIndex = environment['UV_DEFAULT_INDEX'] ?? environment['UV_INDEX_URL'];
-  const pipMore = environment['PIP_EXTRA_INDEX_URL'];
-  const uvMore = environment['UV_INDEX'] ?? environment['UV_EXTRA_INDEX_URL'];
-  return {
-    ...environment,
-    PIP_INDEX_URL: pipIndex ?? uvIndex,
-    PIP_EXTRA_INDEX_URL: pipMore ?? uvMore,
-    ...(uvIndex ? {} : { UV_DEFAULT_INDEX: pipIndex }),
-    ...(uvMore ? {} : { UV_INDEX: pipMore }),
-  };
 }

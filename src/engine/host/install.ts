@@ -8,6 +8,7 @@ import { errorCode, MlxError } from '../../errors.js';
 import type { OnProgress } from '../engine.js';
 import { runProgram } from '../exec.js';
 import { freshBuildFolder } from './build-folder.js';
+import { companyEnvironment } from '../package-index.js';
 import { ensureUv, type Python } from './python.js';
 import { sealPlan } from './seal.js';
 import type { Venv } from './venvs.js';
@@ -30,32 +31,56 @@ export type Build = {
 export async function buildVenv(venv: Venv, lockFile: string, build: Build): Promise<void> {
   const { python, home, onProgress, signal } = build;
   const uv = await ensureUv(build.environment, home, python, onProgress, signal);
-  // Index, proxy, certificate and cache settings of the person stay as they are.
-  const environment = { ...build.environment, UV_PYTHON_DOWNLOADS: 'never', VIRTUAL_ENV: undefined };
   const building = await freshBuildFolder(venv.folder);
   onProgress(`installing ${basename(lockFile)} with uv ${uv.version} for Python ${python.version}, compiled`);
-  // A uv that outlived its mlx would go on writing while the next one builds.
-  const { life } = await sealPlan(environment);
-  const make = ['venv', '--quiet', '--no-project', '--relocatable', '--python', python.executable, building];
-  const install = ['pip', 'install', '--python', join(building, 'bin', 'python'), '--no-deps', '--require-hashes'];
-  for (const args of [make, [...install, '--compile-bytecode', '-r', lockFile]]) {
-    const lines: string[] = [];
-    const onLine = (line: string) => {
-      lines.push(line);
-      // One line a package at the end tells nothing that the lock does not.
-      if (line.trim() !== '' && !line.startsWith(' + ')) onProgress(line.trim());
-    };
-    const [file = '', ...words] = [...life, uv.file, ...args];
-    const exit = await runProgram({ file, args: words, environment }, { signal, onStdout: onLine, onStderr: onLine });
-    if (exit.status === 0) continue;
+  const problem = await installInto(building, lockFile, uv.file, build);
+  if (problem !== undefined) {
     // The free space is looked at before the half-made folder gives some back.
-    const failure = await installError(venv, environment, lines.slice(-6));
+    const failure = await installError(venv, build.environment, problem.slice(-6));
     await rm(building, { recursive: true, force: true });
     signal.throwIfAborted();
     throw failure;
   }
   await rm(venv.folder, { recursive: true, force: true });
   await rename(building, venv.folder);
+}
+
+/** @returns what uv said when it could not */
+async function installInto(folder: string, lockFile: string, uv: string, build: Build): Promise<string[] | undefined> {
+  const { python, environment, signal, onProgress } = build;
+  const interpreter = join(folder, 'bin', 'python');
+  const make = ['venv', '--quiet', '--no-project', '--relocatable', '--python', python.executable, folder];
+  const install = ['pip', 'install', '--python', interpreter, '--no-deps', '--require-hashes', '--compile-bytecode'];
+  const words = [...install, '-r', lockFile];
+  const unmade = await runUv(uv, make, environment, build);
+  if (unmade !== undefined) return unmade;
+  // Index, proxy, certificate and cache settings of the person stay as they are ...
+  const first = await runUv(uv, words, environment, build);
+  if (first === undefined || signal.aborted || environment['UV_OFFLINE']) return first;
+  onProgress("that failed: once more, with pip's index and the system's certificates");
+  // ... and in a company they are often written down for pip alone.
+  return runUv(uv, words, await companyEnvironment(python.executable, environment), build);
+}
+
+async function runUv(
+  uv: string,
+  args: string[],
+  environment: NodeJS.ProcessEnv,
+  { onProgress, signal }: Build,
+): Promise<string[] | undefined> {
+  const lines: string[] = [];
+  const onLine = (line: string) => {
+    lines.push(line);
+    // One line a package at the end tells nothing that the lock does not.
+    if (line.trim() !== '' && !line.startsWith(' + ')) onProgress(line.trim());
+  };
+  // A uv that outlived its mlx would go on writing while the next one builds.
+  const { life } = await sealPlan(environment);
+  const [file = '', ...words] = [...life, uv, ...args];
+  const own = { ...environment, UV_PYTHON_DOWNLOADS: 'never', VIRTUAL_ENV: undefined };
+  const program = { file, args: words, environment: own };
+  const exit = await runProgram(program, { signal, onStdout: onLine, onStderr: onLine });
+  return exit.status === 0 ? undefined : lines;
 }
 
 export function diskHint(lock: string): string {

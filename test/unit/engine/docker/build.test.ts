@@ -4,7 +4,8 @@ import { join } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
 
-import { buildAccess, noAccess, pipSettings } from '../../../../src/engine/docker/build-access.js';
+import { buildAccess, noAccess } from '../../../../src/engine/docker/build-access.js';
+import { parsePipSettings } from '../../../../src/engine/package-index.js';
 import { buildArgs, type Build } from '../../../../src/engine/docker/build.js';
 
 const build: Build = {
@@ -65,7 +66,9 @@ describe('the command line of an image build', () => {
   });
 
   it("takes pip's index for uv as well, from the variable or from pip's own files", () => {
-    expect(pipSettings("global.index-url='https://i/simple'\ninstall.trusted-host='i'\n:env:.cert='/c'\n")).toEqual({
+    expect(
+      parsePipSettings("global.index-url='https://i/simple'\ninstall.trusted-host='i'\n:env:.cert='/c'\n"),
+    ).toEqual({
       PIP_INDEX_URL: 'https://i/simple',
       PIP_TRUSTED_HOST: 'i',
     });
