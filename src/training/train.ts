@@ -6,7 +6,7 @@ import type { Paths } from '../config/paths.js';
 import type { Config } from '../config/schema.js';
 import type { Engine, EngineKind, JobExit, OnProgress } from '../engine/engine.js';
 import { MlxError } from '../errors.js';
-import { latestMetrics, recordMetrics } from '../ledger/metrics.js';
+import { latestMetrics, recordMetrics, type Metric } from '../ledger/metrics.js';
 import type { Ledger } from '../ledger/open.js';
 import { findRun, updateRun, type Run } from '../ledger/runs.js';
 import { startMirror, type Mirror } from '../tracking/mirror.js';
@@ -89,7 +89,8 @@ async function executeRun(edges: TrainEdges, prepared: PreparedRun, begun: numbe
     hasCheckpoint: existsSync(folder.checkpoints) && readdirSync(folder.checkpoints).length > 0,
   });
   const end = await withWeights(decided, prepared, recorder);
-  recordEnd(edges, run, end, { durationMs: performance.now() - begun, othersMs: prepared.fetchMs + job.durationMs });
+  const othersMs = prepared.fetchMs + job.durationMs;
+  mirror.metrics(recordEnd(edges, run, end, { durationMs: performance.now() - begun, othersMs }));
   await endMirror(edges, prepared, mirror);
   return findRun(ledger, run.id);
 }
@@ -101,20 +102,18 @@ type Durations = {
 };
 
 /** `duration_ms` adds up over stops and resumes; `wrapper_ms` is mlx's own part of this time. */
-function recordEnd(
-  { ledger, now }: TrainEdges,
-  run: Run,
-  end: Partial<Run>,
-  { durationMs, othersMs }: Durations,
-): void {
-  const at = { step: 0, recordedAtMs: now().getTime() };
+function recordEnd(edges: TrainEdges, run: Run, end: Partial<Run>, { durationMs, othersMs }: Durations): Metric[] {
+  const { ledger } = edges;
+  const at = { step: 0, recordedAtMs: edges.now().getTime() };
   try {
     const before = latestMetrics(ledger, run.id)['duration_ms'] ?? 0;
-    recordMetrics(ledger, run.id, [
+    const metrics = [
       { ...at, key: 'duration_ms', value: before + durationMs },
       { ...at, key: 'wrapper_ms', value: durationMs - othersMs },
-    ]);
+    ];
+    recordMetrics(ledger, run.id, metrics);
     updateRun(ledger, run.id, { ...end, owner: null, endedAtMs: at.recordedAtMs });
+    return metrics;
   } catch (error) {
     if (!(error instanceof MlxError)) throw error;
     // The row stays `running`; the next command finds that its owner is gone.
