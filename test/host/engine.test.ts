@@ -13,7 +13,8 @@ import { packageRoot } from '../../src/config/paths.js';
 import { startDetached } from '../../src/engine/detached.js';
 import type { Job, JobExit } from '../../src/engine/engine.js';
 import { writeRecord } from '../../src/engine/host/records.js';
-import { sealPlan } from '../../src/engine/host/seal.js';
+import { loopbackWords, sealPlan } from '../../src/engine/host/seal.js';
+import { askProgram } from '../../src/engine/exec.js';
 import { ownerIsAlive, ownerOf } from '../../src/engine/owner.js';
 import { isPortFree, portHolder } from '../../src/engine/port.js';
 import { hostProject, type HostProject } from './host-project.js';
@@ -106,6 +107,25 @@ sys.exit(3)
     });
     expect({ lines: open.lines, seal: open.exit.seal }).toEqual({ lines: ['reached'], seal: 'none' });
   });
+
+  test.runIf(plan.seal === 'namespace')(
+    'a program whose parts talk to each other has a loopback of its own',
+    async () => {
+      const project = await hostProject();
+      const TARGET = await localServer();
+      const text = `${connect}
+import socket
+with socket.create_server(("127.0.0.1", 0)) as own:
+    socket.create_connection(own.getsockname()).close()
+    print("own loopback")
+`;
+      const python = await pythonFile();
+      const [file = '', ...args] = [...plan.network, ...loopbackWords(plan, python), python, script(project, text)];
+      const answer = await askProgram({ file, args, environment: { PATH: process.env['PATH'], TARGET } });
+
+      expect(answer).toMatchObject({ status: 0, stdout: 'no way out: URLError\nown loopback' });
+    },
+  );
 
   test('where the system permits no seal, the job is told to stay offline and says so', async () => {
     const project = await hostProject({ PATH: '/no/such/folder', MLX_PYTHON: await pythonFile() });
@@ -203,12 +223,12 @@ while True:
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const [pid] = await firstLines(mlx.stdout, 1);
-    expect(ownerOf(Number(pid))).toBeDefined();
+    const owner = ownerOf(Number(pid)) ?? '';
+    expect(ownerIsAlive(owner)).toBe(true);
     mlx.kill('SIGKILL');
 
-    // The kernel ends it as soon as its parent is gone; nothing but the job holds this pipe open.
-    await new Promise((resolve) => mlx.stdout.once('close', resolve));
-    expect(ownerOf(Number(pid))).toBeUndefined();
+    // Without the seal on its life this would wait for ever.
+    while (ownerIsAlive(owner)) await new Promise(setImmediate);
     expect(await project.engine.stopJob('job-1')).toBe(false);
   });
 });
