@@ -12,23 +12,34 @@ import {
   imageConfigSchema,
   manifestSchema,
   mediaTypes,
+  namedDiskError,
   readJsonBlob,
   readTags,
   refName,
   type Descriptor,
 } from './layout.js';
 
-/**
- * Same contents, same digest. Blobs first, the tag last: an interrupted call leaves blobs that nothing names.
- * @throws MlxError VERSION_EXISTS
- */
+/** @throws MlxError VERSION_EXISTS, DISK_FULL */
 export async function packageVersion(
   layout: string,
   contents: VersionContents,
   onProgress: OnProgress,
   signal: AbortSignal,
 ): Promise<VersionImage> {
-  onProgress(`writing ${contents.files.length} files into a layer`);
+  try {
+    onProgress(`writing ${contents.files.length} files into a layer`);
+    const digest = await writeImage(layout, contents, signal);
+    await tagVersion(layout, contents.model, digest, `v${contents.version}`);
+    const image = await findVersion(layout, contents.model, digest);
+    if (!image) throw new Error(`${digest} is not in ${layout} although it was just written.`);
+    return image;
+  } catch (error) {
+    throw namedDiskError(error, layout);
+  }
+}
+
+/** Same contents, same digest. An interrupted call leaves blobs that nothing names. */
+async function writeImage(layout: string, contents: VersionContents, signal: AbortSignal): Promise<string> {
   const layer = await addBlob(layout, (target) => writeLayer(contents.files, target));
   signal.throwIfAborted();
   const config = await addJsonBlob(layout, imageConfig(layer.digest, contents.labels));
@@ -40,10 +51,7 @@ export async function packageVersion(
   };
   const { digest } = await addJsonBlob(layout, manifest);
   signal.throwIfAborted();
-  await tagVersion(layout, contents.model, digest, `v${contents.version}`);
-  const image = await findVersion(layout, contents.model, digest);
-  if (!image) throw new Error(`${digest} is not in ${layout} although it was just written.`);
-  return image;
+  return digest;
 }
 
 /** @throws MlxError VERSION_EXISTS when a version's own tag would move */

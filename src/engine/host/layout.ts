@@ -101,18 +101,35 @@ export function corruptImage(digest: string, what: string): MlxError {
   });
 }
 
+/** What a full disk means here; any other error as it is. */
+export function namedDiskError(error: unknown, layout: string): unknown {
+  if (errorCode(error) !== 'ENOSPC') return error;
+  return new MlxError('DISK_FULL', `The disk that holds ${layout} is full; no model version was changed.`, {
+    cause: error,
+    hint: 'Free some space (mlx doctor shows how much), then run the command again.',
+  });
+}
+
 /** Readers see the old file or the new one; after a power cut too. */
 async function replaceFile(file: string, text: string): Promise<void> {
   const temporary = `${file}.${randomUUID()}`;
-  const written = await open(temporary, 'w', 0o600);
   try {
-    await written.writeFile(text);
-    await written.sync();
+    await writeSynced(temporary, text);
+    await rename(temporary, file);
   } finally {
-    await written.close();
+    await rm(temporary, { force: true });
   }
-  await rename(temporary, file);
   await syncFolder(dirname(file));
+}
+
+async function writeSynced(file: string, text: string): Promise<void> {
+  const opened = await open(file, 'w', 0o600);
+  try {
+    await opened.writeFile(text);
+    await opened.sync();
+  } finally {
+    await opened.close();
+  }
 }
 
 async function syncFolder(folder: string): Promise<void> {

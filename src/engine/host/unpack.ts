@@ -11,7 +11,7 @@ import { extract, type Extract } from 'tar-stream';
 import { errorCode } from '../../errors.js';
 import { versionLayer } from './images.js';
 import { versionRoot, writeLayer } from './layer.js';
-import { corruptImage } from './layout.js';
+import { corruptImage, namedDiskError } from './layout.js';
 
 /** @returns the folder with the version's files. @throws MlxError IMAGE_CORRUPT */
 export async function unpackVersion(layout: string, digest: string): Promise<string> {
@@ -27,7 +27,7 @@ export async function unpackVersion(layout: string, digest: string): Promise<str
   } catch (error) {
     if (errorCode(error) === 'ENOENT') throw corruptImage(layer.digest, 'is missing');
     // Another process was faster, with the same files.
-    if (errorCode(error) !== 'ENOTEMPTY' && errorCode(error) !== 'EEXIST') throw error;
+    if (errorCode(error) !== 'ENOTEMPTY' && errorCode(error) !== 'EEXIST') throw namedDiskError(error, layout);
   } finally {
     await rm(building, { recursive: true, force: true });
   }
