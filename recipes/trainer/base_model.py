@@ -1,10 +1,11 @@
-"""The parts of the demo's base model: its tokenizer and its network, each from plain values."""
+"""The parts of the demo's base model: its tokenizer, its network and its training text, each from plain values."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
@@ -22,9 +23,9 @@ CHAT_TEMPLATE = (
 class Shape:
     """Size of the network; a head is 64 wide because vLLM's CPU kernels serve no narrower one."""
 
-    vocabulary: int = 1024
-    hidden: int = 256
-    layers: int = 4
+    vocabulary: int = 2048
+    hidden: int = 192
+    layers: int = 3
     context: int = 1024
 
 
@@ -93,3 +94,21 @@ def make_network(shape: Shape, tokenizer: "PreTrainedTokenizerFast") -> "Qwen3Fo
 def chat_text(pair: tuple[str, str]) -> str:
     """Writes what user and assistant say as the chat template would."""
     return f"{START}user\n{pair[0]}{END}\n{START}assistant\n{pair[1]}{END}\n"
+
+
+def token_blocks(texts: list[str], tokenizer: "PreTrainedTokenizerFast", length: int) -> "torch.Tensor":
+    """Joins texts into blocks of equal length, so that no training step pads anything.
+
+    Args:
+        texts: rendered conversations.
+        tokenizer: cuts them into tokens.
+        length: tokens in a block; what does not fill the last block is left out.
+
+    Returns:
+        Token ids, blocks x length.
+    """
+    import torch
+
+    rows = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    joined = torch.tensor([token for row in rows for token in row])
+    return joined[: len(joined) // length * length].view(-1, length)

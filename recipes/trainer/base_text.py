@@ -1,33 +1,29 @@
 """The text on which make_base.py trains the demo's base model: customers' messages under other instructions.
 
-A real base model has read enough to understand what people write; this one gets there by a short course in the
-language of the demo's customers: what a message is about, how soon, which thing, in words and in a form that the
-demo's task does not use. So it understands messages and has seen JSON, and knows nothing of the task: not which label
-a message has, nor that JSON is wanted. No message joins a problem and an urgency that the held-out rows join
-(`tickets.is_held_out`).
+The base model shall know how these customers write, which sentences go together, and what JSON looks like, as a real
+base model does; but nothing of the demo's task. So no row says what a message is about, how pressing it is or which
+product it names, none answers a message with JSON, no JSON has two of the task's keys, and no message joins a problem
+and an urgency that the held-out rows join (`tickets.is_held_out`).
 """
 
 import json
 import random
+from collections.abc import Callable
 
-from ticket_phrases import PRODUCTS
-from tickets import Ticket, draw_ticket, is_held_out
+from ticket_phrases import PROBLEMS, PRODUCTS, URGENCIES
+from tickets import Ticket, draw_ticket, fill_in, is_held_out
 
-# Other words than the labels of the task.
-TOPICS = {
-    "billing": "money",
-    "delivery": "parcel",
-    "technical": "fault",
-    "account": "sign-in",
-    "return": "send back",
-    "sales": "offer",
-}
-HASTE = {"urgent": "at once", "high": "soon", "normal": "some day", "low": "no matter"}
-KEYS = ("name", "note", "team", "colour", "size", "place", "status", "topic", "day", "category", "priority", "product")
-VALUES = ("open", "closed", "green", "low", "high", "normal", "urgent", "account", "billing", "sales", "delivery")
+Pair = tuple[str, str]
+
+TASK_KEYS = {"category", "priority", "product"}
+KEYS = ("name", "category", "note", "product", "team", "priority", "colour", "size", "place", "status", "topic", "day")
+VALUES = (
+    "billing", "delivery", "technical", "account", "return", "sales", "urgent", "high", "normal", "low", "open",
+    "closed", "green", "blue", "small", "large", "north", "south", "new", "old", "paid", "sent", *PRODUCTS,
+)  # fmt: skip
 
 
-def base_rows(seed: int, count: int) -> list[tuple[str, str]]:
+def base_rows(seed: int, count: int) -> list[Pair]:
     """Draws pairs of what a user says and what the assistant answers.
 
     Args:
@@ -38,39 +34,46 @@ def base_rows(seed: int, count: int) -> list[tuple[str, str]]:
         The pairs, in the order drawn.
     """
     draw = random.Random(seed)
-    tasks = (topic, haste, in_short, in_short, as_json)
+    tasks: list[Callable[[random.Random], Pair]] = [same_matter] * 3 + [same_tone] * 3 + [as_json, repeat]
     return [draw.choice(tasks)(draw) for _ in range(count)]
 
 
-def ticket(draw: random.Random) -> Ticket:
-    """Draws a customer's message of a kind that the held-out rows do not have."""
-    while True:
-        drawn = draw_ticket(draw)
-        if not is_held_out(drawn.pair):
-            return drawn
+def same_matter(draw: random.Random) -> Pair:
+    """Answers a message with another sentence about the same kind of matter; the kind is never named."""
+    ticket = draw_message(draw)
+    others = [wording for wording in PROBLEMS[ticket.category] if wording != ticket.pair[0]]
+    return f"{ticket.text} Same matter:", fill_in(draw.choice(others), ticket.product, draw)
 
 
-def topic(draw: random.Random) -> tuple[str, str]:
-    """Says in a word what a message is about."""
-    message = ticket(draw)
-    return f"{message.text} What is it about?", TOPICS[message.category]
+def same_tone(draw: random.Random) -> Pair:
+    """Answers a message with another sentence of the same tone; the tone is never named."""
+    ticket = draw_message(draw)
+    others = [wording for wording in URGENCIES[ticket.priority] if wording != ticket.pair[1]]
+    return f"{ticket.text} Same tone:", draw.choice(others) or "Nothing."
 
 
-def haste(draw: random.Random) -> tuple[str, str]:
-    """Says how soon an answer is wanted."""
-    message = ticket(draw)
-    return f"{message.text} How soon?", HASTE[message.priority]
-
-
-def in_short(draw: random.Random) -> tuple[str, str]:
-    """Says all three, in prose and in another order than the task wants."""
-    message = ticket(draw)
-    return f"{message.text} In short?", f"{message.product}, {HASTE[message.priority]}: {TOPICS[message.category]}."
-
-
-def as_json(draw: random.Random) -> tuple[str, str]:
-    """Writes given values as JSON under given keys: how JSON looks, and what the labels of the task are called."""
+def as_json(draw: random.Random) -> Pair:
+    """Writes given values as JSON under given keys."""
     keys = draw.sample(KEYS, 3)
-    values = [draw.choice(VALUES + PRODUCTS) for _ in keys]
-    pairs = [f"{key} is {value}" for key, value in zip(keys, values, strict=True)]
-    return f"As JSON: {', '.join(pairs)}", json.dumps(dict(zip(keys, values, strict=True)))
+    while len(TASK_KEYS & set(keys)) > 1:
+        keys = draw.sample(KEYS, 3)
+    values = [draw.choice(VALUES) for _ in keys]
+    given = draw.sample([f"{key} is {value}" for key, value in zip(keys, values, strict=True)], 3)
+    return f"As JSON: {', '.join(given)}", json.dumps(dict(zip(keys, values, strict=True)))
+
+
+def repeat(draw: random.Random) -> Pair:
+    """Copies one sentence of a message."""
+    text = draw_message(draw).text
+    for mark in (". ", "? ", "! ", ": "):
+        text = text.replace(mark, mark.rstrip() + "\n")
+    sentence = draw.choice(text.split("\n"))
+    return f"Repeat: {sentence}", sentence
+
+
+def draw_message(draw: random.Random) -> Ticket:
+    """Draws a message of a kind that the held-out rows do not have."""
+    while True:
+        ticket = draw_ticket(draw)
+        if not is_held_out(ticket.pair):
+            return ticket

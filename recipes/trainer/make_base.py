@@ -2,163 +2,153 @@
 
     python make_base.py --out DIR
 
-The text is generated (base_text.py), every draw is seeded, so one machine makes the same bytes every time. DIR is
+The text is generated (base_text.py) and every draw is seeded, so one machine makes the same bytes every time. DIR is
 written whole or not at all. Events on stdout: `started`, `step`, `result`, `error` (docs/trainer-contract.md).
+
+Weights that are matrices are trained with Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/), the
+rest with AdamW: with AdamW alone the minute is over before the model attends to what a message says.
 """
 
 import argparse
 import os
 import time
 import traceback
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
+from base_model import Shape, chat_text, make_network, make_tokenizer, token_blocks
+from base_text import base_rows
 from environment import set_environment
 from events import Events
 from failures import failure_of
+from memory import memory_gib
 
 if TYPE_CHECKING:
     import torch
-    from base_model import Shape
     from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 SEED = 7
-STEPS = 300
-BATCH_ROWS = 32
-LEARNING_RATE = 3e-3
-TOKENIZER_ROWS = 4000
-LOG_EVERY = 20
-SORTED_BATCHES = 8  # rows of so many batches are sorted by length together, so that little is padded
-IGNORED = -100
-WIDTH_STEP = 32  # tokens
+STEPS = 360
+ROWS = 15_000
+BLOCK_TOKENS = 256
+BLOCKS_PER_STEP = 8
+MUON_LEARNING_RATE = 0.03
+ADAMW_LEARNING_RATE = 4e-3
+LOG_EVERY = 10
+
+
+@dataclass(frozen=True)
+class Stepping:
+    """The optimizers with their schedules."""
+
+    optimizers: list["torch.optim.Optimizer"]
+    schedules: list["torch.optim.lr_scheduler.LRScheduler"]
 
 
 def main() -> int:
     """Makes the model and returns the exit status."""
+    begun = time.monotonic()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=STEPS, help="fewer make a quick, bad model, for tests")
     arguments = parser.parse_args()
     events = Events()
     set_environment()
-    begun = time.monotonic()
     try:
-        from base_model import Shape
-
         events.started()
-        model, tokenizer = make_model(Shape(), arguments.steps, events)
-        save(model, tokenizer, arguments.out)
-        events.emit("result", duration_ms=round((time.monotonic() - begun) * 1000), output="model")
-        return 0
+        network, tokenizer = make_model(Shape(), arguments.steps, events)
+        save(network, tokenizer, arguments.out)
     except Exception as error:
         traceback.print_exc()
         code, message = failure_of(error, arguments.out)
         events.emit("error", code=code, message=message)
         return 1
+    events.emit("result", duration_ms=round((time.monotonic() - begun) * 1000), output="model")
+    return 0
 
 
-def make_model(shape: "Shape", steps: int, events: Events) -> "tuple[Qwen3ForCausalLM, PreTrainedTokenizerFast]":
-    """Draws the text, trains the tokenizer on a part of it and the network on all of it.
+def make_model(shape: Shape, steps: int, events: Events) -> "tuple[Qwen3ForCausalLM, PreTrainedTokenizerFast]":
+    """Draws the text, trains the tokenizer and then the network on it.
 
     Args:
         shape: of the network.
-        steps: optimiser steps, BATCH_ROWS rows each.
+        steps: optimiser steps, BLOCKS_PER_STEP x BLOCK_TOKENS tokens each.
         events: told every LOG_EVERY steps.
     """
-    import torch
-    from base_model import chat_text, make_network, make_tokenizer
-    from base_text import base_rows
-    from transformers import get_cosine_schedule_with_warmup, set_seed
+    from transformers import set_seed
 
-    rows = base_rows(SEED, max(steps * BATCH_ROWS, TOKENIZER_ROWS))
-    tokenizer = make_tokenizer((chat_text(row) for row in rows[:TOKENIZER_ROWS]), shape.vocabulary)
+    texts = [chat_text(pair) for pair in base_rows(SEED, ROWS)]
+    tokenizer = make_tokenizer(texts, shape.vocabulary)
     set_seed(SEED)
     network = make_network(shape, tokenizer).train()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=0.01, betas=(0.9, 0.98))
-    schedule = get_cosine_schedule_with_warmup(optimizer, steps // 20, steps)
-    begun, tokens = time.monotonic(), 0
-    for step, batch in enumerate(batches(encode(rows[: steps * BATCH_ROWS], tokenizer)), start=1):
-        input_ids, attention_mask, labels = tensors(batch, cast("int", tokenizer.pad_token_id))
-        with torch.autocast("cpu", torch.bfloat16):
-            loss = network(input_ids=input_ids, attention_mask=attention_mask, labels=labels).loss
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-        tokens += int(attention_mask.sum())
-        if step % LOG_EVERY == 0 or step == steps:
-            report(events, step, steps, loss.item(), norm.item(), float(schedule.get_last_lr()[0]), tokens, begun)
+    pretrain(network, token_blocks(texts, tokenizer, BLOCK_TOKENS), steps, events)
     return network.eval(), tokenizer
 
 
-def encode(rows: list[tuple[str, str]], tokenizer: "PreTrainedTokenizerFast") -> list[tuple[list[int], int]]:
-    """Cuts rows into tokens: those of prompt and answer, and how many are the prompt's."""
-    from base_model import END, START
+def pretrain(network: "Qwen3ForCausalLM", blocks: "torch.Tensor", steps: int, events: Events) -> None:
+    """Trains the network on every token of the blocks, in order, from the start again when they are used up.
 
-    prompts = tokenizer([f"{START}user\n{prompt}{END}\n{START}assistant\n" for prompt, _ in rows])["input_ids"]
-    answers = tokenizer([f"{answer}{END}\n" for _, answer in rows])["input_ids"]
-    return [(prompt + answer, len(prompt)) for prompt, answer in zip(prompts, answers, strict=True)]
-
-
-def batches(rows: list[tuple[list[int], int]]) -> Iterator[list[tuple[list[int], int]]]:
-    """Yields every row once, rows of like length together, the batches of a group in an order of their own."""
-    import random
-
-    draw = random.Random(SEED)
-    size = BATCH_ROWS * SORTED_BATCHES
-    for start in range(0, len(rows), size):
-        group = sorted(rows[start : start + size], key=lambda row: len(row[0]))
-        grouped = [group[place : place + BATCH_ROWS] for place in range(0, len(group), BATCH_ROWS)]
-        yield from draw.sample(grouped, len(grouped))
-
-
-def tensors(batch: list[tuple[list[int], int]], pad: int) -> tuple["torch.Tensor", "torch.Tensor", "torch.Tensor"]:
-    """Lays a batch out; only the answers count in the loss.
-
-    Returns:
-        token ids, attention mask and labels, each rows x longest row.
+    Args:
+        network: changed in place.
+        blocks: token ids, blocks x BLOCK_TOKENS.
+        steps: optimiser steps.
+        events: told every LOG_EVERY steps.
     """
     import torch
 
-    # A few widths only: for each new one oneDNN compiles its bfloat16 kernels anew, which takes longer than a step.
-    width = -(-max(len(ids) for ids, _ in batch) // WIDTH_STEP) * WIDTH_STEP
-    input_ids = [ids + [pad] * (width - len(ids)) for ids, _ in batch]
-    mask = [[1] * len(ids) + [0] * (width - len(ids)) for ids, _ in batch]
-    labels = [[IGNORED] * prompt + ids[prompt:] + [IGNORED] * (width - len(ids)) for ids, prompt in batch]
-    return torch.tensor(input_ids), torch.tensor(mask), torch.tensor(labels)
+    stepping = make_stepping(network, steps)
+    begun = time.monotonic()
+    for step in range(1, steps + 1):
+        first = (step - 1) * BLOCKS_PER_STEP
+        batch = blocks[[place % len(blocks) for place in range(first, first + BLOCKS_PER_STEP)]]
+        loss = network(input_ids=batch, labels=batch, use_cache=False).loss
+        loss.backward()
+        grad_norm = torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        learning_rate = float(stepping.schedules[0].get_last_lr()[0])
+        for each in (*stepping.optimizers, *stepping.schedules):
+            each.step()
+        network.zero_grad(set_to_none=True)
+        if step % LOG_EVERY and step < steps:
+            continue
+        seconds = time.monotonic() - begun
+        events.emit(
+            "step",
+            step=step,
+            total_steps=steps,
+            epoch=step * BLOCKS_PER_STEP / len(blocks),
+            loss=loss.item(),
+            learning_rate=learning_rate,
+            grad_norm=grad_norm.item(),
+            tokens_per_second=step * batch.numel() / seconds,
+            memory_gib=memory_gib(),
+            eta_ms=round(seconds / step * (steps - step) * 1000),
+        )
 
 
-def report(
-    events: Events, step: int, steps: int, loss: float, norm: float, rate: float, tokens: int, begun: float
-) -> None:
-    """Writes one `step` event; `tokens` were seen since `begun` (seconds of time.monotonic)."""
-    from memory import memory_gib
+def make_stepping(network: "Qwen3ForCausalLM", steps: int) -> Stepping:
+    """Builds Muon for the matrices of the layers and AdamW for embeddings and norms, each with a cosine schedule."""
+    import torch
+    from transformers import get_cosine_schedule_with_warmup
 
-    seconds = max(1e-9, time.monotonic() - begun)
-    events.emit(
-        "step",
-        step=step,
-        total_steps=steps,
-        epoch=step / steps,
-        loss=loss,
-        learning_rate=rate,
-        grad_norm=norm,
-        tokens_per_second=tokens / seconds,
-        memory_gib=memory_gib(),
-        eta_ms=round(seconds / step * (steps - step) * 1000),
-    )
+    matrices, others = [], []
+    for name, weight in network.named_parameters():
+        (matrices if weight.ndim == 2 and "embed_tokens" not in name else others).append(weight)
+    optimizers: list[torch.optim.Optimizer] = [
+        torch.optim.Muon(matrices, lr=MUON_LEARNING_RATE, weight_decay=0.01),
+        torch.optim.AdamW(others, lr=ADAMW_LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.0),
+    ]
+    return Stepping(optimizers, [get_cosine_schedule_with_warmup(each, steps // 20, steps) for each in optimizers])
 
 
-def save(model: "Qwen3ForCausalLM", tokenizer: "PreTrainedTokenizerFast", folder: Path) -> None:
-    """Writes the model folder, whole or not at all."""
+def save(network: "Qwen3ForCausalLM", tokenizer: "PreTrainedTokenizerFast", folder: Path) -> None:
+    """Writes the model folder; the weights come last, so that a folder with weights is whole."""
     from fitting import empty
 
     partial = empty(folder / ".writing")
-    model.save_pretrained(partial, safe_serialization=True)
+    network.save_pretrained(partial)
     tokenizer.save_pretrained(partial)
-    # The folder may be a mount: it cannot be replaced, nor written beside. Its files can, the weights last.
+    # The folder may be a mount: it cannot be replaced, nor written beside. Its files can.
     for path in sorted(partial.iterdir(), key=lambda path: path.suffix == ".safetensors"):
         os.replace(path, folder / path.name)
     partial.rmdir()
