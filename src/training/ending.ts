@@ -30,7 +30,8 @@ export function decideEnding(end: JobEnd): Ending {
   if ('code' in exit) return interrupted ? stopped(end) : failure(end, exit.code, exit.message, exit.hint);
   if (exit.outOfMemory) return failure(end, 'OUT_OF_MEMORY', 'The system ended the trainer because memory ran out.');
   if (lastWord?.event === 'stopped' || interrupted) return stopped(end);
-  return failure(end, ...unexplained(exit));
+  const { code, message } = unexplained(exit);
+  return failure(end, code, message);
 }
 
 function stopped(end: JobEnd): Ending {
@@ -52,12 +53,16 @@ function trainerMessage(error: EventOf<'error'>): string {
 }
 
 /** The job ended without a last word from the trainer. 137 is how a container reports SIGKILL. */
-function unexplained({ status, signal }: JobExit): [code: string, message: string] {
-  if (signal === 'SIGKILL' || status === 137)
-    return ['TRAINER_KILLED', 'The trainer was killed from outside (SIGKILL), often because memory ran out.'];
-  if (signal !== null) return ['TRAINER_KILLED', `The trainer was ended from outside (${signal}).`];
-  if (status === null) return ['TRAINER_GONE', 'The trainer vanished: its container or process was removed.'];
-  return ['TRAINER_FAILED', `The trainer ended with status ${status} and no result.`];
+function unexplained({ status, signal }: JobExit): { code: string; message: string } {
+  if (signal === 'SIGKILL' || status === 137) {
+    const message = 'The trainer was killed from outside (SIGKILL), often because memory ran out.';
+    return { code: 'TRAINER_KILLED', message };
+  }
+  if (signal !== null) return { code: 'TRAINER_KILLED', message: `The trainer was ended from outside (${signal}).` };
+  if (status === null) {
+    return { code: 'TRAINER_GONE', message: 'The trainer vanished: its container or process was removed.' };
+  }
+  return { code: 'TRAINER_FAILED', message: `The trainer ended with status ${status} and no result.` };
 }
 
 function hintFor(code: string, end: JobEnd): string {
