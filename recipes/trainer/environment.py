@@ -13,6 +13,7 @@ def set_environment(*, offline: bool = True) -> None:
     Args:
         offline: whether huggingface_hub may not use the network.
     """
+    os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if offline:
         os.environ["HF_HUB_OFFLINE"] = "1"
