@@ -7,7 +7,7 @@ process.env['NO_COLOR'] = '1';
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.{ts,tsx}'] } },
+      { test: { name: 'unit', include: ['test/unit/**/*.test.{ts,tsx}'], testTimeout: 30_000 } },
       { test: { name: 'command', include: ['test/command/**/*.test.ts'], testTimeout: 30_000 } },
       ...['host', 'docker', 'gpu'].map((name) => ({
         test: {

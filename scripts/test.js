@@ -13,6 +13,7 @@ import { stripVTControlCharacters } from 'node:util';
 
 import { developmentTools, ensureVenv, pythonMissing, reasonOf, root } from './python.js';
 
+const pythonTests = ['recipes/trainer/tests', 'compose/images/server/tests'];
 const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
 const folder = mkdtempSync(join(tmpdir(), 'mlx-test-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
@@ -101,8 +102,6 @@ function skipTrainerTests(reason) {
   print(`\n=== trainer (pytest): skipped: ${reason}`);
   counts.skipped += 1;
 }
-
-const pythonTests = ['recipes/trainer/tests', 'compose/images/server/tests'];
 
 /** pytest comes from the development environment, behind the trainer's own packages: theirs are what is tested. */
 async function runTrainerTests() {

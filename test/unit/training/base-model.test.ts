@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -159,11 +160,15 @@ describe('two at once', () => {
 
   it('a wait can be interrupted', async () => {
     const stop = new AbortController();
+    const begun = new AbortController();
     const { ensure, engine, home } = place(async ({ waitForStop }) => {
+      begun.abort();
       await waitForStop();
       return { status: 130 };
     }, stop.signal);
     const one = ensure();
+    // Only who holds the lock runs the job: the other one has to wait from here on.
+    await once(begun.signal, 'abort');
     const wanted = { repository, revision: 'main' };
     const second = new AbortController();
     const other = ensureBaseModel(engine, home, '/', wanted, {}, () => second.abort(), second.signal);
