@@ -145,6 +145,7 @@ function step(title, program, argv, onFailure) {
   say(`${title} ...`);
   const result = spawnSync(program, argv, {
     cwd: root,
+    env: { ...process.env, ...nativeBuild() },
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
     maxBuffer: 2 ** 28,
@@ -155,6 +156,12 @@ function step(title, program, argv, onFailure) {
     onFailure(result);
   }
   say(`${title}: done in ${((Date.now() - beganMs) / 1000).toFixed(1)} s`);
+}
+
+/** Where a network has no prebuilt better-sqlite3, it is compiled; with Node's own headers, when they lie beside it, not with fetched ones. */
+function nativeBuild() {
+  const prefix = dirname(dirname(process.execPath));
+  return existsSync(join(prefix, 'include', 'node', 'node.h')) ? { npm_config_nodedir: prefix } : {};
 }
 
 function say(line) {
