@@ -1,16 +1,16 @@
 // The gateway's core: host, then endpoint, then key, then the answer. Pure wiring; edges come in as values.
 import type { Endpoint } from './endpoints.js';
 import { endpoints, pathOf } from './endpoints.js';
-import { compose, jsonResponse, refuse, type Handler } from './exchange.js';
+import { compose, jsonResponse, refuse, type GatewayRequest, type Handler } from './exchange.js';
 import { forwardTo } from './forward.js';
-import { authorize } from './middleware/authorize.js';
 import { catchFailures } from './middleware/failures.js';
 import { checkHost } from './middleware/host.js';
 import type { RouteTable } from './routing.js';
+import type { Stages } from './stages.js';
 import type { Upstreams } from './upstreams.js';
 
 export type Core = {
-  key: string;
+  stages: Stages;
   port: () => number;
   /** The table of this moment; swapped as a whole. */
   routes: () => RouteTable;
@@ -24,7 +24,7 @@ export function createApp(core: Core): Handler {
   const dispatch: Handler = (request) => {
     const path = pathOf(request.target);
     const handler = pipelines.get(`${request.method} ${path}`);
-    return handler ? handler(request) : Promise.resolve(noSuchEndpoint(path));
+    return handler ? handler(request) : Promise.resolve(noSuchEndpoint(request, path));
   };
   return compose([catchFailures, checkHost(core.port)], dispatch);
 }
@@ -35,9 +35,9 @@ function pipeline(endpoint: Endpoint, core: Core): Handler {
     case 'health':
       return async () => jsonResponse(200, { status: 'ok' });
     case 'models':
-      return compose([authorize(core.key)], async () => jsonResponse(200, modelList(core.routes())));
+      return compose([core.stages.authorize], async () => jsonResponse(200, modelList(core.routes())));
     case 'generate':
-      return compose([authorize(core.key)], forwardTo(endpoint, core));
+      return compose([core.stages.authorize], forwardTo(endpoint, core));
   }
 }
 
@@ -51,10 +51,11 @@ function modelList(routes: RouteTable) {
   return { object: 'list', data: models };
 }
 
-function noSuchEndpoint(path: string) {
+function noSuchEndpoint(request: GatewayRequest, path: string) {
   const allowed = endpoints.filter((endpoint) => endpoint.path === path).map((endpoint) => endpoint.method);
   const known = allowed.length > 0;
   return refuse(
+    request,
     {
       status: known ? 405 : 404,
       type: 'invalid_request_error',

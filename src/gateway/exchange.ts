@@ -1,6 +1,11 @@
 // One request and its answer as the gateway's core sees them: no sockets and no Node streams, so that a test, or another
 // server, calls the core directly.
-import { apiError } from './openai-error.js';
+import { errorBody } from './api-error.js';
+
+/** Whose wire format: of the client, or of an upstream. */
+export type Dialect = 'openai' | 'anthropic';
+
+export type Operation = 'chat' | 'completions' | 'embeddings' | 'responses' | 'messages' | 'count_tokens';
 
 export type GatewayRequest = {
   /** Sent upstream and back as `x-request-id`. */
@@ -19,13 +24,48 @@ export type GatewayRequest = {
   trace: Trace;
 };
 
-export type Trace = { route?: string; version?: string; failure?: string };
+/** Tokens as OpenTelemetry's GenAI conventions count them: cached ones are part of the input, reasoning ones of the output. */
+export type Usage = { inputTokens: number; outputTokens: number; cachedInputTokens: number; reasoningTokens: number };
+
+/** One try at one upstream. `status` null: there was no answer. */
+export type Attempt = {
+  upstream: string;
+  model: string;
+  status: number | null;
+  errorClass: string | null;
+  durationMs: number;
+};
+
+export type Trace = {
+  dialect?: Dialect;
+  operation?: Operation;
+  route?: string;
+  /** `local`, or a name of `upstreams:`. Of the attempt that was answered, else of the last one. */
+  upstream?: string;
+  upstreamModel?: string;
+  /** `tickets:2`, of a local model. */
+  version?: string;
+  digest?: string;
+  keyId?: string;
+  tenant?: string;
+  feature?: string;
+  stream?: boolean;
+  attempts: Attempt[];
+  usage?: Usage;
+  finishReason?: string;
+  /** From the arrival of the request to the first bytes of the answer. */
+  firstTokenMs?: number;
+  /** A code such as `connect_failed`; of the request as a whole. */
+  errorClass?: string;
+  /** In words, for the log alone. */
+  failure?: string;
+};
 
 export type GatewayResponse = {
   status: number;
   headers: Record<string, string>;
   /** A stream that throws tears the connection down: the client must see that the answer is not whole. */
-  body: string | AsyncIterable<Uint8Array>;
+  body: string | Uint8Array | AsyncIterable<Uint8Array>;
 };
 
 export type Handler = (request: GatewayRequest) => Promise<GatewayResponse>;
@@ -42,9 +82,15 @@ export function jsonResponse(status: number, value: unknown, headers: Record<str
   return { status, headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(value) };
 }
 
+/** `type` is OpenAI's; Anthropic's follows from the status. */
 export type Refusal = { status: number; type: string; code: string; message: string; param?: string };
 
-/** An error as OpenAI's clients expect it. */
-export function refuse(refusal: Refusal, headers: Record<string, string> = {}): GatewayResponse {
-  return jsonResponse(refusal.status, apiError(refusal), headers);
+/** An error in the words of the client's own dialect. */
+export function refuse(
+  request: Pick<GatewayRequest, 'id' | 'trace'>,
+  refusal: Refusal,
+  headers: Record<string, string> = {},
+): GatewayResponse {
+  const { dialect = 'openai' } = request.trace;
+  return jsonResponse(refusal.status, errorBody(dialect, refusal, request.id), headers);
 }

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 
 import { errorMessage } from '../errors.js';
+import { dialectOf } from './endpoints.js';
 import type { GatewayRequest, GatewayResponse, Handler } from './exchange.js';
 
 /** What became of one request; nothing of what was asked or answered. */
@@ -42,15 +43,16 @@ async function answer(
 }
 
 function toGatewayRequest(incoming: IncomingMessage, signal: AbortSignal): GatewayRequest {
+  const target = incoming.url ?? '';
   return {
     id: `req_${randomUUID()}`,
     method: incoming.method ?? '',
-    target: incoming.url ?? '',
+    target,
     headers: incoming.headers,
     hostHeaders: incoming.rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host').length,
     readBody: (limitBytes) => readBody(incoming, limitBytes),
     signal,
-    trace: {},
+    trace: { dialect: dialectOf(target, incoming.headers), attempts: [] },
   };
 }
 
@@ -76,7 +78,7 @@ async function writeResponse(
   request: GatewayRequest,
 ): Promise<Finished['end']> {
   if (request.signal.aborted) return 'gone';
-  if (typeof response.body === 'string') {
+  if (typeof response.body === 'string' || response.body instanceof Uint8Array) {
     outgoing.writeHead(response.status, { ...response.headers, 'content-length': Buffer.byteLength(response.body) });
     outgoing.end(response.body);
     return 'complete';

@@ -16,8 +16,10 @@ import { createApp } from './app.js';
 import { controlSocket, gatewayOwnerFile } from './control-api.js';
 import { serveControls } from './control-server.js';
 import { gatewayKey } from './key.js';
+import { authorize } from './middleware/authorize.js';
 import { serveHandler } from './node-server.js';
 import { routeTable, type RouteTable } from './routing.js';
+import { plainStages } from './stages.js';
 import { openUpstreams, type Upstreams } from './upstreams.js';
 
 export type GatewaySettings = {
@@ -43,7 +45,8 @@ export async function startGatewayServer(settings: GatewaySettings): Promise<Run
   const routes = liveRoutes(paths.ledgerFile, upstreams);
   let port = settings.port;
   const log = openAccessLog(join(paths.run, 'gateway.log'), now);
-  const app = createApp({ key: gatewayKey(paths.secrets), port: () => port, routes: routes.current, upstreams });
+  const stages = plainStages(authorize(gatewayKey(paths.secrets)));
+  const app = createApp({ stages, port: () => port, routes: routes.current, upstreams });
   const server = serveHandler(app, log.write);
   // Taken first: of two gateways that start at once, the one without the port must not touch the other's socket.
   port = await listen(server, settings.port);

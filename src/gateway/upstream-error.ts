@@ -2,7 +2,7 @@
 // (`{"detail": ...}`) are put into it.
 import { z } from 'zod';
 
-import { apiError } from './openai-error.js';
+import { errorBody } from './api-error.js';
 
 const openAiShape = z.object({ error: z.object({ message: z.string() }) });
 const fastApiShape = z.object({ detail: z.union([z.string(), z.array(z.object({ msg: z.string() }))]) });
@@ -14,13 +14,18 @@ export function upstreamError(text: string, status: number, path: string): strin
   const client = status < 500;
   const missing = status === 404 || status === 405;
   return JSON.stringify(
-    apiError({
-      type: client ? 'invalid_request_error' : 'server_error',
-      code: missing ? 'unsupported_endpoint' : client ? 'refused_by_server' : 'upstream_failed',
-      message: missing
-        ? `The model server does not offer ${path}.`
-        : `The model server answered with status ${status}${reasonOf(value)}.`,
-    }),
+    errorBody(
+      'openai',
+      {
+        status,
+        type: client ? 'invalid_request_error' : 'server_error',
+        code: missing ? 'unsupported_endpoint' : client ? 'refused_by_server' : 'upstream_failed',
+        message: missing
+          ? `The model server does not offer ${path}.`
+          : `The model server answered with status ${status}${reasonOf(value)}.`,
+      },
+      '',
+    ),
   );
 }
 

@@ -10,6 +10,7 @@ export function authorize(key: string): Middleware {
     if (sent !== undefined && timingSafeEqual(sha256(sent), expected)) return next(request);
     return Promise.resolve(
       refuse(
+        request,
         {
           status: 401,
           type: 'invalid_request_error',

@@ -8,7 +8,8 @@ export const catchFailures: Middleware = (next) => async (request) => {
   } catch (error) {
     // Only for the log: a message may name paths of this machine.
     request.trace.failure = errorMessage(error);
-    return refuse({
+    request.trace.errorClass = 'internal_error';
+    return refuse(request, {
       status: 500,
       type: 'server_error',
       code: 'internal_error',

@@ -8,7 +8,7 @@ export function checkHost(port: () => number): Middleware {
     const known = typeof host === 'string' && isOwnName(host.toLowerCase(), port());
     if (known && request.hostHeaders === 1) return next(request);
     return Promise.resolve(
-      refuse({
+      refuse(request, {
         status: 403,
         type: 'invalid_request_error',
         code: 'host_not_allowed',

@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { createApp } from '../../../src/gateway/app.js';
+import { authorize } from '../../../src/gateway/middleware/authorize.js';
 import { routeTable } from '../../../src/gateway/routing.js';
+import { plainStages } from '../../../src/gateway/stages.js';
 import { openUpstreams } from '../../../src/gateway/upstreams.js';
 import type { Route } from '../../../src/ledger/promotions.js';
 import {
@@ -84,7 +86,7 @@ describe('when the server fails', () => {
     );
     let reads = 0;
     const app = createApp({
-      key: bench.key,
+      stages: plainStages(authorize(bench.key)),
       port: () => 1,
       upstreams,
       routes: () => tables[Math.min(reads++, 1)] ?? new Map(),
@@ -97,7 +99,7 @@ describe('when the server fails', () => {
       hostHeaders: 1,
       readBody: () => Promise.resolve(Buffer.from(question)),
       signal: new AbortController().signal,
-      trace: {},
+      trace: { attempts: [] },
     });
     expect(answer.status).toBe(200);
     expect(replacement.calls).toHaveLength(1);
