@@ -19,9 +19,10 @@ export type Surroundings = {
 
 /** Entry of bin/mlx.js: the real process, its signals and its end. */
 export async function main(argv: string[]): Promise<void> {
-  process.stdout.on('error', exitQuietlyOnClosedPipe);
-  process.stderr.on('error', exitQuietlyOnClosedPipe);
-  const signal = interruptSignal();
+  const interrupt = interruptOnSignal();
+  const { signal } = interrupt;
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error: NodeJS.ErrnoException) => stopOnClosedPipe(error, interrupt));
   const status = await runMlx(argv, {
     streams: process,
     environment: process.env,
@@ -77,7 +78,7 @@ function globalFlags(flags: Record<string, unknown>): GlobalFlags {
 }
 
 /** First signal: stop cleanly. Second: stop at once. */
-function interruptSignal(): AbortSignal {
+function interruptOnSignal(): AbortController {
   const controller = new AbortController();
   const onSignal = (name: string): void => {
     if (controller.signal.aborted) process.exit(exitStatus.interrupted);
@@ -87,7 +88,7 @@ function interruptSignal(): AbortSignal {
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
-  return controller.signal;
+  return controller;
 }
 
 function useStreams(program: Command, streams: Streams, json: boolean): void {
@@ -137,7 +138,8 @@ function version(): string {
   return manifest.version;
 }
 
-function exitQuietlyOnClosedPipe(error: NodeJS.ErrnoException): void {
-  if (error.code === 'EPIPE') process.exit(exitStatus.ok);
-  throw error;
+/** Nobody reads any more (`mlx train --json | head`): stopped as by Ctrl-C, so that work begun is put away, and no line more. */
+function stopOnClosedPipe(error: NodeJS.ErrnoException, interrupt: AbortController): void {
+  if (error.code !== 'EPIPE') throw error;
+  interrupt.abort(error.code);
 }

@@ -96,19 +96,44 @@ def chat_text(pair: tuple[str, str]) -> str:
     return f"{START}user\n{pair[0]}{END}\n{START}assistant\n{pair[1]}{END}\n"
 
 
-def token_blocks(texts: list[str], tokenizer: "PreTrainedTokenizerFast", length: int) -> "torch.Tensor":
+def token_blocks(
+    texts: list[str], tokenizer: "PreTrainedTokenizerFast", length: int, user_weight: float
+) -> "tuple[torch.Tensor, torch.Tensor]":
     """Joins texts into blocks of equal length, so that no training step pads anything.
 
     Args:
-        texts: rendered conversations.
+        texts: rendered conversations of one question and one answer.
         tokenizer: cuts them into tokens.
         length: tokens in a block; what does not fill the last block is left out.
+        user_weight: how much a token outside the answers counts in the loss; one inside counts 1.
 
     Returns:
-        Token ids, blocks x length.
+        Token ids and their weights, each blocks x length.
     """
     import torch
 
-    rows = tokenizer(texts, add_special_tokens=False)["input_ids"]
-    joined = torch.tensor([token for row in rows for token in row])
-    return joined[: len(joined) // length * length].view(-1, length)
+    start = tokenizer.convert_tokens_to_ids(START)
+    tokens: list[int] = []
+    weights: list[float] = []
+    for row in tokenizer(texts, add_special_tokens=False)["input_ids"]:
+        # The answer begins after the second start, the role and its line end.
+        answer = len(row) - row[::-1].index(start) + 2
+        tokens += row
+        weights += [user_weight] * answer + [1.0] * (len(row) - answer)
+    whole = len(tokens) // length * length
+    return torch.tensor(tokens[:whole]).view(-1, length), torch.tensor(weights[:whole]).view(-1, length)
+
+
+def weighted_loss(logits: "torch.Tensor", tokens: "torch.Tensor", weights: "torch.Tensor") -> "torch.Tensor":
+    """Averages the cross entropy of each next token by its weight.
+
+    Args:
+        logits: batch x length x vocabulary.
+        tokens: ids, batch x length.
+        weights: of the tokens, batch x length.
+    """
+    from torch.nn.functional import cross_entropy
+
+    following = weights[:, 1:].flatten()
+    losses = cross_entropy(logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten(), reduction="none")
+    return (losses * following).sum() / following.sum()

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from base_model import Shape, chat_text, make_network, make_tokenizer, token_blocks
+from base_model import Shape, chat_text, make_network, make_tokenizer, token_blocks, weighted_loss
 from base_text import base_rows
 from environment import set_environment
 from events import Events
@@ -33,6 +33,7 @@ STEPS = 360
 ROWS = 15_000
 BLOCK_TOKENS = 256
 BLOCKS_PER_STEP = 8
+USER_WEIGHT = 0.1  # most of what customers write is chance; what the answers say is not
 MUON_LEARNING_RATE = 0.03
 ADAMW_LEARNING_RATE = 4e-3
 LOG_EVERY = 10
@@ -82,16 +83,19 @@ def make_model(shape: Shape, steps: int, events: Events) -> "tuple[Qwen3ForCausa
     tokenizer = make_tokenizer(texts, shape.vocabulary)
     set_seed(SEED)
     network = make_network(shape, tokenizer).train()
-    pretrain(network, token_blocks(texts, tokenizer, BLOCK_TOKENS), steps, events)
+    pretrain(network, *token_blocks(texts, tokenizer, BLOCK_TOKENS, USER_WEIGHT), steps, events)
     return network.eval(), tokenizer
 
 
-def pretrain(network: "Qwen3ForCausalLM", blocks: "torch.Tensor", steps: int, events: Events) -> None:
-    """Trains the network on every token of the blocks, in order, from the start again when they are used up.
+def pretrain(
+    network: "Qwen3ForCausalLM", blocks: "torch.Tensor", weights: "torch.Tensor", steps: int, events: Events
+) -> None:
+    """Trains the network on the tokens of the blocks, in order, from the start again when they are used up.
 
     Args:
         network: changed in place.
         blocks: token ids, blocks x BLOCK_TOKENS.
+        weights: of the tokens in the loss, blocks x BLOCK_TOKENS.
         steps: optimiser steps.
         events: told every LOG_EVERY steps.
     """
@@ -101,8 +105,9 @@ def pretrain(network: "Qwen3ForCausalLM", blocks: "torch.Tensor", steps: int, ev
     begun = time.monotonic()
     for step in range(1, steps + 1):
         first = (step - 1) * BLOCKS_PER_STEP
-        batch = blocks[[place % len(blocks) for place in range(first, first + BLOCKS_PER_STEP)]]
-        loss = network(input_ids=batch, labels=batch, use_cache=False).loss
+        places = [place % len(blocks) for place in range(first, first + BLOCKS_PER_STEP)]
+        batch = blocks[places]
+        loss = weighted_loss(network(input_ids=batch, use_cache=False).logits, batch, weights[places])
         loss.backward()
         grad_norm = torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         learning_rate = float(stepping.schedules[0].get_last_lr()[0])

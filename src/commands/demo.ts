@@ -1,15 +1,11 @@
 // `mlx demo`: the whole loop with the real commands, in MLX_HOME/demo. Starts containers or processes, and stops them.
 import { join } from 'node:path';
 
-import { projectPaths } from '../config/paths.js';
-import { toConfig } from '../config/load.js';
-import { configSchema } from '../config/schema.js';
-import type { Context } from '../context.js';
 import { runDemo } from '../demo/demo.js';
 import { freePorts } from '../demo/ports.js';
 import { programRunner } from '../demo/program.js';
 import { renderDemo } from '../demo/render.js';
-import { openEngine } from '../engine/open.js';
+import { openEngineIn } from '../engine/open.js';
 import { outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
 
@@ -30,21 +26,10 @@ Examples:
 export const run: CommandModule['run'] = async (context, _args, flags) => {
   const folder = join(context.home.home, 'demo', 'tickets');
   const environment = { ...context.environment, ...(await freePorts(context.environment)) };
-  const engine = await demoEngine(context, folder);
+  // The project is not there yet: its engine is chosen from the flag, MLX_ENGINE and the defaults.
+  const engine = await openEngineIn(folder, context);
   const runProgram = programRunner({ engine: engine.kind, environment, signal: context.signal });
   const edges = { ...context, environment };
   const report = await runDemo(edges, engine, { keep: flags['keep'] === true, folder, runProgram });
   return outcome(report, (value) => renderDemo(value, context.output.columns));
 };
-
-/** The project is not there yet: its engine is chosen from the defaults, the flag and MLX_ENGINE. */
-async function demoEngine(context: Context, folder: string) {
-  const settings = configSchema.parse({ engine: context.environment['MLX_ENGINE'] ?? 'auto' });
-  return openEngine({
-    flags: context.flags,
-    environment: context.environment,
-    home: context.home,
-    paths: () => projectPaths(folder, context.environment),
-    config: async () => toConfig(settings, folder),
-  });
-}

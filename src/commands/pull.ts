@@ -2,6 +2,8 @@
 import { resolve } from 'node:path';
 
 import type { Context } from '../context.js';
+import { openEngineIn } from '../engine/open.js';
+import type { Engine } from '../engine/engine.js';
 import { MlxError } from '../errors.js';
 import { outcome, type Outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
@@ -34,7 +36,7 @@ export const run: CommandModule['run'] = async (context, args, flags) => {
     home: context.home,
     projectFolder: context.workingDirectory,
     environment: context.environment,
-    engine: () => context.engine(),
+    engine: () => pullEngine(context),
     onProgress: (line: string, fraction?: number) => context.output.progress({ event: 'pull', line, fraction }, line),
     signal: context.signal,
   };
@@ -49,6 +51,16 @@ export const run: CommandModule['run'] = async (context, args, flags) => {
     ].join('\n'),
   );
 };
+
+/** A base model belongs to no project: without one, the engine's own files lie under MLX_HOME. */
+async function pullEngine(context: Context): Promise<Engine> {
+  try {
+    return await context.engine();
+  } catch (error) {
+    if (!(error instanceof MlxError) || error.code !== 'PROJECT_NOT_FOUND') throw error;
+    return openEngineIn(context.home.home, context);
+  }
+}
 
 async function plan(context: Context, wanted: Recipe['base_model']): Promise<Outcome> {
   const present = await findKnownModel(context.home, context.workingDirectory, wanted);

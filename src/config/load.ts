@@ -16,6 +16,13 @@ export async function loadConfig(
   return toConfig(value, paths.project);
 }
 
+/** For what runs outside a project: the defaults, with MLX_* variables over them. @throws MlxError CONFIG_INVALID */
+export async function loadDefaults(folder: string, environment: NodeJS.ProcessEnv): Promise<Config> {
+  const overrides = environmentOverrides(environment);
+  const source = { file: 'MLX_*', shown: 'MLX_*', text: '{}', overrides };
+  return toConfig((await parseYamlFile(configSchema, source, 'CONFIG_INVALID')).value, folder);
+}
+
 /** @throws MlxError CONFIG_MISSING, CONFIG_INVALID with every problem of the file and of the variables */
 export async function readConfigFile(
   paths: Pick<Paths, 'configFile'>,

@@ -1,4 +1,4 @@
-// mlx.yaml: strict, every key optional, each default here and nowhere else. templates/demo/mlx.yaml is its manual.
+// mlx.yaml: strict, every key optional, each default here and nowhere else. templates/shared/mlx.yaml is its manual.
 import { z } from 'zod';
 
 const port = z.int().min(1).max(65_535);

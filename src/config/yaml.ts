@@ -22,6 +22,8 @@ export type YamlSource = {
   file: string;
   /** How errors name the file: as the person would write it. */
   shown: string;
+  /** Taken instead of what the file holds. */
+  text?: string;
   overrides?: readonly Override[];
 };
 
@@ -47,7 +49,7 @@ export async function parseYamlFile<Schema extends z.ZodType>(
 }
 
 async function readYaml(source: YamlSource, code: string): Promise<Omit<YamlFile<unknown>, 'value'>> {
-  const text = await readText(source, code);
+  const text = source.text ?? (await readText(source, code));
   const lineCounter = new LineCounter();
   const document = parseDocument(text, { lineCounter, prettyErrors: false });
   if (document.errors.length > 0) {

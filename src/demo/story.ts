@@ -32,7 +32,7 @@ export function story({ withStack, question, keep }: StoryOptions): Step[] {
     step('Make a model version of it too', ['package', 'latest']),
     step(
       'Put version 2 live while a client keeps asking',
-      ['promote', 'tickets:2', '--message', 'better on held-out rows'],
+      ['promote', 'tickets:2', '--message', 'larger adapter, more training'],
       true,
     ),
     step('Ask the same question at the same address', ask),

@@ -1,5 +1,6 @@
 // Chooses the engine: the flag, then mlx.yaml, then Docker when an Engine answers, else the host.
-import type { HomePaths, Paths } from '../config/paths.js';
+import { loadDefaults } from '../config/load.js';
+import { projectPaths, type HomePaths, type Paths } from '../config/paths.js';
 import type { Config } from '../config/schema.js';
 import { MlxError } from '../errors.js';
 import type { Engine, EngineKind } from './engine.js';
@@ -11,6 +12,16 @@ export type EngineEdges = {
   paths: () => Paths;
   config: () => Promise<Config>;
 };
+
+/** For what runs outside a project, or before there is one: its files lie in `folder`, its settings are the defaults. */
+export function openEngineIn(folder: string, edges: Omit<EngineEdges, 'paths' | 'config'>): Promise<Engine> {
+  const { environment } = edges;
+  return openEngine({
+    ...edges,
+    paths: () => projectPaths(folder, environment),
+    config: () => loadDefaults(folder, environment),
+  });
+}
 
 /** @throws MlxError DOCKER_UNREACHABLE when Docker was asked for by name and does not answer */
 export async function openEngine(edges: EngineEdges, kind?: EngineKind): Promise<Engine> {

@@ -118,6 +118,7 @@ async function runToEnd(
       hint: 'Repeat the command: it goes on from there.',
     });
   }
+  if (exit.outOfMemory) return 'the system ended it because memory ran out';
   if (words !== '') return words;
   return `it ended ${exit.signal === null ? `with status ${exit.status ?? 'unknown'}` : `by ${exit.signal}`} without a word`;
 }

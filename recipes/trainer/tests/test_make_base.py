@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from base_model import chat_text, token_blocks
 from base_text import base_rows
 from conftest import make_tiny, run_child
 from loading import load_tokenizer
@@ -83,3 +84,11 @@ def test_it_is_made_the_same_byte_for_byte(tiny_model: Path, tmp_path: Path):
             hashlib.sha256((folder / path.name).read_bytes()).hexdigest() for folder in (tiny_model, again)
         )
         assert first == second, path.name
+
+
+def test_only_answers_count_in_full(tiny_model: Path):
+    tokenizer = load_tokenizer(tiny_model)
+    tokens, weights = token_blocks([chat_text(("How?", "So."))] * 4, tokenizer, 4, 0.1)
+    counted = [token for token, weight in zip(tokens.flatten(), weights.flatten(), strict=True) if weight == 1]
+    assert str(tokenizer.decode(counted)).startswith("So.<|im_end|>\nSo.<|im_end|>\n")
+    assert weights.unique().tolist() == pytest.approx([0.1, 1.0])
