@@ -29,6 +29,11 @@ const entries: readonly Entry[] = [
   { path: 'chat', summary: 'talk to the model in production', load: () => import('./commands/chat.js') },
   { path: 'pull', summary: 'download and verify a base model', load: () => import('./commands/pull.js') },
   { path: 'train', summary: 'train a recipe, score it against its base', load: () => import('./commands/train.js') },
+  {
+    path: 'data redact',
+    summary: 'take personal identifiers out of a JSONL file',
+    load: () => import('./commands/data-redact.js'),
+  },
   { path: 'runs ls', summary: 'list runs', load: () => import('./commands/runs-ls.js') },
   {
     path: 'runs show',
@@ -71,6 +76,7 @@ const entries: readonly Entry[] = [
 ];
 
 const groupSummaries: Record<string, string> = {
+  data: 'the rows that models learn from',
   audit: 'the tamper-evident record of releases',
   runs: 'list, show, compare and delete runs',
   models: 'model versions and their images',

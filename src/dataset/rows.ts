@@ -12,7 +12,7 @@ const shownProblems = 5;
 export type ProblemCollector = {
   add: (problem: Problem) => void;
   /** @throws MlxError DATA_INVALID with the first problems and the number of all */
-  throwIfAny: () => void;
+  throwIfAny: (hint?: string) => void;
 };
 
 export function collectProblems(): ProblemCollector {
@@ -25,14 +25,14 @@ export function collectProblems(): ProblemCollector {
       files.add(problem.file);
       if (first.length < shownProblems) first.push(problem);
     },
-    throwIfAny: () => {
+    throwIfAny: (hint = `Correct or delete them. A row is one of: ${shapeExamples.join('  ')}`) => {
       if (total === 0) return;
       const rows = total === 1 ? 'One row' : `${total} rows`;
       const shown = total > first.length ? `; the first ${first.length} are shown` : '';
       const names = [...files].join(', ');
       throw new MlxError('DATA_INVALID', `${rows} of ${names} cannot be used${shown}.`, {
         problems: first,
-        hint: `Correct or delete them. A row is one of: ${shapeExamples.join('  ')}`,
+        hint,
       });
     },
   };
