@@ -14,8 +14,8 @@ import { latestMetrics } from '../ledger/metrics.js';
 import { openLedger } from '../ledger/open.js';
 import { listVersions } from '../ledger/versions.js';
 import type { RunProgram } from './program.js';
-import { renderCommand, story, type Question, type Step } from './story.js';
-import { startClient, type TrafficReport } from './traffic.js';
+import { renderCommand, story, usualModel, type Question, type Step } from './story.js';
+import { startClient, type Gateway, type TrafficReport } from './traffic.js';
 
 export type StepReport = { title: string; command: string; durationMs: number; traffic?: TrafficReport };
 
@@ -23,6 +23,7 @@ export type VersionReport = { version: string; runId: string; metrics: Record<st
 
 export type DemoReport = {
   project: string;
+  model: string;
   engine: EngineKind;
   durationMs: number;
   steps: StepReport[];
@@ -45,13 +46,14 @@ export async function runDemo(edges: Edges, engine: Engine, request: DemoRequest
   const paths = projectPaths(request.folder, edges.environment);
   await clearEarlierDemo(engine, paths, request.runProgram);
   await mkdir(request.folder, { recursive: true });
-  const steps = story({ withStack: engine.kind === 'docker', question, keep: request.keep });
+  const model = await freeModelName(engine);
+  const steps = story({ withStack: engine.kind === 'docker', question, model, keep: request.keep });
   const started = edges.now().getTime();
   const reports: StepReport[] = [];
   try {
     for (const [index, step] of steps.entries()) {
       edges.output.note(`\n${index + 1}/${steps.length}  ${step.title}\n$ ${renderCommand(step.argv)}`);
-      const report = await runStep(edges, paths, step, question, request);
+      const report = await runStep(edges, paths, step, { question, model }, request);
       edges.output.progress({ event: 'step_done', ...report });
       reports.push(report);
     }
@@ -62,6 +64,7 @@ export async function runDemo(edges: Edges, engine: Engine, request: DemoRequest
   const versions = readVersions(paths);
   return {
     project: request.folder,
+    model,
     engine: engine.kind,
     durationMs: edges.now().getTime() - started,
     steps: reports,
@@ -74,12 +77,10 @@ async function runStep(
   edges: Edges,
   paths: Paths,
   step: Step,
-  question: Question,
+  { question, model }: { question: Question; model: string },
   request: DemoRequest,
 ): Promise<StepReport> {
-  const client = step.underTraffic
-    ? startClient(await gatewayAddress(edges, paths), await gatewayKey(paths), question)
-    : undefined;
+  const client = step.underTraffic ? startClient(await gatewayOf(edges, paths), model, question) : undefined;
   const started = edges.now().getTime();
   const status = await request.runProgram(step.argv, request.folder, edges.output.json ? 'silent' : 'shown');
   const traffic = await client?.stop();
@@ -113,6 +114,15 @@ async function clearEarlierDemo(engine: Engine, paths: Paths, runProgram: RunPro
   await rm(paths.project, { recursive: true, force: true });
 }
 
+/** Image names are the machine's: where another project has a model of the usual name, the demo takes the next. */
+async function freeModelName(engine: Engine): Promise<string> {
+  for (let count = 1; ; count += 1) {
+    const name = count === 1 ? usualModel : `${usualModel}-${count}`;
+    const taken = await Promise.all(['v1', 'v2', 'production'].map((tag) => engine.findVersion(name, tag)));
+    if (taken.every((image) => image === undefined)) return name;
+  }
+}
+
 async function untagVersions(engine: Engine, paths: Paths): Promise<void> {
   const ledger = openLedger(paths.ledgerFile);
   try {
@@ -141,13 +151,10 @@ function readVersions(paths: Paths): VersionReport[] {
   }
 }
 
-async function gatewayKey(paths: Paths): Promise<string> {
-  return (await readFile(join(paths.secrets, 'gateway-key'), 'utf8')).trim();
-}
-
-async function gatewayAddress(edges: Edges, paths: Paths): Promise<string> {
-  const config = await loadConfig(paths, edges.environment);
-  return `http://127.0.0.1:${config.gateway.port}/v1`;
+async function gatewayOf({ environment }: Edges, paths: Paths): Promise<Gateway> {
+  const { gateway } = await loadConfig(paths, environment);
+  const key = await readFile(join(paths.secrets, 'gateway-key'), 'utf8');
+  return { baseUrl: `http://127.0.0.1:${gateway.port}/v1`, key: key.trim() };
 }
 
 /** The first held-out row: no version has ever seen it. */

@@ -16,7 +16,7 @@ export function renderDemo(report: DemoReport, width: number): string {
     '',
     report.kept
       ? `Everything still runs. Go on in ${report.project}: mlx status, mlx chat, mlx down`
-      : `Nothing was left running. The project stays in ${report.project}: mlx runs ls, mlx serve tickets@production`,
+      : `Nothing was left running. The project stays in ${report.project}: mlx runs ls, mlx serve ${report.model}@production`,
   ].join('\n');
 }
 

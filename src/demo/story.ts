@@ -10,33 +10,37 @@ export type Step = {
   underTraffic: boolean;
 };
 
-export type StoryOptions = { withStack: boolean; question: Question; keep: boolean };
+/** What the demo's recipes name. */
+export const usualModel = 'tickets';
 
-export function story({ withStack, question, keep }: StoryOptions): Step[] {
+export type StoryOptions = { withStack: boolean; question: Question; model: string; keep: boolean };
+
+export function story({ withStack, question, model, keep }: StoryOptions): Step[] {
   const ask = [
     'chat',
-    'tickets',
+    model,
     ...(question.system === undefined ? [] : ['--system', question.system]),
     '--message',
     question.user,
   ];
+  const toModel = model === usualModel ? [] : ['--name', model];
   return [
     step('Make a project: settings, two recipes, 2,000 customer messages', ['init', '--template', 'demo']),
     ...(withStack ? [step('Start MLflow beside it', ['up'])] : []),
     step('Get the base model (a small one, made on this machine)', ['pull', 'mlx/demo-base']),
     step('Version 1: fine-tune it with LoRA, quick and cheap', ['train', 'tickets']),
-    step('Make a model version of the run', ['package', 'latest']),
-    step('Serve it behind one stable address', ['serve', 'tickets:1']),
+    step('Make a model version of the run', ['package', 'latest', ...toModel]),
+    step('Serve it behind one stable address', ['serve', `${model}:1`]),
     step('Ask it something that it never saw', ask),
     step('Version 2: a larger adapter, more training', ['train', 'tickets-better']),
-    step('Make a model version of it too', ['package', 'latest']),
+    step('Make a model version of it too', ['package', 'latest', ...toModel]),
     step(
       'Put version 2 live while a client keeps asking',
-      ['promote', 'tickets:2', '--message', 'larger adapter, more training'],
+      ['promote', `${model}:2`, '--message', 'larger adapter, more training'],
       true,
     ),
     step('Ask the same question at the same address', ask),
-    step('Take it back, again under traffic', ['rollback', 'tickets', '--message', 'rehearsal'], true),
+    step('Take it back, again under traffic', ['rollback', model, '--message', 'rehearsal'], true),
     step('Who put what live, when and why', ['releases']),
     ...(keep ? [] : [step('Stop everything that the demo started', ['down'])]),
   ];

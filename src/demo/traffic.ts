@@ -13,15 +13,17 @@ export type TrafficReport = {
   byVersion: Record<string, number>;
 };
 
+export type Gateway = { baseUrl: string; key: string };
+
 export type Client = { stop: () => Promise<TrafficReport> };
 
 /** Asks without a pause, one request at a time, until `stop`, which waits for the open answer. */
-export function startClient(baseUrl: string, key: string, question: Question): Client {
+export function startClient(gateway: Gateway, model: string, question: Question): Client {
   const report: TrafficReport = { answered: 0, failed: 0, failures: [], byVersion: {} };
   const agent = new Agent({ keepAliveTimeout: 1_000 });
   let stopping = false;
   const asking = (async () => {
-    while (!stopping) await askOnce(baseUrl, key, question, agent, report);
+    while (!stopping) await askOnce(gateway, bodyOf(model, question), agent, report);
   })();
   return {
     stop: async () => {
@@ -33,20 +35,17 @@ export function startClient(baseUrl: string, key: string, question: Question): C
   };
 }
 
-async function askOnce(
-  baseUrl: string,
-  key: string,
-  question: Question,
-  agent: Agent,
-  report: TrafficReport,
-): Promise<void> {
-  const system = question.system === undefined ? [] : [{ role: 'system', content: question.system }];
-  const body = JSON.stringify({
-    model: 'tickets',
-    messages: [...system, { role: 'user', content: question.user }],
+function bodyOf(model: string, { system, user }: Question): string {
+  const first = system === undefined ? [] : [{ role: 'system', content: system }];
+  return JSON.stringify({
+    model,
+    messages: [...first, { role: 'user', content: user }],
     max_tokens: 64,
     temperature: 0,
   });
+}
+
+async function askOnce({ baseUrl, key }: Gateway, body: string, agent: Agent, report: TrafficReport): Promise<void> {
   try {
     const answer = await request(`${baseUrl}/chat/completions`, {
       method: 'POST',

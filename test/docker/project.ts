@@ -20,7 +20,7 @@ async function dockerProject(mlxYaml = '', more: NodeJS.ProcessEnv = {}): Promis
   const environment = { ...process.env, MLX_HOME: join(folder, 'home'), ...more };
   const paths = projectPaths(folder, environment);
   const engine = await openDockerEngine({ paths, config: await loadConfig(paths, environment), environment });
-  if (engine) return { engine, paths, folder, remove: () => remove(paths) };
+  if (engine) return { engine, paths, folder, remove: () => removeProject(paths) };
   rmSync(folder, { recursive: true, force: true });
   return undefined;
 }
@@ -52,7 +52,7 @@ function missing(): never {
   throw new Error('no Docker Engine answers');
 }
 
-async function remove(paths: Paths): Promise<void> {
+export async function removeProject(paths: Paths): Promise<void> {
   const docker = new Docker();
   const filters = { label: [`mlx.project=${paths.projectId}`] };
   for (const { Id } of await docker.listContainers({ all: true, filters })) {
