@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
+    from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 
@@ -97,7 +97,7 @@ def chat_text(pair: tuple[str, str]) -> str:
 
 
 def token_blocks(
-    texts: list[str], tokenizer: "PreTrainedTokenizerFast", length: int, user_weight: float
+    texts: list[str], tokenizer: "PreTrainedTokenizerBase", length: int, user_weight: float
 ) -> "tuple[torch.Tensor, torch.Tensor]":
     """Joins texts into blocks of equal length, so that no training step pads anything.
 

@@ -30,13 +30,16 @@ const settings = {
     MLX_MLFLOW_PORT: String(mlflowPort),
   },
 };
-let report: Pick<DemoReport, 'project' | 'model' | 'engine' | 'versions' | 'steps'>;
+type Printed = Pick<DemoReport, 'project' | 'model' | 'steps'> & {
+  versions: { run_id: string; digest: string; metrics: Record<string, number> }[];
+};
+let report: Printed;
 
 describe.skipIf(!answers)(`the demo in containers${answers ? '' : ' (skipped: no Docker Engine answers)'}`, () => {
   beforeAll(async () => {
     const demo = await mlxJson(['demo', '--engine', 'docker', '--keep'], settings);
     expect(demo.status, demo.stderr + demo.stdout.slice(-2000)).toBe(0);
-    report = demo.value as typeof report;
+    report = demo.value as Printed;
   });
 
   afterAll(async () => {
@@ -70,7 +73,7 @@ describe.skipIf(!answers)(`the demo in containers${answers ? '' : ' (skipped: no
     });
     const { runs } = (await found.json()) as { runs: { info: { run_name: string; status: string } }[] };
     const shown = runs.map(({ info }) => `${info.run_name} ${info.status}`).sort();
-    expect(shown).toEqual(report.versions.map(({ runId }) => `${runId} FINISHED`).sort());
+    expect(shown).toEqual(report.versions.map(({ run_id }) => `${run_id} FINISHED`).sort());
   });
 
   test('an OpenAI client gets the answer of vLLM through the gateway, whole and streamed', async () => {

@@ -90,5 +90,5 @@ def test_only_answers_count_in_full(tiny_model: Path):
     tokenizer = load_tokenizer(tiny_model)
     tokens, weights = token_blocks([chat_text(("How?", "So."))] * 4, tokenizer, 4, 0.1)
     counted = [token for token, weight in zip(tokens.flatten(), weights.flatten(), strict=True) if weight == 1]
-    assert str(tokenizer.decode(counted)).startswith("So.<|im_end|>\nSo.<|im_end|>\n")
+    assert str(tokenizer.decode([int(token) for token in counted])).startswith("So.<|im_end|>\nSo.<|im_end|>\n")
     assert weights.unique().tolist() == pytest.approx([0.1, 1.0])

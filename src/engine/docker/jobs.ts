@@ -4,7 +4,7 @@ import type { ContainerInspectInfo } from 'dockerode';
 
 import { MlxError } from '../../errors.js';
 import type { Job, JobExit, JobStreams } from '../engine.js';
-import { seesGpu } from '../host/gpu.js';
+import { seesGpu } from '../gpu.js';
 import { certificatesFile } from './build-access.js';
 import { compose } from './cli.js';
 import { answeredStatus, ask, askMaybe, type Connection } from './connection.js';

@@ -7,7 +7,7 @@ import type { ImageInspectInfo } from 'dockerode';
 
 import { MlxError } from '../../errors.js';
 import type { OnProgress, VersionContents, VersionImage } from '../engine.js';
-import { writeLayer } from '../host/layer.js';
+import { writeLayer } from '../layer.js';
 import { noAccess } from './build-access.js';
 import { buildImage } from './build.js';
 import { answeredStatus, ask, askMaybe } from './connection.js';

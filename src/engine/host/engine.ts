@@ -36,7 +36,7 @@ export function openHostEngine(settings: EngineSettings): Promise<Engine> {
 }
 
 function environments({ paths, config, environment }: EngineSettings): Pick<HostEdges, 'gpuVisible' | 'venv'> {
-  const gpuVisible = async () => config.gpu === 'auto' && (await import('./gpu.js')).seesGpu(environment);
+  const gpuVisible = async () => config.gpu === 'auto' && (await import('../gpu.js')).seesGpu(environment);
   return {
     gpuVisible,
     venv: async (name, onProgress, signal) => {

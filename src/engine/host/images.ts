@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 
 import { MlxError } from '../../errors.js';
 import type { OnProgress, VersionContents, VersionImage } from '../engine.js';
-import { writeLayer } from './layer.js';
+import { writeLayer } from '../layer.js';
 import {
   addBlob,
   addJsonBlob,

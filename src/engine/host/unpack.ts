@@ -10,7 +10,7 @@ import { extract, type Extract } from 'tar-stream';
 
 import { errorCode } from '../../errors.js';
 import { versionLayer } from './images.js';
-import { versionRoot, writeLayer } from './layer.js';
+import { versionRoot, writeLayer } from '../layer.js';
 import { corruptImage, namedDiskError } from './layout.js';
 
 /** @returns the folder with the version's files. @throws MlxError IMAGE_CORRUPT */

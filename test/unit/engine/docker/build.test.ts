@@ -1,5 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
@@ -7,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { buildAccess, noAccess } from '../../../../src/engine/docker/build-access.js';
 import { parsePipSettings } from '../../../../src/engine/package-index.js';
 import { buildArgs, type Build } from '../../../../src/engine/docker/build.js';
+import { scratchFolder } from '../scratch.js';
 
 const build: Build = {
   title: 'image trainer',
@@ -29,7 +29,7 @@ describe('the command line of an image build', () => {
   });
 
   it('hands over proxies by name, certificates and package settings as secrets, and shows no value of them', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'mlx-test-'));
+    const folder = scratchFolder();
     const certificates = join(folder, 'company.pem');
     writeFileSync(certificates, 'certificates');
     const access = buildAccess(
@@ -57,7 +57,7 @@ describe('the command line of an image build', () => {
   });
 
   it('takes the certificates that this machine names, and none that do not exist', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'mlx-test-'));
+    const folder = scratchFolder();
     const file = join(folder, 'machine.pem');
     writeFileSync(file, 'certificates');
     const environment = { NODE_EXTRA_CA_CERTS: join(folder, 'gone.pem'), SSL_CERT_FILE: file };

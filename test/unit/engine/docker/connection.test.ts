@@ -1,19 +1,19 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { ask, askMaybe, connectionTo, engineVersion, modemOptions } from '../../../../src/engine/docker/connection.js';
+import { scratchFolder } from '../scratch.js';
 
 const closers: (() => void)[] = [];
 afterEach(() => closers.splice(0).forEach((close) => close()));
 
 /** An Engine that answers every question with one status. */
 async function engineThatAnswers(status: number): Promise<{ DOCKER_HOST: string; HOME: string }> {
-  const folder = mkdtempSync(join(tmpdir(), 'mlx-test-'));
+  const folder = scratchFolder();
   const server = createServer((_, answer) => {
     answer.writeHead(status, { 'content-type': 'application/json' });
     answer.end(JSON.stringify({ Version: '26.1.5', message: 'no such thing' }));
@@ -24,7 +24,7 @@ async function engineThatAnswers(status: number): Promise<{ DOCKER_HOST: string;
 }
 
 function homeWithContext(name: string, host: string): string {
-  const home = mkdtempSync(join(tmpdir(), 'mlx-test-'));
+  const home = scratchFolder();
   const meta = join(home, '.docker', 'contexts', 'meta', createHash('sha256').update(name).digest('hex'));
   mkdirSync(meta, { recursive: true });
   writeFileSync(join(meta, 'meta.json'), JSON.stringify({ Name: name, Endpoints: { docker: { Host: host } } }));

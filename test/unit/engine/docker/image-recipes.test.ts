@@ -1,16 +1,16 @@
-import { cpSync, mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
 
 import { packageRoot } from '../../../../src/config/paths.js';
 import { contextFiles, imageRecipe } from '../../../../src/engine/docker/image-recipes.js';
+import { scratchFolder } from '../scratch.js';
 
 const variant = { baseImage: 'python:3.11-slim-bookworm', gpu: false };
 
 function copyOfTheRepository(): string {
-  const copy = mkdtempSync(join(tmpdir(), 'mlx-test-'));
+  const copy = scratchFolder();
   for (const folder of ['compose', 'recipes'])
     cpSync(join(packageRoot(), folder), join(copy, folder), { recursive: true });
   return copy;

@@ -1,5 +1,5 @@
 // Whether this machine has an NVIDIA GPU that its driver can use.
-import { askProgram } from '../exec.js';
+import { askProgram } from './exec.js';
 
 let seen: Promise<boolean> | undefined;
 
