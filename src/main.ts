@@ -1,10 +1,7 @@
 // The process: parse argv, open the context, run the one command, the one catch, the exit status.
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-
 import { CommanderError, type Command } from 'commander';
 
-import { packageRoot } from './config/paths.js';
+import { productVersion } from './config/version.js';
 import { openContext, type GlobalFlags } from './context.js';
 import { errorMessage, exitStatus, MlxError } from './errors.js';
 import { terminalOutput, type Streams } from './output/terminal.js';
@@ -38,7 +35,7 @@ export async function runMlx(argv: readonly string[], surroundings: Surroundings
   let status: number = exitStatus.ok;
   const json = argv.includes('--json');
   try {
-    const program = await buildProgram(argv, version(), async (invocation) => {
+    const program = await buildProgram(argv, productVersion(), async (invocation) => {
       status = await runCommand(invocation, surroundings);
     });
     useStreams(program, surroundings.streams, json);
@@ -131,11 +128,6 @@ function unexpected(error: unknown, signal: AbortSignal): MlxError {
     cause: error,
     hint: 'Please report it with the lines below and the command that you typed.',
   });
-}
-
-function version(): string {
-  const manifest = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string };
-  return manifest.version;
 }
 
 /** Nobody reads any more (`mlx train --json | head`): stopped as by Ctrl-C, so that work begun is put away, and no line more. */

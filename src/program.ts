@@ -34,6 +34,11 @@ const entries: readonly Entry[] = [
     summary: 'take personal identifiers out of a JSONL file',
     load: () => import('./commands/data-redact.js'),
   },
+  {
+    path: 'replay',
+    summary: 'the same run again, or the exact reason why not',
+    load: () => import('./commands/replay.js'),
+  },
   { path: 'runs ls', summary: 'list runs', load: () => import('./commands/runs-ls.js') },
   {
     path: 'runs show',

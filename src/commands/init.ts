@@ -1,10 +1,9 @@
 // mlx init: makes a project, or adds a shipped recipe to one. Touches: files of the project folder alone.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
 
 import { Option } from 'commander';
 
-import { packageRoot } from '../config/paths.js';
 import {
   asModelName,
   projectFiles,
@@ -14,6 +13,7 @@ import {
   type Template,
 } from '../config/project-template.js';
 import { writeProject } from '../config/project-writer.js';
+import { productVersion } from '../config/version.js';
 import { MlxError } from '../errors.js';
 import { outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
@@ -51,7 +51,9 @@ export const run: CommandModule['run'] = async (context, args, flags) => {
   }
   const template = chosen ?? (recipe === undefined ? 'demo' : 'sft');
   const isAddition = recipe !== undefined && chosen === undefined && existsSync(join(folder, 'mlx.yaml'));
-  const files = isAddition ? [recipeFile(recipe, name)] : projectFiles({ template, name, recipe, version: version() });
+  const files = isAddition
+    ? [recipeFile(recipe, name)]
+    : projectFiles({ template, name, recipe, version: productVersion() });
   const options = { force: flags['force'] === true, dryRun: context.flags.dryRun };
   const { written, replaced } = await writeProject(folder, files, options);
   const made = { folder, name, template: isAddition ? null : template, written, replaced, dryRun: options.dryRun };
@@ -93,11 +95,6 @@ function projectName(folder: string, wanted: string | undefined): string {
   throw new MlxError('USAGE', `'${wanted}' cannot be the name of a model.`, {
     hint: `Use lower case letters, digits, dot, dash and underscore, for example: --name ${asModelName(wanted)}`,
   });
-}
-
-function version(): string {
-  const manifest = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string };
-  return manifest.version;
 }
 
 function text(flag: unknown): string | undefined {

@@ -15,13 +15,14 @@ export const define: CommandModule['define'] = (command) => {
     .option('--set <key=value>', 'change a setting of the recipe for this run; may be repeated', collect, [])
     .option('--name <name>', 'what the run id begins with, instead of the name of the recipe')
     .option('--resume <run>', 'go on with a stopped, failed or lost run from its last checkpoint')
+    .option('--no-lock', 'leave the lock beside the recipe as it is: for trying things out')
     .option('--detach', 'train in the background; the command ends when training begins')
     .addOption(command.createOption('--adopt <run>', 'train what --detach prepared').hideHelp());
   command.addHelpText(
     'after',
     `
 Trains, scores base and tuned model on the held-out rows, and records everything as a run. Without network: what is
-missing is downloaded before. Ctrl-C saves a checkpoint.
+missing is downloaded before. Ctrl-C saves a checkpoint. What the recipe resolved to is written to NAME.lock.yaml beside it.
 
 Examples:
   mlx train
@@ -98,13 +99,14 @@ function readRequest(args: string[], flags: Record<string, unknown>): TrainReque
     name,
     resume,
     adopt,
-  } = flags as { set: string[]; name?: string; resume?: string; adopt?: string };
+    lock,
+  } = flags as { set: string[]; name?: string; resume?: string; adopt?: string; lock?: boolean };
   if (resume !== undefined && (recipe !== undefined || overrides.length > 0 || name !== undefined)) {
     throw new MlxError('USAGE', 'A resumed run keeps its own recipe and settings.', {
       hint: `Go on with it as it is: mlx train --resume ${resume}`,
     });
   }
-  return { recipe, overrides, name: checkedName(name), resume, adopt };
+  return { recipe, overrides, name: checkedName(name), resume, adopt, lock };
 }
 
 /** It becomes a folder and the name of a container. */

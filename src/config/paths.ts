@@ -26,6 +26,8 @@ export type Paths = HomePaths & {
   ledgerFile: string;
   runs: string;
   images: string;
+  /** Rows and weights by their SHA-256. */
+  store: string;
   /** Pid files and service state. */
   run: string;
   secrets: string;
@@ -67,6 +69,7 @@ export function projectPaths(project: string, environment: NodeJS.ProcessEnv): P
     ledgerFile: join(state, 'ledger.db'),
     runs: join(state, 'runs'),
     images: join(state, 'images'),
+    store: join(state, 'store'),
     run,
     secrets: join(state, 'secrets'),
     sockets: socketFolder(run, projectId, environment),

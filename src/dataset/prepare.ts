@@ -10,10 +10,16 @@ import { comparedRows, countNearDuplicates, similarityLimit } from './near-dupli
 import { readLines } from './lines.js';
 import { collectProblems, readTrainingRows, type ProblemCollector } from './rows.js';
 import type { TrainingRow } from './shape.js';
+import type { SplitRows } from './row-hashes.js';
 import { createSplitFile, type SplitFile } from './split-file.js';
 import { rowHash, rowPosition } from './split.js';
 
-export type PreparedDataset = { splits: RunDataset[]; warnings: string[] };
+export type PreparedDataset = {
+  splits: RunDataset[];
+  /** Hash and origin of each row, by split. */
+  rows: SplitRows;
+  warnings: string[];
+};
 
 type Sources = { train: DataFile[]; heldOut: DataFile[]; share: number | undefined };
 type Splits = { train: SplitFile; heldOut: SplitFile };
@@ -43,7 +49,8 @@ export async function prepareDataset(
     checkNotEmpty(sources, splits, warnings);
     const hashes = { train: await splits.train.end(), heldOut: await splits.heldOut.end() };
     warnings.push(...(await nearDuplicateWarnings(splits)));
-    const prepared = { splits: describe(sources, splits, hashes), warnings };
+    const rows = { train: splits.train.rows(), held_out: splits.heldOut.rows() };
+    const prepared = { splits: describe(sources, splits, hashes), rows, warnings };
     await splits.heldOut.keep();
     await splits.train.keep();
     return prepared;
@@ -73,16 +80,16 @@ async function writeFiles(
   problems: ProblemCollector,
 ): Promise<string[]> {
   const heldOut = new Set<string>();
-  for await (const row of readTrainingRows(sources.heldOut, recipe.dataset.format, problems)) {
+  for await (const { row, file, line } of readTrainingRows(sources.heldOut, recipe.dataset.format, problems)) {
     const serialised = JSON.stringify(row);
     heldOut.add(rowHash(serialised));
-    await splits.heldOut.add(serialised);
+    await splits.heldOut.add(serialised, file, line);
   }
   let removed = 0;
-  for await (const row of readTrainingRows(sources.train, recipe.dataset.format, problems)) {
+  for await (const { row, file, line } of readTrainingRows(sources.train, recipe.dataset.format, problems)) {
     const serialised = JSON.stringify(row);
     if (heldOut.has(rowHash(serialised))) removed += 1;
-    else await splits.train.add(serialised);
+    else await splits.train.add(serialised, file, line);
   }
   if (removed === 0) return [];
   const rows = removed === 1 ? 'One training row is' : `${removed} training rows are`;
@@ -96,17 +103,17 @@ async function writeShare(
   splits: Splits,
   problems: ProblemCollector,
 ): Promise<string[]> {
-  for await (const row of readTrainingRows(files, recipe.dataset.format, problems)) {
+  for await (const { row, file, line } of readTrainingRows(files, recipe.dataset.format, problems)) {
     const serialised = JSON.stringify(row);
     const heldOut = rowPosition(rowHash(serialised), recipe.seed) < share;
-    await (heldOut ? splits.heldOut : splits.train).add(serialised);
+    await (heldOut ? splits.heldOut : splits.train).add(serialised, file, line);
   }
   return [];
 }
 
 function checkNotEmpty(sources: Sources, splits: Splits, warnings: readonly string[]): void {
   const names = (files: readonly DataFile[]): string => files.map((file) => file.shown).join(', ');
-  const [trainRows, heldOutRows] = [splits.train.rows(), splits.heldOut.rows()];
+  const [trainRows, heldOutRows] = [splits.train.rows().length, splits.heldOut.rows().length];
   const because = warnings.length > 0 ? ` ${warnings.join(' ')}` : '';
   if (trainRows === 0) {
     throw new MlxError('SPLIT_EMPTY', `No row is left to train on: ${names(sources.train)}.${because}`, {
@@ -135,7 +142,7 @@ async function nearDuplicateWarnings(splits: Splits): Promise<string[]> {
     const limit = `at least ${similarityLimit * 100} % of their three-word pieces in common`;
     warnings.push(`${rows} nearly a held-out row (${limit}): the held-out scores may flatter.`);
   }
-  if (compared.train < splits.train.rows() || compared.heldOut < splits.heldOut.rows()) {
+  if (compared.train < splits.train.rows().length || compared.heldOut < splits.heldOut.rows().length) {
     const bounds = `${comparedRows.train} training and ${comparedRows.heldOut} held-out rows`;
     warnings.push(`Near duplicates were looked for among the first ${bounds} only.`);
   }
@@ -157,7 +164,7 @@ function describe(sources: Sources, splits: Splits, hashes: { train: string; hel
   const { share } = sources;
   const shared = share === undefined ? names(sources.heldOut) : `${names(sources.train)} (share ${share})`;
   return [
-    { split: 'train', sources: names(sources.train), rows: splits.train.rows(), sha256: hashes.train },
-    { split: 'held_out', sources: shared, rows: splits.heldOut.rows(), sha256: hashes.heldOut },
+    { split: 'train', sources: names(sources.train), rows: splits.train.rows().length, sha256: hashes.train },
+    { split: 'held_out', sources: shared, rows: splits.heldOut.rows().length, sha256: hashes.heldOut },
   ];
 }

@@ -15,6 +15,9 @@ export type ProblemCollector = {
   throwIfAny: (hint?: string) => void;
 };
 
+/** A row that can be used, and where it stands. */
+export type PlacedRow = { row: TrainingRow; file: string; line: number };
+
 export function collectProblems(): ProblemCollector {
   const first: Problem[] = [];
   const files = new Set<string>();
@@ -42,7 +45,7 @@ export async function* readTrainingRows(
   files: readonly DataFile[],
   format: Recipe['dataset']['format'],
   problems: ProblemCollector,
-): AsyncGenerator<TrainingRow> {
+): AsyncGenerator<PlacedRow> {
   for (const file of files) yield* readFileRows(file, format, problems);
 }
 
@@ -50,7 +53,7 @@ async function* readFileRows(
   file: DataFile,
   format: Recipe['dataset']['format'],
   problems: ProblemCollector,
-): AsyncGenerator<TrainingRow> {
+): AsyncGenerator<PlacedRow> {
   let shape: Shape | undefined = format === 'auto' ? undefined : format;
   let waiting: SourceRow[] = [];
   for await (const source of readRows(file)) {
@@ -73,8 +76,8 @@ function shapeOf(rows: readonly SourceRow[]): Shape {
   return detectShape(rows.flatMap((row) => ('value' in row ? [row.value] : []))) ?? 'messages';
 }
 
-function* usable(file: DataFile, source: SourceRow, shape: Shape, problems: ProblemCollector): Generator<TrainingRow> {
+function* usable(file: DataFile, source: SourceRow, shape: Shape, problems: ProblemCollector): Generator<PlacedRow> {
   const shaped = 'problem' in source ? source : shapeRow(source.value, shape);
-  if ('row' in shaped) yield shaped.row;
+  if ('row' in shaped) yield { row: shaped.row, file: file.shown, line: source.line };
   else problems.add({ file: file.shown, line: source.line, message: shaped.problem });
 }

@@ -3,12 +3,13 @@ import { createHash } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 
 import { errorCode, MlxError } from '../errors.js';
+import type { RowRecord } from './row-hashes.js';
 
 export type SplitFile = {
   /** Where the rows lie until `keep`. */
   partial: string;
-  rows: () => number;
-  add: (line: string) => Promise<void>;
+  rows: () => RowRecord[];
+  add: (line: string, file: string, lineNumber: number) => Promise<void>;
   /** Writes what is left and closes; @returns the file's SHA-256 */
   end: () => Promise<string>;
   /** Moves the ended file into place. */
@@ -25,7 +26,7 @@ export async function createSplitFile(file: string): Promise<SplitFile> {
   const hash = createHash('sha256');
   let waiting: string[] = [];
   let waitingCharacters = 0;
-  let rows = 0;
+  const rows: RowRecord[] = [];
   const flush = async (): Promise<void> => {
     const text = waiting.join('');
     waiting = [];
@@ -36,8 +37,8 @@ export async function createSplitFile(file: string): Promise<SplitFile> {
   return {
     partial,
     rows: () => rows,
-    add: async (line) => {
-      rows += 1;
+    add: async (line, sourceFile, lineNumber) => {
+      rows.push({ sha256: createHash('sha256').update(line).digest('hex'), file: sourceFile, line: lineNumber });
       waiting.push(line, '\n');
       waitingCharacters += line.length + 1;
       if (waitingCharacters >= bufferedCharacters) await flush();

@@ -7,6 +7,17 @@ export type EngineKind = 'docker' | 'host';
 /** A runtime that is ready to use: an image (its id), or a venv (the hash of its lock). */
 export type Runtime = { name: RuntimeName; id: string; reference: string };
 
+/** What is known of a runtime without preparing it. */
+export type RuntimeDescription = {
+  /** What it is made from: `trainer.txt@3f9a...`, or the name of an image, which its inputs give it. */
+  reference: string;
+  /** As in `Runtime`; undefined while it is not on this machine, as the two below. */
+  id: string | undefined;
+  python: string | undefined;
+  /** Versions by package, under normalised names. */
+  installed: Record<string, string> | undefined;
+};
+
 /** Progress of long work: a line for people; `fraction` (0 to 1) when known. */
 export type OnProgress = (line: string, fraction?: number) => void;
 
@@ -97,6 +108,8 @@ export type Engine = {
   description: string;
 
   prepareRuntime: (name: RuntimeName, onProgress: OnProgress, signal: AbortSignal) => Promise<Runtime>;
+  /** What is there, or would be: builds and downloads nothing. */
+  describeRuntime: (name: RuntimeName) => Promise<RuntimeDescription>;
 
   /** Runs to the end. Aborting the signal sends SIGTERM once; the job saves a checkpoint and exits 130. */
   runJob: (job: Job, streams: JobStreams) => Promise<JobExit>;

@@ -129,6 +129,9 @@ const migrations: readonly string[] = [
     hash TEXT NOT NULL
   ) STRICT;
   `,
+  /* 2: which run a replay repeats */ `
+  ALTER TABLE runs ADD COLUMN replay_of TEXT;
+  `,
 ];
 
 /**

@@ -30,6 +30,8 @@ export type Run = {
   tokens: number | null;
   mlflowRunId: string | null;
   mlflowSynced: number;
+  /** The run whose lock this one repeats. */
+  replayOf: string | null;
 };
 
 export type NewRun = Pick<
@@ -48,7 +50,7 @@ export type RunFilter = {
 
 const columns = `id, recipe, recipe_file AS recipeFile, method, base_model AS baseModel, base_commit AS baseCommit, seed, engine, seal, state, owner,
   started_at_ms AS startedAtMs, ended_at_ms AS endedAtMs, error_code AS errorCode, error_message AS errorMessage, error_hint AS errorHint,
-  runtime, adapter_sha256 AS adapterSha256, device, steps, tokens, mlflow_run_id AS mlflowRunId, mlflow_synced AS mlflowSynced`;
+  runtime, adapter_sha256 AS adapterSha256, device, steps, tokens, mlflow_run_id AS mlflowRunId, mlflow_synced AS mlflowSynced, replay_of AS replayOf`;
 
 const columnByField: Record<string, string> = {
   seal: 'seal',
@@ -65,6 +67,7 @@ const columnByField: Record<string, string> = {
   tokens: 'tokens',
   mlflowRunId: 'mlflow_run_id',
   mlflowSynced: 'mlflow_synced',
+  replayOf: 'replay_of',
 };
 
 export function insertRun(ledger: Ledger, run: NewRun): void {

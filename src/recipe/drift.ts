@@ -1,13 +1,20 @@
 // What a lock says against what the same recipe resolves to today, field by field, before any compute is spent. Pure.
-import type { Lock } from './lock.js';
+import type { Resolved } from './lock.js';
 
 /** `ok` the same · `drift` not the same · `unknown` not recorded on one of the two sides. */
 export type DriftStatus = 'ok' | 'drift' | 'unknown';
 
-export type DriftRow = { field: string; status: DriftStatus; locked: string; today: string; allowed: boolean };
+export type DriftRow = {
+  field: string;
+  status: DriftStatus;
+  locked: string;
+  today: string;
+  /** Accepted by the person, or of a kind that cannot change the result (`code`, `runtime.id`). */
+  allowed: boolean;
+};
 
-/** What can be known without running: the lock but for its results. */
-export type Resolved = Omit<Lock, 'results' | 'lock' | 'written_by'>;
+/** Committing the lock itself changes the commit; an image that is built again from the same inputs has another id. */
+const informational = ['code', 'runtime.id'];
 
 /**
  * @param allowed fields, or the beginnings of fields (`machine`, `runtime.packages.numpy`), whose drift is accepted
@@ -18,16 +25,20 @@ export function compareLock(lock: Resolved, today: Resolved, allowed: readonly s
     ...record('recipe.settings', lock.recipe.settings, today.recipe.settings),
     value('base_model.repository', lock.base_model.repository, today.base_model.repository),
     value('base_model.commit', lock.base_model.commit, today.base_model.commit),
-    ...record('base_model.files', lock.base_model.files, today.base_model.files),
+    ...maybeRecord('base_model.files', lock.base_model.files, today.base_model.files),
     value('base_model.tokenizer', lock.base_model.tokenizer_sha256, today.base_model.tokenizer_sha256),
     value('base_model.chat_template', lock.base_model.chat_template_sha256, today.base_model.chat_template_sha256),
     ...dataset('train', lock, today),
     ...dataset('held_out', lock, today),
     value('runtime.engine', lock.runtime.engine, today.runtime.engine),
+    value('runtime.reference', lock.runtime.reference, today.runtime.reference),
     value('runtime.id', lock.runtime.id, today.runtime.id),
-    ...record('runtime.packages', lock.runtime.packages, today.runtime.packages),
+    value('runtime.python', lock.runtime.python, today.runtime.python),
+    ...record('runtime.scripts', lock.runtime.scripts, today.runtime.scripts),
+    ...maybeRecord('runtime.packages', lock.runtime.packages, today.runtime.packages),
     value('code.commit', lock.code.commit, today.code.commit),
     value('code.patch', lock.code.patch_sha256, today.code.patch_sha256),
+    value('machine.platform', lock.machine.platform, today.machine.platform),
     value('machine.device', lock.machine.device, today.machine.device),
     value('machine.driver', lock.machine.driver, today.machine.driver),
     value('machine.cuda', lock.machine.cuda, today.machine.cuda),
@@ -36,9 +47,10 @@ export function compareLock(lock: Resolved, today: Resolved, allowed: readonly s
     ...record('determinism.environment', lock.determinism.environment, today.determinism.environment),
     ...record('determinism.seeds', texts(lock.determinism.seeds), texts(today.determinism.seeds)),
   ];
+  const accepted = [...informational, ...allowed];
   return rows.map((row) => ({
     ...row,
-    allowed: allowed.some((prefix) => row.field === prefix || row.field.startsWith(`${prefix}.`)),
+    allowed: accepted.some((prefix) => row.field === prefix || row.field.startsWith(`${prefix}.`)),
   }));
 }
 
@@ -58,7 +70,21 @@ function value(field: string, locked: string | null, today: string | null): Comp
         : locked === today
           ? 'ok'
           : 'drift';
-  return { field, status, locked: locked ?? 'none', today: today ?? 'none' };
+  return { field, status, locked: locked ?? 'none', today: today ?? 'not known here' };
+}
+
+/** Not on this machine: unknown as a whole. */
+function maybeRecord(
+  field: string,
+  locked: Record<string, string> | null,
+  today: Record<string, string> | null,
+): Compared[] {
+  if (locked === null || today === null) return [value(field, count(locked), count(today))];
+  return record(field, locked, today);
+}
+
+function count(entries: Record<string, string> | null): string | null {
+  return entries === null ? null : `${Object.keys(entries).length} entries`;
 }
 
 /** One row for all that is equal, and a row for each entry that is not. */

@@ -2,7 +2,7 @@
 // Field names are those of the YAML file. The rows' own hashes stand in a second file, so that a person can read this one.
 import { createHash } from 'node:crypto';
 
-import { parseDocument, stringify } from 'yaml';
+import { Document, parseDocument, visit } from 'yaml';
 import { z } from 'zod';
 
 import { MlxError } from '../errors.js';
@@ -21,30 +21,38 @@ const lockSchema = z.strictObject({
   written_by: z.string(),
   recipe: z.strictObject({
     name: z.string(),
-    file: z.string(),
+    file: z.string().describe('Relative to the project'),
+    overrides: z.array(z.string()).describe('As given with --set; a replay gives them again'),
     settings: z.record(z.string(), z.string()).describe('Every setting, flat'),
     origins: z.record(z.string(), z.enum(['recipe', 'flag', 'default'])),
   }),
   base_model: z.strictObject({
     repository: z.string(),
-    commit: z.string(),
-    files: z.record(z.string(), sha256),
+    commit: z.string().nullable(),
+    files: z.record(z.string(), sha256).nullable(),
     tokenizer_sha256: sha256.nullable(),
     chat_template_sha256: sha256.nullable(),
   }),
   dataset: z.strictObject({ train: split, held_out: split }),
   runtime: z.strictObject({
     engine: z.enum(['docker', 'host']),
-    id: z.string(),
-    packages: z.record(z.string(), z.string()),
+    reference: z.string().nullable().describe('What it is made from: the same on every machine'),
+    id: z.string().nullable().describe('What it became on this machine'),
+    python: z.string().nullable(),
+    scripts: z.record(z.string(), sha256).describe('The trainer, file by file'),
+    packages: z
+      .record(z.string(), z.string())
+      .nullable()
+      .describe('Version, and hash of the archives that may be installed'),
   }),
   code: z.strictObject({ commit: z.string().nullable(), patch_sha256: sha256.nullable() }),
   machine: z.strictObject({
+    platform: z.string(),
     device: z.string(),
     driver: z.string().nullable(),
     cuda: z.string().nullable(),
     cpu: z.string(),
-    threads: z.int(),
+    threads: z.int().describe('Processors that a program may use'),
   }),
   determinism: z.strictObject({
     class: z.enum(['bit-exact', 'within-tolerance', 'none']),
@@ -54,10 +62,12 @@ const lockSchema = z.strictObject({
   }),
   results: z.strictObject({
     run: z.string(),
+    weights: z.record(z.string(), sha256).describe('By file'),
     adapter_sha256: sha256,
     steps: z.int(),
     tokens: z.int(),
     duration_ms: z.number(),
+    final_loss: z.number(),
     scores: z.record(z.string(), z.number()),
     loss_curve: z.array(z.tuple([z.int(), z.number()])),
   }),
@@ -65,13 +75,29 @@ const lockSchema = z.strictObject({
 
 export type Lock = z.infer<typeof lockSchema>;
 
+/** What can be known without running: the lock but for its results. */
+export type Resolved = Omit<Lock, 'results' | 'lock' | 'written_by'>;
+
+/** `recipes/tickets.yaml` -> `recipes/tickets.lock.yaml`. */
+export function lockFileOf(recipeFile: string): string {
+  return recipeFile.replace(/\.ya?ml$/, '.lock.yaml');
+}
+
+/** `recipes/tickets.lock.yaml` -> `recipes/tickets.lock.rows`. */
+export function rowsFileOf(lockFile: string): string {
+  return lockFile.replace(/\.yaml$/, '.rows');
+}
+
 const header = `# Written by mlx train: what this recipe resolved to, and what came out. Commit it; do not edit it.
 # Check it against today:  mlx replay NAME --check        Run it again:  mlx replay NAME
 `;
 
 /** Keys in the schema's order, those of records sorted: the same lock is the same text. */
 export function renderLock(lock: Lock): string {
-  const body = stringify(sortRecords(lockSchema.parse(lock)), { lineWidth: 0, aliasDuplicateObjects: false });
+  const document = new Document(sortRecords(lockSchema.parse(lock)), { aliasDuplicateObjects: false });
+  // A point of the curve is a line.
+  visit(document, { Seq: (key, node) => void (typeof key === 'number' && (node.flow = true)) });
+  const body = document.toString({ lineWidth: 0 });
   return `${header}${body}lock_sha256: ${hashText(body)}\n`;
 }
 
@@ -116,7 +142,7 @@ function hashText(text: string): string {
 /** Only the free-form records (packages, settings, ...) are sorted; the schema's own order reads better. */
 function sortRecords(value: unknown, path = ''): unknown {
   if (Array.isArray(value) || value === null || typeof value !== 'object') return value;
-  const free = /\.(settings|origins|files|packages|environment|seeds|scores)$/.test(path);
+  const free = /\.(settings|origins|files|scripts|packages|environment|seeds|weights|scores)$/.test(path);
   const entries = Object.entries(value);
   if (free) entries.sort(([left], [right]) => (left < right ? -1 : 1));
   return Object.fromEntries(entries.map(([key, inner]) => [key, sortRecords(inner, `${path}.${key}`)]));

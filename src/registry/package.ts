@@ -85,8 +85,8 @@ function requireFinished({ id, state }: Run): void {
 
 /** What is packaged must be what was scored. */
 async function requireSameWeights(run: Run, folder: RunFolder): Promise<void> {
-  const found = await hashTrainedWeights(folder, outputOf(run));
-  if (run.adapterSha256 === null || found === run.adapterSha256) return;
+  const { sha256 } = await hashTrainedWeights(folder, outputOf(run));
+  if (run.adapterSha256 === null || sha256 === run.adapterSha256) return;
   throw new MlxError('ADAPTER_CHANGED', `The weights of ${run.id} are not those that its run recorded.`, {
     hint: `Something changed ${folder.out}. Train again: mlx train ${run.recipe}`,
   });

@@ -1,19 +1,22 @@
 // Checks what a trainer left behind before anything else may load it, and names it by its hash.
 // Only the weights are hashed: adapter_config.json and README.md differ between equal runs (sets have no order in Python).
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 
 import { MlxError } from '../errors.js';
 import { safetensorsProblem } from '../privacy/safetensors.js';
+import { hashFile } from '../store/hash-file.js';
 import type { RunFolder } from './run-folder.js';
 
 /** Weights as safetensors; beside them only what is plainly text. No pickle, no Python, no links. */
 const allowedEndings = ['.safetensors', '.json', '.jinja', '.txt', '.md', '.model'];
 
+/** The weights of a run: SHA-256 by file, and one for all of them. */
+export type TrainedWeights = { sha256: string; files: Record<string, string> };
+
 /** @throws MlxError ADAPTER_MISSING, ADAPTER_UNSAFE (also for a broken file) */
-export async function hashTrainedWeights(folder: RunFolder, output: 'adapter' | 'model'): Promise<string> {
+export async function hashTrainedWeights(folder: RunFolder, output: 'adapter' | 'model'): Promise<TrainedWeights> {
   const place = output === 'adapter' ? folder.adapter : folder.model;
   if (!existsSync(place)) throw missing(place);
   refuseUnsafe(place);
@@ -25,19 +28,13 @@ export async function hashTrainedWeights(folder: RunFolder, output: 'adapter' | 
 }
 
 /** One file: its SHA-256. A model in several: the SHA-256 of their `sha256sum` lines. */
-async function hashFiles(place: string, names: string[]): Promise<string> {
-  const hashes = await Promise.all(names.map(async (name) => ({ name, sha256: await hashFile(join(place, name)) })));
+async function hashFiles(place: string, names: string[]): Promise<TrainedWeights> {
+  const hashes = await Promise.all(names.map(async (name) => [name, await hashFile(join(place, name))] as const));
+  const files = Object.fromEntries(hashes);
   const [first] = hashes;
-  if (first && hashes.length === 1) return first.sha256;
-  return createHash('sha256')
-    .update(hashes.map(({ name, sha256 }) => `${sha256}  ${name}\n`).join(''))
-    .digest('hex');
-}
-
-export async function hashFile(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(file), hash);
-  return hash.digest('hex');
+  if (first && hashes.length === 1) return { sha256: first[1], files };
+  const lines = hashes.map(([name, sha256]) => `${sha256}  ${name}\n`).join('');
+  return { sha256: createHash('sha256').update(lines).digest('hex'), files };
 }
 
 function refuseUnsafe(place: string): void {

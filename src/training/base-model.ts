@@ -228,7 +228,7 @@ async function folderModel(edges: BaseModelEdges, folder: string, verify: boolea
   return asBaseModel(manifest, folder);
 }
 
-function folderManifest(home: HomePaths, folder: string): string {
+export function folderManifest(home: HomePaths, folder: string): string {
   const name = createHash('sha256').update(folder).digest('hex').slice(0, 16);
   return join(home.models, '.folders', `${name}.json`);
 }

@@ -1,11 +1,12 @@
 // The demo's base model: made on this machine by make_base.py, and named by what decides its bytes.
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { z } from 'zod';
 
 import { packageRoot } from '../config/paths.js';
+import { scriptsOf } from './scripts.js';
 
 export const demoRepository = 'mlx/demo-base';
 
@@ -16,17 +17,6 @@ export function demoRevision(): string {
   for (const script of scriptsOf(join(root, 'recipes', 'trainer'), 'make_base.py')) hash.update(readFileSync(script));
   hash.update(readFileSync(join(root, 'recipes', 'requirements', 'trainer.txt')));
   return hash.digest('hex').slice(0, 40);
-}
-
-/** A script and those of the same folder that it imports, at any depth, sorted. */
-function scriptsOf(folder: string, script: string, known = new Set<string>()): string[] {
-  const file = join(folder, script);
-  if (known.has(file) || !existsSync(file)) return [...known].sort();
-  known.add(file);
-  for (const match of readFileSync(file, 'utf8').matchAll(/^\s*(?:from|import)\s+(\w+)/gm)) {
-    scriptsOf(folder, `${match[1] ?? ''}.py`, known);
-  }
-  return [...known].sort();
 }
 
 const makeEventSchema = z.discriminatedUnion('event', [

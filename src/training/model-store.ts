@@ -8,7 +8,7 @@ import { z } from 'zod';
 
 import { errorCode, MlxError, type Problem } from '../errors.js';
 import { modelEntries } from '../privacy/model-directory.js';
-import { hashFile } from './adapter.js';
+import { hashFile } from '../store/hash-file.js';
 
 export const manifestName = 'mlx-manifest.json';
 

@@ -1,6 +1,8 @@
 // Everything before a run exists: recipe, rows, runtime, base model. When a step fails there is no run and no folder.
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFile } from 'node:fs/promises';
+import { join } from 'node:path';
 
 import { prepareDataset, type PreparedDataset } from '../dataset/prepare.js';
 import type { Engine } from '../engine/engine.js';
@@ -8,10 +10,12 @@ import { currentOwner } from '../engine/owner.js';
 import { recordDatasets, recordParams } from '../ledger/metrics.js';
 import { write } from '../ledger/open.js';
 import { findRun, insertRun, updateRun, type Run } from '../ledger/runs.js';
-import { loadRecipe } from '../recipe/load.js';
+import { loadRecipeWithOrigins, type LoadedRecipe } from '../recipe/load.js';
 import type { Recipe } from '../recipe/schema.js';
+import { baseFacts } from './base-facts.js';
 import { ensureBaseModel, type BaseModel } from './base-model.js';
 import { refuseSecondTraining } from './ownership.js';
+import { lockPlace, resolve, writeResolution } from './resolution.js';
 import { runFolder, type RunFolder } from './run-folder.js';
 import { recipeParams, trainerSpecification } from './specification.js';
 import type { TrainEdges, TrainRequest } from './train.js';
@@ -32,23 +36,27 @@ export type PreparedRun = {
  */
 export async function prepareRun(edges: TrainEdges, request: TrainRequest): Promise<PreparedRun> {
   refuseSecondTraining(edges.ledger);
-  const recipe = await loadRecipe(edges.paths, request.recipe, request.overrides);
+  const loaded = request.replay ?? (await loadRecipeWithOrigins(edges.paths, request.recipe, request.overrides));
+  const { recipe } = loaded;
   const id = `${request.name ?? recipe.name}-${randomBytes(3).toString('hex')}`;
   const folder = runFolder(edges.paths.runs, id);
   mkdirSync(folder.out, { recursive: true, mode: 0o700 });
   try {
     edges.onProgress(`checking the rows of ${recipe.name}`);
-    const dataset = await prepareDataset(recipe, edges.paths.project, folder.data);
+    const dataset = await runRows(edges, request, recipe, folder);
     for (const warning of dataset.warnings) edges.note(warning);
     const engine = await edges.engine();
     const fetching = openStopwatch(edges);
     const runtime = await engine.prepareRuntime('trainer', fetching.onProgress, edges.signal);
-    const baseModel = await fetchBaseModel({ ...edges, onProgress: fetching.onProgress }, engine, recipe);
+    const commit = request.replay?.baseCommit;
+    const baseModel = await fetchBaseModel({ ...edges, onProgress: fetching.onProgress }, engine, recipe, commit);
     const fetchMs = fetching.elapsedMs();
     edges.signal.throwIfAborted();
     writeJson(folder.recipe, recipe);
     writeJson(folder.spec, trainerSpecification(id, recipe));
-    const run = startRow(edges, { id, recipe, baseModel, dataset, engine, runtime: runtime.id });
+    await writeDown(edges, request, { loaded, folder, dataset, engine, baseModel });
+    const replayOf = request.replay?.of ?? null;
+    const run = startRow(edges, { id, recipe, baseModel, dataset, engine, runtime: runtime.id, replayOf });
     return { run, recipe, folder, baseModel, resume: false, fetchMs };
   } catch (error) {
     rmSync(folder.folder, { recursive: true, force: true });
@@ -56,9 +64,57 @@ export async function prepareRun(edges: TrainEdges, request: TrainRequest): Prom
   }
 }
 
-export function fetchBaseModel(edges: TrainEdges, engine: Engine, recipe: Recipe): Promise<BaseModel> {
+/** Of the data files; for a replay of the content store, when they are no longer what they were. */
+async function runRows(
+  { paths }: TrainEdges,
+  { replay }: TrainRequest,
+  recipe: Recipe,
+  folder: RunFolder,
+): Promise<PreparedDataset> {
+  if (replay?.rows === undefined) return prepareDataset(recipe, paths.project, folder.data);
+  mkdirSync(folder.data, { recursive: true });
+  for (const [split, file] of Object.entries(replay.rows.files)) {
+    await copyFile(file, join(folder.data, `${split}.jsonl`));
+  }
+  return replay.rows.dataset;
+}
+
+type Prepared = {
+  loaded: LoadedRecipe;
+  folder: RunFolder;
+  dataset: PreparedDataset;
+  engine: Engine;
+  baseModel: BaseModel;
+};
+
+/** What it all resolved to, before any compute. */
+async function writeDown(edges: TrainEdges, request: TrainRequest, prepared: Prepared): Promise<void> {
+  const { paths, environment } = edges;
+  const { loaded, folder, dataset, engine, baseModel } = prepared;
+  const { repository, commit } = baseModel;
+  const facts = await baseFacts(paths, repository, commit, false);
+  const { resolved, patch } = await resolve({
+    paths,
+    environment,
+    gpuAllowed: edges.config.gpu !== 'off',
+    ...loaded,
+    overrides: request.replay?.overrides ?? request.overrides,
+    baseModel: { repository, commit, facts },
+    dataset,
+    engine: engine.kind,
+    runtime: await engine.describeRuntime('trainer'),
+  });
+  const isLocked = request.replay === undefined && request.lock !== false;
+  const lockFile = isLocked ? lockPlace(paths, loaded.recipe) : null;
+  writeResolution(folder, { resolved, lockFile }, dataset.rows, patch);
+}
+
+/** @param commit this one instead of what the recipe's revision is today */
+export function fetchBaseModel(edges: TrainEdges, engine: Engine, recipe: Recipe, commit?: string): Promise<BaseModel> {
   const { paths, environment, onProgress, signal } = edges;
-  return ensureBaseModel(engine, paths, paths.project, recipe.base_model, environment, onProgress, signal);
+  const wanted = recipe.base_model;
+  const pinned = commit === undefined || 'path' in wanted ? wanted : { ...wanted, revision: commit };
+  return ensureBaseModel(engine, paths, paths.project, pinned, environment, onProgress, signal);
 }
 
 /** Counts only when something was really fetched or installed: a quick look at what is there is mlx's own time. */
@@ -81,11 +137,12 @@ type NewRow = {
   dataset: PreparedDataset;
   engine: Engine;
   runtime: string;
+  replayOf: string | null;
 };
 
 /** One transaction: two commands at once cannot both find the project free. */
 function startRow({ ledger, now }: TrainEdges, row: NewRow): Run {
-  const { id, recipe, baseModel, dataset, engine, runtime } = row;
+  const { id, recipe, baseModel, dataset, engine, runtime, replayOf } = row;
   return write(ledger, () => {
     refuseSecondTraining(ledger);
     insertRun(ledger, {
@@ -100,7 +157,7 @@ function startRow({ ledger, now }: TrainEdges, row: NewRow): Run {
       owner: currentOwner(),
       startedAtMs: now().getTime(),
     });
-    updateRun(ledger, id, { runtime });
+    updateRun(ledger, id, { runtime, replayOf });
     recordParams(ledger, id, recipeParams(recipe, baseModel));
     recordDatasets(ledger, id, dataset.splits);
     return findRun(ledger, id);

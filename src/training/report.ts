@@ -48,6 +48,7 @@ function renderFacts(summary: RunSummary): string {
         ? undefined
         : `${summary.mlflow.runId}${summary.mlflow.synced ? '' : ', not complete'}`,
     ],
+    ['replays', summary.replayOf ?? undefined],
     ['files', summary.folder],
   ];
   return facts

@@ -7,7 +7,7 @@ import { MlxError } from '../errors.js';
 import { runDatasets } from '../ledger/metrics.js';
 import { findRun, type Run } from '../ledger/runs.js';
 import type { Recipe } from '../recipe/schema.js';
-import { hashFile } from './adapter.js';
+import { hashFile } from '../store/hash-file.js';
 import { findBaseModel, type BaseModel } from './base-model.js';
 import { refuseSecondTraining, takeOver } from './ownership.js';
 import { fetchBaseModel, type PreparedRun } from './prepare.js';

@@ -7,6 +7,14 @@ export type RunFolder = {
   spec: string;
   /** The recipe with its defaults and overrides: what packaging and --resume read, whatever the YAML says today. */
   recipe: string;
+  /** What the recipe resolved to, before any compute (resolution.ts). */
+  resolution: string;
+  /** Hashes and places of the rows. */
+  rows: string;
+  /** What was changed in the project since its commit; absent when nothing was. */
+  patch: string;
+  /** The lock of this very run, once it is finished. */
+  lock: string;
   data: string;
   out: string;
   adapter: string;
@@ -29,6 +37,10 @@ export function runFolder(runs: string, id: string): RunFolder {
     folder,
     spec: join(folder, 'spec.json'),
     recipe: join(folder, 'recipe.json'),
+    resolution: join(folder, 'resolution.json'),
+    rows: join(folder, 'run.lock.rows'),
+    patch: join(folder, 'code.patch'),
+    lock: join(folder, 'run.lock.yaml'),
     data: join(folder, 'data'),
     out,
     adapter: join(out, 'adapter'),

@@ -55,7 +55,10 @@ export function trainerJob(request: TrainerJobRequest): Job {
 }
 
 /** Set before the interpreter starts: Python's hash seed and cuBLAS' workspace cannot be set later. */
-function trainerEnvironment({ determinism, environment }: TrainerJobRequest): Record<string, string> {
+export function trainerEnvironment({
+  determinism,
+  environment,
+}: Pick<TrainerJobRequest, 'determinism' | 'environment'>): Record<string, string> {
   const devices = environment['CUDA_VISIBLE_DEVICES'];
   return {
     PYTHONHASHSEED: '0',
@@ -75,6 +78,15 @@ function trainerEnvironment({ determinism, environment }: TrainerJobRequest): Re
 
 /** `lora.r` -> `16`: one flat text per setting, the form of the ledger and of MLflow. */
 export function recipeParams(recipe: Recipe, base: { repository: string; commit: string }): Record<string, string> {
+  return flatSettings(recipe, base);
+}
+
+/** The same of the recipe alone, as it was written: the form of the lock. */
+export function recipeSettings(recipe: Recipe): Record<string, string> {
+  return flatSettings(recipe, recipe.base_model);
+}
+
+function flatSettings(recipe: Recipe, base: Record<string, string>): Record<string, string> {
   const { model, method, seed, determinism, dataset, lora, trainer, evaluation, serving } = recipe;
   return flatten({
     model,

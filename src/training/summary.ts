@@ -40,6 +40,10 @@ export type RunSummary = {
   examples: Example[];
   datasets: RunDataset[];
   folder: string;
+  /** Everything that the run resolved to, and what came out; null until it is finished. */
+  lock: string | null;
+  /** The run that this one repeats. */
+  replayOf: string | null;
   /** The command to type next. */
   next: string | null;
 };
@@ -77,6 +81,8 @@ export function summariseRun(ledger: Ledger, runs: string, run: Run): RunSummary
     examples: readExamples(folder.examples),
     datasets: runDatasets(ledger, run.id),
     folder: folder.folder,
+    lock: existsSync(folder.lock) ? folder.lock : null,
+    replayOf: run.replayOf,
     next: nextCommand(run),
   };
 }

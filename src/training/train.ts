@@ -1,22 +1,27 @@
 // One run, from a recipe to its ended row in the ledger.
 // Touches: .mlx/runs/ID, the runs, params, metrics and run_datasets of the ledger, one sealed job, MLflow when it answers.
 import { existsSync, readdirSync } from 'node:fs';
+import { relative } from 'node:path';
 
 import type { Paths } from '../config/paths.js';
 import type { Config } from '../config/schema.js';
+import type { PreparedDataset } from '../dataset/prepare.js';
 import type { Engine, EngineKind, JobExit, OnProgress } from '../engine/engine.js';
-import { MlxError } from '../errors.js';
+import { errorCode, errorMessage, MlxError } from '../errors.js';
 import { latestMetrics, recordMetrics, type Metric } from '../ledger/metrics.js';
 import type { Ledger } from '../ledger/open.js';
 import { findRun, updateRun, type Run } from '../ledger/runs.js';
+import type { LoadedRecipe } from '../recipe/load.js';
 import { startMirror, type Mirror } from '../tracking/mirror.js';
-import { hashTrainedWeights } from './adapter.js';
+import { hashTrainedWeights, type TrainedWeights } from './adapter.js';
 import { decideEnding, type Ending } from './ending.js';
 import type { TrainerEvent } from './events.js';
+import { keepRun } from './keep.js';
 import { prepareRun, type PreparedRun } from './prepare.js';
 import { reconcileRuns } from './reconcile.js';
 import { openRecorder, type Recorder } from './recorder.js';
 import { adoptRun, resumeRun } from './resume.js';
+import type { RunFolder } from './run-folder.js';
 import { trainerJob } from './specification.js';
 
 export type TrainEdges = {
@@ -47,6 +52,20 @@ export type TrainRequest = {
   resume?: string | undefined;
   /** Run what another process prepared for this one. */
   adopt?: string | undefined;
+  /** false: the lock beside the recipe stays as it is. */
+  lock?: boolean | undefined;
+  /** Do again what a lock says, instead of what the recipe says. */
+  replay?: ReplayRequest | undefined;
+};
+
+export type ReplayRequest = LoadedRecipe & {
+  /** The run that the lock was written by. */
+  of: string;
+  overrides: readonly string[];
+  /** The commit of the lock; undefined for a folder of the person's own. */
+  baseCommit: string | undefined;
+  /** Rows from the content store, instead of those of the data files. */
+  rows?: { dataset: PreparedDataset; files: Record<string, string> } | undefined;
 };
 
 /** @returns the ended run: finished, stopped or failed. Throws only when no run came to be. */
@@ -88,9 +107,11 @@ async function executeRun(edges: TrainEdges, prepared: PreparedRun, begun: numbe
     interrupted: edges.signal.aborted,
     hasCheckpoint: existsSync(folder.checkpoints) && readdirSync(folder.checkpoints).length > 0,
   });
-  const end = await withWeights(decided, prepared, recorder);
+  const { end, weights } = await withWeights(decided, prepared, recorder);
   const othersMs = prepared.fetchMs + job.durationMs;
   mirror.metrics(recordEnd(edges, run, end, { durationMs: performance.now() - begun, othersMs }));
+  const ended = findRun(ledger, run.id);
+  if (weights !== undefined) await keep(edges, ended, folder, weights);
   await endMirror(edges, prepared, mirror);
   return findRun(ledger, run.id);
 }
@@ -152,14 +173,33 @@ async function runTrainer(
 }
 
 /** A finished run has weights that are there and safe to load. */
-async function withWeights(decided: Ending, { folder }: PreparedRun, recorder: Recorder): Promise<Partial<Run>> {
+async function withWeights(
+  decided: Ending,
+  { folder }: PreparedRun,
+  recorder: Recorder,
+): Promise<{ end: Partial<Run>; weights: TrainedWeights | undefined }> {
   const result = recorder.lastWord();
-  if (decided.state !== 'finished' || result?.event !== 'result') return decided;
+  if (decided.state !== 'finished' || result?.event !== 'result') return { end: decided, weights: undefined };
   try {
-    return { ...decided, adapterSha256: await hashTrainedWeights(folder, result.output) };
+    const weights = await hashTrainedWeights(folder, result.output);
+    return { end: { ...decided, adapterSha256: weights.sha256 }, weights };
   } catch (error) {
     if (!(error instanceof MlxError)) throw error;
-    return { state: 'failed', errorCode: error.code, errorMessage: error.message, errorHint: error.hint ?? null };
+    const { code: errorCode, message: errorMessage, hint } = error;
+    return { end: { state: 'failed', errorCode, errorMessage, errorHint: hint ?? null }, weights: undefined };
+  }
+}
+
+/** The run is finished and in the ledger: a lock that cannot be written is told, and takes nothing away from it. */
+async function keep(edges: TrainEdges, run: Run, folder: RunFolder, weights: TrainedWeights): Promise<void> {
+  try {
+    const lockFile = await keepRun(edges, run, folder, weights);
+    if (lockFile === undefined) return;
+    const shown = relative(edges.paths.project, lockFile);
+    edges.note(`Locked in ${shown}: commit it with its .rows, and mlx replay ${run.recipe} does this run again.`);
+  } catch (error) {
+    if (errorCode(error) === undefined) throw error;
+    edges.note(`The lock of ${run.id} could not be written (${errorMessage(error)}). Its results are in the ledger.`);
   }
 }
 

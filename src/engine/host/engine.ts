@@ -24,6 +24,11 @@ export function openHostEngine(settings: EngineSettings): Promise<Engine> {
       const { venvRuntime } = await import('./venvs.js');
       return venvRuntime(name, await edges.venv(name, onProgress, signal));
     },
+    describeRuntime: async (name) => {
+      const { describeVenv, lockName } = await import('./venvs.js');
+      const lock = lockName(name, name === 'server' && (await edges.gpuVisible()));
+      return describeVenv(lock, settings.paths, settings.environment);
+    },
     ...jobs(edges),
     ...images(edges),
     ...servers(edges),

@@ -1,12 +1,13 @@
 // Virtual environments in MLX_HOME/venvs, one for each hashed lock: built aside, then renamed, so that there is a whole one or none.
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
 import { packageRoot, type HomePaths } from '../../config/paths.js';
 import { errorCode, MlxError } from '../../errors.js';
-import type { OnProgress, Runtime, RuntimeName } from '../engine.js';
+import type { OnProgress, Runtime, RuntimeDescription, RuntimeName } from '../engine.js';
 import { withLock } from '../lock.js';
+import { packageName } from '../package-name.js';
 import { buildVenv, diskHint } from './install.js';
 import { findPython } from './python.js';
 
@@ -25,6 +26,35 @@ export function venvFolder(home: HomePaths, lock: string, lockText: string, pyth
   return join(home.venvs, `${lock}-${createHash('sha256').update(key).digest('hex').slice(0, 12)}`);
 }
 
+/** Reads what is there and installs nothing. @throws MlxError PYTHON_MISSING */
+export async function describeVenv(
+  lock: string,
+  home: HomePaths,
+  environment: NodeJS.ProcessEnv,
+): Promise<RuntimeDescription> {
+  const lockText = readFileSync(lockFileOf(lock), 'utf8');
+  const reference = `${lock}.txt@${createHash('sha256').update(lockText).digest('hex').slice(0, 16)}`;
+  const python = await findPython(environment);
+  const folder = venvFolder(home, lock, lockText, python.version);
+  if (!existsSync(join(folder, 'bin', 'python'))) {
+    return { reference, id: undefined, python: undefined, installed: undefined };
+  }
+  return { reference, id: basename(folder), python: python.version, installed: installedPackages(folder) };
+}
+
+/** Each package leaves a folder NAME-VERSION.dist-info (https://packaging.python.org/en/latest/specifications/recording-installed-packages/). */
+function installedPackages(folder: string): Record<string, string> {
+  const library = join(folder, 'lib');
+  const versions: Record<string, string> = {};
+  for (const series of readdirSync(library).filter((name) => name.startsWith('python'))) {
+    for (const entry of readdirSync(join(library, series, 'site-packages'))) {
+      const { name, version } = /^(?<name>.+)-(?<version>[^-]+)\.dist-info$/.exec(entry)?.groups ?? {};
+      if (name !== undefined && version !== undefined) versions[packageName(name)] = version;
+    }
+  }
+  return versions;
+}
+
 export function venvRuntime(name: RuntimeName, venv: Venv): Runtime {
   return { name, id: basename(venv.folder), reference: `${venv.lock}.txt` };
 }
@@ -37,7 +67,7 @@ export async function ensureVenv(
   onProgress: OnProgress,
   signal: AbortSignal,
 ): Promise<Venv> {
-  const lockFile = join(packageRoot(), 'recipes', 'requirements', `${lock}.txt`);
+  const lockFile = lockFileOf(lock);
   const python = await findPython(environment);
   const folder = venvFolder(home, lock, readFileSync(lockFile, 'utf8'), python.version);
   const venv = { folder, python: join(folder, 'bin', 'python'), lock };
@@ -56,6 +86,10 @@ export async function ensureVenv(
     throw wrapFileError(error, home, lock);
   }
   return venv;
+}
+
+function lockFileOf(lock: string): string {
+  return join(packageRoot(), 'recipes', 'requirements', `${lock}.txt`);
 }
 
 function wrapFileError(error: unknown, home: HomePaths, lock: string): unknown {

@@ -1,26 +1,53 @@
 import { expect, test } from 'vitest';
 
-import { changedRows, merkleRoot, parseRowHashes, renderRowHashes } from '../../../src/dataset/row-hashes.js';
+import { changedRows, merkleRoot, parseRows, renderRows, type RowRecord } from '../../../src/dataset/row-hashes.js';
 
-const rows = ['1', '2', '3', '4', '5'].map((digit) => digit.repeat(64));
+const hashes = ['1', '2', '3', '4', '5'].map((digit) => digit.repeat(64));
+const row = (digit: string, line: number, file = 'a.jsonl'): RowRecord => ({ sha256: digit.repeat(64), file, line });
+const rows = [row('1', 1), row('2', 2), row('3', 4)];
 
 test('the root names the set of rows and not their order', () => {
-  expect(merkleRoot(rows.toReversed())).toBe(merkleRoot(rows));
-  expect(merkleRoot(rows.slice(1))).not.toBe(merkleRoot(rows));
-  expect(merkleRoot([...rows, ...rows.slice(4)])).not.toBe(merkleRoot(rows));
+  expect(merkleRoot(hashes.toReversed())).toBe(merkleRoot(hashes));
+  expect(merkleRoot(hashes.slice(1))).not.toBe(merkleRoot(hashes));
+  expect(merkleRoot([...hashes, ...hashes.slice(4)])).not.toBe(merkleRoot(hashes));
 });
 
-test('a changed row is named by its place, a moved row is not a change', () => {
-  const changed = rows.with(2, '9'.repeat(64));
-  expect(changedRows(rows, changed)).toEqual({ removed: [2], added: [2] });
-  expect(changedRows(rows, rows.toReversed())).toEqual({ removed: [], added: [] });
+test('another text on the same line is a changed row, named by file and line', () => {
+  expect(changedRows({ train: rows }, { train: [row('1', 1), row('9', 2), row('3', 4)] })).toEqual([
+    { split: 'train', change: 'changed', file: 'a.jsonl', line: 2 },
+  ]);
+});
+
+test('a row that was put in between moves the others, and only it is named', () => {
+  expect(changedRows({ train: rows }, { train: [row('9', 1), row('1', 2), row('2', 3), row('3', 5)] })).toEqual([
+    { split: 'train', change: 'added', file: 'a.jsonl', line: 1 },
+  ]);
+});
+
+test('a row that went is named by where it was, and another order is no change', () => {
+  expect(changedRows({ train: rows }, { train: [row('3', 1), row('1', 2)] })).toEqual([
+    { split: 'train', change: 'removed', file: 'a.jsonl', line: 2 },
+  ]);
+  expect(changedRows({ train: rows }, { train: rows.toReversed() })).toEqual([]);
+});
+
+test('a row that went from one split to the other is named once', () => {
+  const then = { train: rows, held_out: [] };
+  expect(changedRows(then, { train: rows.slice(1), held_out: [row('1', 1)] })).toEqual([
+    { split: 'held_out', change: 'moved', file: 'a.jsonl', line: 1 },
+  ]);
 });
 
 test('a row that stands twice and lost one copy is named once', () => {
-  expect(changedRows([...rows, rows[0] ?? ''], rows)).toEqual({ removed: [5], added: [] });
+  expect(changedRows({ train: [...rows, row('1', 9)] }, { train: rows })).toEqual([
+    { split: 'train', change: 'removed', file: 'a.jsonl', line: 9 },
+  ]);
 });
 
-test('the list beside the lock reads back', () => {
-  const text = renderRowHashes({ train: rows, held_out: rows.slice(0, 1) });
-  expect(parseRowHashes(text)).toEqual({ train: rows.map((row) => row.slice(0, 16)), held_out: ['1'.repeat(16)] });
+test('the list beside the lock reads back, with shortened hashes that compare as well', () => {
+  const splits = { train: [...rows, row('4', 1, 'b.jsonl')], held_out: [row('5', 7)] };
+  const back = parseRows(renderRows(splits));
+  expect(back['train']?.at(-1)).toEqual({ sha256: '4'.repeat(16), file: 'b.jsonl', line: 1 });
+  expect(back['held_out']).toEqual([{ sha256: '5'.repeat(16), file: 'a.jsonl', line: 7 }]);
+  expect(changedRows(back, splits)).toEqual([]);
 });

@@ -13,6 +13,7 @@ function lock(): Lock {
     recipe: {
       name: 'tickets',
       file: 'recipes/tickets.yaml',
+      overrides: [],
       settings: { seed: '42', 'lora.r': '8' },
       origins: { seed: 'default', 'lora.r': 'recipe' },
     },
@@ -24,9 +25,16 @@ function lock(): Lock {
       chat_template_sha256: null,
     },
     dataset: { train: split, held_out: { ...split, rows: 1 } },
-    runtime: { engine: 'host', id: 'trainer-abc', packages: { torch: '2.13.0', peft: '0.21.2' } },
+    runtime: {
+      engine: 'host',
+      reference: 'trainer.txt@1',
+      id: 'trainer-abc',
+      python: '3.11.9',
+      scripts: { 'train.py': hash('3') },
+      packages: { torch: '2.13.0', peft: '0.21.2' },
+    },
     code: { commit: null, patch_sha256: null },
-    machine: { device: 'cpu', driver: null, cuda: null, cpu: 'a processor', threads: 2 },
+    machine: { platform: 'linux x64', device: 'cpu', driver: null, cuda: null, cpu: 'a processor', threads: 2 },
     determinism: {
       class: 'bit-exact',
       reason: 'seeded before the model',
@@ -35,10 +43,12 @@ function lock(): Lock {
     },
     results: {
       run: 'tickets-1',
+      weights: { 'adapter_model.safetensors': hash('f') },
       adapter_sha256: hash('f'),
       steps: 2,
       tokens: 10,
       duration_ms: 5,
+      final_loss: 2,
       scores: { b: 0.5, a: 1 },
       loss_curve: [
         [1, 2.5],
@@ -84,12 +94,15 @@ test('nothing drifted: every row is ok', () => {
 
 test.each<[string, (today: Lock) => void]>([
   ['recipe.settings.lora.r', (today) => (today.recipe.settings['lora.r'] = '16')],
-  ['base_model.files.model.safetensors', (today) => (today.base_model.files['model.safetensors'] = hash('9'))],
+  ['base_model.files.model.safetensors', (today) => (today.base_model.files = { 'model.safetensors': hash('9') })],
   ['base_model.commit', (today) => (today.base_model.commit = 'other')],
   ['dataset.train.rows', (today) => (today.dataset.train.merkle_root = hash('9'))],
   ['dataset.train.order', (today) => (today.dataset.train.file_sha256 = hash('9'))],
-  ['runtime.packages.torch', (today) => (today.runtime.packages['torch'] = '2.14.0')],
-  ['runtime.packages.numpy', (today) => (today.runtime.packages['numpy'] = '2.0.0')],
+  ['runtime.packages.torch', (today) => (today.runtime.packages = { torch: '2.14.0', peft: '0.21.2' })],
+  ['runtime.packages.numpy', (today) => (today.runtime.packages = { ...today.runtime.packages, numpy: '2' })],
+  ['runtime.scripts.train.py', (today) => (today.runtime.scripts['train.py'] = hash('9'))],
+  ['runtime.reference', (today) => (today.runtime.reference = 'trainer.txt@2')],
+  ['runtime.python', (today) => (today.runtime.python = '3.12.1')],
   ['machine.cpu', (today) => (today.machine.cpu = 'another')],
   ['determinism.seeds.seed', (today) => (today.determinism.seeds['seed'] = 43)],
   ['determinism.environment.PYTHONHASHSEED', (today) => delete today.determinism.environment['PYTHONHASHSEED']],
@@ -102,9 +115,29 @@ test.each<[string, (today: Lock) => void]>([
 test('drift that is allowed by its field or a beginning of it does not stop a replay', () => {
   const today = lock();
   today.machine.cpu = 'another';
-  today.runtime.packages['torch'] = '2.14.0';
+  today.runtime.packages = { torch: '2.14.0', peft: '0.21.2' };
   expect(decisiveDrift(compareLock(lock(), today, ['machine', 'runtime.packages.torch']))).toEqual([]);
   expect(decisiveDrift(compareLock(lock(), today, ['machin'])).map((row) => row.field)).toContain('machine.cpu');
+});
+
+test('another commit, and another image of the same inputs, are told and stop nothing', () => {
+  const today = lock();
+  today.code.commit = 'abc';
+  today.runtime.id = 'trainer-def';
+  const rows = compareLock({ ...lock(), code: { commit: 'def', patch_sha256: null } }, today);
+  expect(rows.filter(({ status }) => status === 'drift').map(({ field }) => field)).toEqual([
+    'runtime.id',
+    'code.commit',
+  ]);
+  expect(decisiveDrift(rows)).toEqual([]);
+});
+
+test('what is not on this machine is unknown as a whole', () => {
+  const today = lock();
+  today.base_model.files = null;
+  today.runtime.packages = null;
+  const unknown = compareLock(lock(), today).filter(({ status }) => status === 'unknown');
+  expect(unknown.map(({ field }) => field)).toEqual(['base_model.files', 'runtime.packages']);
 });
 
 test('what one side did not record is unknown, not drift', () => {

@@ -145,6 +145,7 @@ function unused(): never {
 
 const unusedParts: Partial<Engine> = {
   prepareRuntime: unused,
+  describeRuntime: unused,
   runJob: unused,
   stopJob: unused,
   startService: unused,

@@ -17,7 +17,7 @@ import type { PromotionEdges } from '../../../src/registry/edges.js';
 import { packageRun, type PackageEdges } from '../../../src/registry/package.js';
 import { promote, type PromotionResult } from '../../../src/registry/promote.js';
 import { aliasTarget, production } from '../../../src/registry/targets.js';
-import { hashFile } from '../../../src/training/adapter.js';
+import { hashFile } from '../../../src/store/hash-file.js';
 import { runFolder } from '../../../src/training/run-folder.js';
 import { tinyWeights } from '../training/examples.js';
 import { fakeEngine, type FakeEngine } from './fake-engine.js';

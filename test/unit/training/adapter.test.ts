@@ -22,8 +22,8 @@ describe('trained weights', () => {
   it('are named by the hash of the weights alone', async () => {
     const one = adapterWith({ 'adapter_model.safetensors': weights, 'adapter_config.json': '{"a":1}' });
     const other = adapterWith({ 'adapter_model.safetensors': weights, 'adapter_config.json': '{"b":2}' });
-    expect(await hashTrainedWeights(one, 'adapter')).toBe(sha256(weights));
-    expect(await hashTrainedWeights(other, 'adapter')).toBe(sha256(weights));
+    expect((await hashTrainedWeights(one, 'adapter')).sha256).toBe(sha256(weights));
+    expect((await hashTrainedWeights(other, 'adapter')).sha256).toBe(sha256(weights));
   });
 
   it('of a whole model in parts are named by all parts', async () => {
@@ -32,7 +32,7 @@ describe('trained weights', () => {
     writeFileSync(join(folder.model, 'model-00002.safetensors'), tinyWeights('two'));
     writeFileSync(join(folder.model, 'model-00001.safetensors'), tinyWeights('one'));
     const lines = `${sha256(tinyWeights('one'))}  model-00001.safetensors\n${sha256(tinyWeights('two'))}  model-00002.safetensors\n`;
-    expect(await hashTrainedWeights(folder, 'model')).toBe(sha256(lines));
+    expect((await hashTrainedWeights(folder, 'model')).sha256).toBe(sha256(lines));
   });
 
   it('that are not there fail the run', async () => {

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import type { Engine, EngineKind, Job, JobExit, JobStreams } from '../../../src/engine/engine.js';
+import type { Engine, EngineKind, Job, JobExit, JobStreams, RuntimeDescription } from '../../../src/engine/engine.js';
 import { MlxError } from '../../../src/errors.js';
 import { tinyWeights } from './examples.js';
 
@@ -21,6 +21,8 @@ export type FakeEngine = Engine & {
   leftovers: Set<string>;
   trainer: Trainer;
   unreachable: boolean;
+  /** What stands installed today. */
+  runtime: RuntimeDescription;
 };
 
 export function fakeEngine(trainer: Trainer = goodTrainer, kind: EngineKind = 'host'): FakeEngine {
@@ -32,6 +34,13 @@ export function fakeEngine(trainer: Trainer = goodTrainer, kind: EngineKind = 'h
     leftovers: new Set(),
     trainer,
     unreachable: false,
+    runtime: {
+      reference: 'trainer.txt@1',
+      id: 'lock-1',
+      python: '3.11.9',
+      installed: { numpy: '2.4.6', torch: '2.13.0', trl: '1.8.0' },
+    },
+    describeRuntime: () => Promise.resolve(engine.runtime),
     prepareRuntime: (name) => Promise.resolve({ name, id: 'lock-1', reference: 'scripted' }),
     runJob: async (job, streams) => {
       engine.jobs.push(job);

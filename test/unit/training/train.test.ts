@@ -49,6 +49,9 @@ describe('a training', () => {
       'examples.json',
       'out',
       'recipe.json',
+      'resolution.json',
+      'run.lock.rows',
+      'run.lock.yaml',
       'spec.json',
       'trainer.log',
     ]);

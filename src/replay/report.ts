@@ -1,0 +1,85 @@
+// A replay in words: the preflight as a table with the reason of each drift, then the verdict. Pure.
+import pc from 'picocolors';
+
+import type { RowChange } from '../dataset/row-hashes.js';
+import { formatCount } from '../output/numbers.js';
+import { renderTable } from '../output/table.js';
+import type { DriftRow } from '../recipe/drift.js';
+import type { ReplayReport } from './replay.js';
+
+const shownRows = 10;
+
+export function renderReport(report: ReplayReport, width: number): string {
+  const sections = [
+    renderPreflight(report, width),
+    renderRowChanges(report.rows, report.changedRows),
+    report.restored.map((what) => `${pc.cyan('restored')}  ${what}`).join('\n'),
+    renderVerdict(report),
+  ];
+  return sections.filter((section) => section !== '').join('\n\n');
+}
+
+/** What a person reads before the training begins. */
+export function renderPreflight({ recipe, lock, replayOf, fields }: ReplayReport, width: number): string {
+  const columns = [
+    { title: '', cell: mark },
+    { title: 'field', cell: ({ field }: DriftRow) => field },
+    { title: 'lock', cell: ({ locked }: DriftRow) => short(locked) },
+    { title: 'today', cell: ({ today, status }: DriftRow) => (status === 'ok' ? '' : short(today)) },
+  ];
+  return [`${pc.bold(recipe)}  ${lock}, written by run ${replayOf}`, renderTable(columns, fields, width)].join('\n');
+}
+
+/** `!!` stops a replay; `--` is not known here, or makes no difference, or was allowed. */
+function mark({ status, allowed }: DriftRow): string {
+  if (status === 'ok') return pc.green('ok');
+  return status === 'drift' && !allowed ? pc.red('!!') : pc.yellow('--');
+}
+
+/** A hash by its beginning, a text by one. */
+function short(value: string): string {
+  if (/^[0-9a-f]{40,64}$/.test(value)) return value.slice(0, 12);
+  return value.length > 60 ? `${value.slice(0, 59)}…` : value;
+}
+
+function renderRowChanges(rows: readonly RowChange[], total: number): string {
+  if (total === 0) return '';
+  const lines = rows.slice(0, shownRows).map((row) => `  ${describeRow(row)}`);
+  const more = total > shownRows ? [`  and ${formatCount(total - shownRows)} more (all: --json)`] : [];
+  return [
+    pc.bold(total === 1 ? "One row is not the lock's" : `${formatCount(total)} rows are not the lock's`),
+    ...lines,
+    ...more,
+  ].join('\n');
+}
+
+export function describeRow({ split, change, file, line }: RowChange): string {
+  const where = `${file} line ${line}`;
+  if (change === 'moved') return `${where} moved into ${split}`;
+  return change === 'removed' ? `${where} is gone from ${split}` : `${where} was ${change} (${split})`;
+}
+
+function renderVerdict(report: ReplayReport): string {
+  const { verdict, fields, comparison, error, run, replayOf } = report;
+  const drifted = fields.filter(({ status, allowed }) => status === 'drift' && !allowed).map(({ field }) => field);
+  switch (verdict) {
+    case 'no_drift':
+      return `${pc.green('no drift')}  A replay would start from what the lock says.`;
+    case 'drift':
+      return [
+        `${pc.red('drift')}  ${drifted.join(', ')}. Nothing was trained.`,
+        `${pc.cyan('next')}   put it back as it was; or accept it: --allow ${drifted[0] ?? ''}; or lock what is there today: mlx train ${report.recipe}`,
+      ].join('\n');
+    case 'not_finished':
+      return [
+        `${pc.red('not finished')}  ${run ?? ''}: ${error?.message ?? ''} ${pc.dim(`[${error?.code ?? ''}]`)}`,
+        ...(error?.hint ? [`${pc.cyan('next')}   ${error.hint}`] : []),
+      ].join('\n');
+    case 'identical':
+      return `${pc.green('identical')}  ${run ?? ''} gave the adapter of ${replayOf} bit for bit (sha256 ${comparison?.adapter.replayed ?? ''}).`;
+    case 'equivalent':
+      return `${pc.green(`equivalent within ${comparison?.tolerance ?? 0}`)}  ${run ?? ''} and ${replayOf}: ${comparison?.reasons.join('; ') ?? ''}.`;
+    case 'different':
+      return `${pc.red('different')}  ${run ?? ''} and ${replayOf}: ${comparison?.reasons.join('; ') ?? ''}.`;
+  }
+}
