@@ -44,6 +44,8 @@ export default defineConfig({
     paths: 'src/config/paths.ts',
     python: 'src/engine/host/python.ts',
     venvs: 'src/engine/host/venvs.ts',
+    // What bench/redaction.js measures.
+    detect: 'src/privacy/detect.ts',
   },
   outDir: 'dist',
   format: 'esm',

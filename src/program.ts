@@ -67,6 +67,17 @@ const entries: readonly Entry[] = [
     load: () => import('./commands/gateway-status.js'),
   },
   { path: 'gateway key', summary: 'print the key that clients send', load: () => import('./commands/gateway-key.js') },
+  { path: 'prompts ls', summary: 'list the prompts of the project', load: () => import('./commands/prompts-ls.js') },
+  {
+    path: 'prompts show',
+    summary: 'one prompt: variables, parameters, messages',
+    load: () => import('./commands/prompts-show.js'),
+  },
+  {
+    path: 'prompts render',
+    summary: 'the messages that a model would get',
+    load: () => import('./commands/prompts-render.js'),
+  },
   {
     path: 'audit verify',
     summary: 'prove that no version, alias or promotion was rewritten',
@@ -83,6 +94,7 @@ const entries: readonly Entry[] = [
 const groupSummaries: Record<string, string> = {
   data: 'the rows that models learn from',
   audit: 'the tamper-evident record of releases',
+  prompts: 'versioned templates of messages',
   runs: 'list, show, compare and delete runs',
   models: 'model versions and their images',
   gateway: 'one stable address for every model',

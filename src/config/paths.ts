@@ -21,6 +21,7 @@ export type Paths = HomePaths & {
   projectId: string;
   configFile: string;
   recipes: string;
+  prompts: string;
   /** .mlx: everything that is not committed. */
   state: string;
   ledgerFile: string;
@@ -65,6 +66,7 @@ export function projectPaths(project: string, environment: NodeJS.ProcessEnv): P
     projectId,
     configFile: join(project, 'mlx.yaml'),
     recipes: join(project, 'recipes'),
+    prompts: join(project, 'prompts'),
     state,
     ledgerFile: join(state, 'ledger.db'),
     runs: join(state, 'runs'),

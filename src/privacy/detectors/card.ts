@@ -13,8 +13,9 @@ export const findCards: Detector = ({ text, runs }) =>
   runs.filter((run) => run.digits.length >= 12 && isCard(run, text));
 
 function isCard(run: DigitRun, text: string): boolean {
+  if (!passesLuhn(run.digits)) return false;
   const issuers = issuersOf(run.digits);
-  if (issuers.length === 0 || !passesLuhn(run.digits)) return false;
+  if (issuers.length === 0) return false;
   // Groups shorter than three digits are other numbers beside each other.
   const groups = run.shape.split('-').map(Number);
   if (groups.slice(0, -1).some((length) => length < 3)) return false;
@@ -29,7 +30,7 @@ function issuersOf(digits: string): string[] {
     .map(({ type }) => type);
 }
 
-export function passesLuhn(digits: string): boolean {
+function passesLuhn(digits: string): boolean {
   let sum = 0;
   for (let index = 0; index < digits.length; index += 1) {
     const digit = Number(digits[digits.length - 1 - index]);

@@ -1,6 +1,7 @@
 // Phone numbers: written with +, or as people of the configured countries write them at home. Which numbers exist is
 // Google's libphonenumber metadata (libphonenumber-js/max).
 import {
+  getCountryCallingCode,
   isSupportedCountry,
   parsePhoneNumberFromString,
   type CountryCode,
@@ -56,33 +57,42 @@ function isBalanced(candidate: string): boolean {
 
 function isPhone(candidate: string, digits: string, text: string, start: number, regions: readonly string[]): boolean {
   if (candidate.startsWith('+') || candidate.startsWith('(+')) return parse(candidate) !== undefined;
-  return regions.some((region) => {
-    const phone = parse(candidate, region as CountryCode);
-    return phone !== undefined && isWrittenAsPhone(candidate, digits, phone, text, start);
-  });
+  const label = labelBefore(text, start, words);
+  if (label === 'other') return false;
+  const shape = candidate
+    .split(/\D+/)
+    .filter((group) => group !== '')
+    .map((group) => group.length)
+    .join('-');
+  const isNamed = label === 'named';
+  const isPartOfWord = /\w-$/.test(text.slice(Math.max(0, start - 2), start));
+  if (isPartOfWord && !isNamed) return false;
+  return regions.some(
+    (region) =>
+      isHomeForm(shape, digits, region as CountryCode, isNamed) && isOf(candidate, digits, region as CountryCode),
+  );
+}
+
+/**
+ * Ten digits in a row may be anything: they need a word before them, or a form that only phone numbers have. Cheap, and so
+ * asked before the metadata.
+ */
+function isHomeForm(shape: string, digits: string, region: CountryCode, isNamed: boolean): boolean {
+  const callingCode = getCountryCallingCode(region);
+  if (callingCode === '1') return isNamed || /^(?:1-)?3-3-4$/.test(shape);
+  // At home a number of Japan begins with 0; 070, 080 and 090 are mobiles, 050 is for calls over the internet.
+  if (callingCode === '81' && !digits.startsWith('0')) return false;
+  return isNamed || shape.includes('-') || (callingCode === '81' && /^0[5789]0\d{8}$/.test(digits));
+}
+
+/** A number without its country's code is all national number, but for one digit before it (0, or 1 in America). */
+function isOf(candidate: string, digits: string, region: CountryCode): boolean {
+  const national = parse(candidate, region)?.nationalNumber;
+  return national !== undefined && digits.endsWith(national) && digits.length - national.length <= 1;
 }
 
 function parse(candidate: string, region?: CountryCode): PhoneNumber | undefined {
-  const phone = parsePhoneNumberFromString(
-    candidate,
-    region === undefined ? {} : { defaultCountry: region, extract: false },
-  );
+  const options = region === undefined ? { extract: false } : { defaultCountry: region, extract: false };
+  const phone = parsePhoneNumberFromString(candidate, options);
   return phone?.isValid() === true ? phone : undefined;
-}
-
-/** Ten digits in a row may be anything: they need a word before them, or a form that only phone numbers have. */
-function isWrittenAsPhone(candidate: string, digits: string, phone: PhoneNumber, text: string, start: number): boolean {
-  const national = phone.formatNational().replaceAll(/\D/g, '');
-  if (digits !== national && digits !== `1${national}`) return false;
-  const label = labelBefore(text, start, words);
-  if (label === 'named') return true;
-  if (label === 'other') return false;
-  const groups = candidate
-    .split(/\D+/)
-    .filter((group) => group !== '')
-    .map((group) => group.length);
-  if (phone.countryCallingCode === '1') return groups.join('-').replace(/^1-/, '') === '3-3-4';
-  if (groups.length > 1) return true;
-  // Mobile numbers of Japan: 070, 080 and 090, and 050 for IP phones, eleven digits.
-  return phone.countryCallingCode === '81' && /^0[5789]0\d{8}$/.test(digits);
 }
