@@ -88,6 +88,7 @@ const entries: readonly Entry[] = [
     summary: 'copy the ledger, list the copies, restore one',
     load: () => import('./commands/backup.js'),
   },
+  { path: 'gc', summary: 'delete what no lock, run or version needs', load: () => import('./commands/gc.js') },
   { path: 'config', summary: 'every setting and where it came from', load: () => import('./commands/config.js') },
 ];
 

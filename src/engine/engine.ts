@@ -18,6 +18,8 @@ export type RuntimeDescription = {
   installed: Record<string, string> | undefined;
 };
 
+export type OldRuntime = { id: string; sizeBytes: number };
+
 /** Progress of long work: a line for people; `fraction` (0 to 1) when known. */
 export type OnProgress = (line: string, fraction?: number) => void;
 
@@ -31,6 +33,8 @@ export type Job = {
   /** Unique; the container's name and the label of the process: a run id, or `pull-...`. */
   id: string;
   runtime: RuntimeName;
+  /** Exactly this runtime, by its id, instead of today's. */
+  runtimeId?: string | undefined;
   /** `['train.py', '--spec', '{spec}']`: the first word is a script of recipes/trainer. */
   argv: string[];
   mounts: Mount[];
@@ -108,8 +112,14 @@ export type Engine = {
   description: string;
 
   prepareRuntime: (name: RuntimeName, onProgress: OnProgress, signal: AbortSignal) => Promise<Runtime>;
-  /** What is there, or would be: builds and downloads nothing. */
-  describeRuntime: (name: RuntimeName) => Promise<RuntimeDescription>;
+  /**
+   * What is there, or would be: builds and downloads nothing.
+   * @param id a certain one, of an earlier version of mlx perhaps, instead of today's
+   */
+  describeRuntime: (name: RuntimeName, id?: string) => Promise<RuntimeDescription>;
+  /** Those that this version of mlx does not use, without the ones in `keep`. */
+  oldRuntimes: (keep: readonly string[]) => Promise<OldRuntime[]>;
+  removeRuntime: (id: string) => Promise<void>;
 
   /** Runs to the end. Aborting the signal sends SIGTERM once; the job saves a checkpoint and exits 130. */
   runJob: (job: Job, streams: JobStreams) => Promise<JobExit>;

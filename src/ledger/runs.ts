@@ -103,6 +103,18 @@ export function listRuns(ledger: Ledger, filter: RunFilter): Run[] {
   return ledger.database.prepare(query).all(wanted) as Run[];
 }
 
+/** Hashes of the rows and weights of every run. */
+export function runPins(ledger: Ledger): string[] {
+  return ledger.database
+    .prepare('SELECT sha256 FROM run_datasets UNION SELECT adapter_sha256 FROM runs WHERE adapter_sha256 IS NOT NULL')
+    .pluck()
+    .all() as string[];
+}
+
+export function allRunIds(ledger: Ledger): string[] {
+  return ledger.database.prepare('SELECT id FROM runs').pluck().all() as string[];
+}
+
 /** Runs that somebody works on, or worked on when they died: few, whatever the number of runs. */
 export function ownedRuns(ledger: Ledger): Run[] {
   return ledger.database.prepare(`SELECT ${columns} FROM runs WHERE owner IS NOT NULL ORDER BY id`).all() as Run[];

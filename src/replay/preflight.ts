@@ -14,6 +14,7 @@ import { resolve } from '../training/resolution.js';
 import type { ReplayRequest, TrainEdges } from '../training/train.js';
 import { lockedBase, type TodaysBase } from './base.js';
 import { restoreRows } from './restore.js';
+import { lockedRuntime, type TodaysRuntime } from './runtime.js';
 import type { LockSource } from './source.js';
 
 export type PreflightEdges = Pick<TrainEdges, 'paths' | 'config' | 'environment' | 'engine' | 'signal' | 'onProgress'>;
@@ -42,7 +43,7 @@ export async function preflight(edges: PreflightEdges, source: LockSource, wish:
   const loaded = await source.recipe();
   const today = await todaysRows(edges, loaded);
   const engine = await openEngine(edges, wish.bringBack);
-  if (wish.bringBack) await engine?.prepareRuntime('trainer', edges.onProgress, edges.signal);
+  const runtime = await lockedRuntime(edges, engine, lock, wish.bringBack);
   const base = await lockedBase(edges, engine, loaded.recipe, lock, wish.bringBack);
   const { resolved } = await resolve({
     paths: edges.paths,
@@ -52,24 +53,28 @@ export async function preflight(edges: PreflightEdges, source: LockSource, wish:
     overrides: lock.recipe.overrides,
     baseModel: base,
     dataset: 'dataset' in today ? today.dataset : noRows,
-    engine: engine?.kind ?? lock.runtime.engine,
-    runtime: await describe(engine),
-    lockedPackages: lock.runtime.packages,
+    runtime: runtime.facts,
   });
   const comparable = 'dataset' in today ? resolved : { ...resolved, dataset: lock.dataset };
   const fields = compareLock(lock, comparable, wish.allowed).map((row) => withProblem(row, today));
-  return conclude(edges, source, wish, { loaded, today, base, fields });
+  return conclude(edges, source, wish, { loaded, today, base, runtime, fields });
 }
 
 type TodaysRows = { dataset: PreparedDataset } | { problem: string };
 
-type Findings = { loaded: LoadedRecipe; today: TodaysRows; base: TodaysBase; fields: DriftRow[] };
+type Findings = {
+  loaded: LoadedRecipe;
+  today: TodaysRows;
+  base: TodaysBase;
+  runtime: TodaysRuntime;
+  fields: DriftRow[];
+};
 
 async function conclude(
   { paths }: PreflightEdges,
   { lock, rows: lockedRows }: LockSource,
   { bringBack }: PreflightWish,
-  { loaded, today, base, fields }: Findings,
+  { loaded, today, base, runtime, fields }: Findings,
 ): Promise<Preflight> {
   const rowsDrifted = decisiveDrift(fields).some(({ field }) => field.startsWith('dataset.'));
   const request: ReplayRequest = {
@@ -77,8 +82,12 @@ async function conclude(
     of: lock.results.run,
     overrides: lock.recipe.overrides,
     baseCommit: lock.base_model.commit ?? undefined,
+    runtimeId: runtime.pinnedId,
   };
-  const restored = base.fetched ? [`base model ${lock.base_model.repository} fetched at the commit of the lock`] : [];
+  const restored = [
+    ...(base.fetched ? [`base model ${lock.base_model.repository} fetched at the commit of the lock`] : []),
+    ...(runtime.pinnedId === undefined ? [] : [`runtime ${runtime.pinnedId} of the lock, which is still here`]),
+  ];
   const rows =
     rowsDrifted && lockedRows !== undefined && 'dataset' in today ? changedRows(lockedRows, today.dataset.rows) : [];
   if (!rowsDrifted || !bringBack)
@@ -124,17 +133,6 @@ async function openEngine(edges: PreflightEdges, needed: boolean): Promise<Engin
     return await edges.engine();
   } catch (error) {
     if (needed || !(error instanceof MlxError)) throw error;
-    return undefined;
-  }
-}
-
-async function describe(
-  engine: Engine | undefined,
-): Promise<Awaited<ReturnType<Engine['describeRuntime']>> | undefined> {
-  try {
-    return await engine?.describeRuntime('trainer');
-  } catch (error) {
-    if (!(error instanceof MlxError)) throw error;
     return undefined;
   }
 }

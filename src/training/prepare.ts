@@ -16,6 +16,7 @@ import { baseFacts } from './base-facts.js';
 import { ensureBaseModel, type BaseModel } from './base-model.js';
 import { refuseSecondTraining } from './ownership.js';
 import { lockPlace, resolve, writeResolution } from './resolution.js';
+import { runtimeFacts } from './runtime-facts.js';
 import { runFolder, type RunFolder } from './run-folder.js';
 import { recipeParams, trainerSpecification } from './specification.js';
 import type { TrainEdges, TrainRequest } from './train.js';
@@ -27,6 +28,8 @@ export type PreparedRun = {
   folder: RunFolder;
   baseModel: BaseModel;
   resume: boolean;
+  /** This runtime instead of today's: that of a lock. */
+  runtimeId?: string | undefined;
   /** Spent on downloads and installs: work of its own, not overhead of mlx. */
   fetchMs: number;
 };
@@ -47,7 +50,8 @@ export async function prepareRun(edges: TrainEdges, request: TrainRequest): Prom
     for (const warning of dataset.warnings) edges.note(warning);
     const engine = await edges.engine();
     const fetching = openStopwatch(edges);
-    const runtime = await engine.prepareRuntime('trainer', fetching.onProgress, edges.signal);
+    const runtimeId = request.replay?.runtimeId;
+    const runtime = runtimeId ?? (await engine.prepareRuntime('trainer', fetching.onProgress, edges.signal)).id;
     const commit = request.replay?.baseCommit;
     const baseModel = await fetchBaseModel({ ...edges, onProgress: fetching.onProgress }, engine, recipe, commit);
     const fetchMs = fetching.elapsedMs();
@@ -56,8 +60,8 @@ export async function prepareRun(edges: TrainEdges, request: TrainRequest): Prom
     writeJson(folder.spec, trainerSpecification(id, recipe));
     await writeDown(edges, request, { loaded, folder, dataset, engine, baseModel });
     const replayOf = request.replay?.of ?? null;
-    const run = startRow(edges, { id, recipe, baseModel, dataset, engine, runtime: runtime.id, replayOf });
-    return { run, recipe, folder, baseModel, resume: false, fetchMs };
+    const run = startRow(edges, { id, recipe, baseModel, dataset, engine, runtime, replayOf });
+    return { run, recipe, folder, baseModel, resume: false, runtimeId, fetchMs };
   } catch (error) {
     rmSync(folder.folder, { recursive: true, force: true });
     throw error;
@@ -101,8 +105,7 @@ async function writeDown(edges: TrainEdges, request: TrainRequest, prepared: Pre
     overrides: request.replay?.overrides ?? request.overrides,
     baseModel: { repository, commit, facts },
     dataset,
-    engine: engine.kind,
-    runtime: await engine.describeRuntime('trainer'),
+    runtime: runtimeFacts(engine.kind, await engine.describeRuntime('trainer', request.replay?.runtimeId)),
   });
   const isLocked = request.replay === undefined && request.lock !== false;
   const lockFile = isLocked ? lockPlace(paths, loaded.recipe) : null;

@@ -7,7 +7,6 @@ import { dirname, isAbsolute, join, relative } from 'node:path';
 import type { Paths } from '../config/paths.js';
 import type { PreparedDataset } from '../dataset/prepare.js';
 import { merkleRoot, renderRows } from '../dataset/row-hashes.js';
-import type { EngineKind, RuntimeDescription } from '../engine/engine.js';
 import type { Origin } from '../recipe/load.js';
 import { lockFileOf, type Lock, type Resolved } from '../recipe/lock.js';
 import type { Recipe } from '../recipe/schema.js';
@@ -16,7 +15,6 @@ import { readCodeState } from './code-state.js';
 import { determinismClass, determinismEnvironment } from './determinism.js';
 import { readMachine } from './machine.js';
 import type { RunFolder } from './run-folder.js';
-import { runtimeFacts } from './runtime-facts.js';
 import { recipeSettings, trainerEnvironment } from './specification.js';
 
 export type Resolution = {
@@ -35,14 +33,11 @@ export type ResolutionInputs = {
   /** `facts` undefined: not on this machine. */
   baseModel: { repository: string; commit: string | null; facts: BaseFacts | undefined };
   dataset: PreparedDataset;
-  engine: EngineKind;
-  runtime: RuntimeDescription | undefined;
-  /** Of the lock that is compared with. */
-  lockedPackages?: Record<string, string> | null;
+  runtime: Lock['runtime'];
 };
 
 export async function resolve(inputs: ResolutionInputs): Promise<{ resolved: Resolved; patch: string | null }> {
-  const { paths, environment, recipe, engine } = inputs;
+  const { paths, environment, recipe, runtime } = inputs;
   const [code, machine] = await Promise.all([
     readCodeState(paths, environment),
     readMachine(environment, inputs.gpuAllowed),
@@ -52,12 +47,12 @@ export async function resolve(inputs: ResolutionInputs): Promise<{ resolved: Res
     recipe: lockedRecipe(inputs),
     base_model: lockedBase(inputs),
     dataset: { train: lockedSplit(inputs.dataset, 'train'), held_out: lockedSplit(inputs.dataset, 'held_out') },
-    runtime: runtimeFacts(engine, inputs.runtime, inputs.lockedPackages),
+    runtime,
     code: { commit: code.commit, patch_sha256: code.patch === null ? null : hashText(code.patch) },
     machine,
     determinism: {
       ...determinismClass(recipe, machine.device),
-      environment: determinismEnvironment(asked, environment, engine),
+      environment: determinismEnvironment(asked, environment, runtime.engine),
       seeds: { seed: recipe.seed },
     },
   };

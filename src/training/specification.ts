@@ -31,16 +31,19 @@ export type TrainerJobRequest = {
   determinism: Recipe['determinism'];
   gpu: boolean;
   resume: boolean;
+  /** Instead of today's runtime. */
+  runtimeId?: string | undefined;
   /** The person's own environment: which GPUs are to be seen stays their choice. */
   environment: NodeJS.ProcessEnv;
 };
 
 export function trainerJob(request: TrainerJobRequest): Job {
-  const { runId, folder, baseModel, gpu, resume } = request;
+  const { runId, folder, baseModel, gpu, resume, runtimeId } = request;
   const argv = ['train.py', '--spec', '{spec}', '--model', '{model}', '--data', '{data}', '--out', '{out}'];
   return {
     id: runId,
     runtime: 'trainer',
+    ...(runtimeId === undefined ? {} : { runtimeId }),
     argv: resume ? [...argv, '--resume'] : argv,
     mounts: [
       { name: 'spec', source: folder.spec, writable: false },

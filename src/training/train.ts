@@ -64,6 +64,8 @@ export type ReplayRequest = LoadedRecipe & {
   overrides: readonly string[];
   /** The commit of the lock; undefined for a folder of the person's own. */
   baseCommit: string | undefined;
+  /** The runtime of the lock, when it is there and not today's. */
+  runtimeId: string | undefined;
   /** Rows from the content store, instead of those of the data files. */
   rows?: { dataset: PreparedDataset; files: Record<string, string> } | undefined;
 };
@@ -147,7 +149,7 @@ function recordEnd(edges: TrainEdges, run: Run, end: Partial<Run>, { durationMs,
 
 async function runTrainer(
   edges: TrainEdges,
-  { run, folder, recipe, baseModel, resume }: PreparedRun,
+  { run, folder, recipe, baseModel, resume, runtimeId }: PreparedRun,
   recorder: Recorder,
   signal: AbortSignal,
 ): Promise<{ exit: JobExit | MlxError; durationMs: number }> {
@@ -159,6 +161,7 @@ async function runTrainer(
     determinism: recipe.determinism,
     gpu: edges.config.gpu !== 'off',
     resume,
+    runtimeId,
     environment: edges.environment,
   });
   const begun = performance.now();

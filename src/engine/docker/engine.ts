@@ -6,7 +6,7 @@ import { askProgram } from '../exec.js';
 import type { EngineSettings } from '../settings.js';
 import { connectionTo, engineVersion, type Connection } from './connection.js';
 import type { DockerEdges } from './edges.js';
-import { describeRuntime } from './image-packages.js';
+import { describeRuntime, oldRuntimes, removeRuntime } from './image-packages.js';
 import { prepareRuntime } from './images.js';
 import { runJob, stopJob } from './jobs.js';
 import { namedLines } from './logs.js';
@@ -38,7 +38,9 @@ function dockerEngine(edges: DockerEdges, description: string): Engine {
     kind: 'docker',
     description,
     prepareRuntime: (name, onProgress, signal) => prepareRuntime(edges, name, onProgress, signal),
-    describeRuntime: (name) => describeRuntime(edges, name),
+    describeRuntime: (name, id) => describeRuntime(edges, name, id),
+    oldRuntimes: (keep) => oldRuntimes(edges, keep),
+    removeRuntime: (id) => removeRuntime(edges, id),
     runJob: (job, streams) => runJob(edges, job, streams),
     stopJob: (id) => stopJob(edges, id),
     packageVersion: (contents, onProgress, signal) => packageVersion(edges, contents, onProgress, signal),

@@ -25,7 +25,8 @@ const leftoverGraceSeconds = 30;
 
 /** @throws MlxError DOCKER_UNREACHABLE, COMPOSE_FAILED, BUSY, FILE_NOT_FOUND, and what preparing the image throws */
 export async function runJob(edges: DockerEdges, job: Job, streams: JobStreams): Promise<JobExit> {
-  const runtime = await prepareRuntime(edges, job.runtime, (line) => streams.onStderr(line), streams.signal);
+  const image =
+    job.runtimeId ?? (await prepareRuntime(edges, job.runtime, (line) => streams.onStderr(line), streams.signal)).id;
   for (const mount of job.mounts) await checkMount(mount);
   await refuseIfRunning(edges, job.id);
   const user = await containerUser(edges.connection);
@@ -44,12 +45,7 @@ export async function runJob(edges: DockerEdges, job: Job, streams: JobStreams):
     const gpu = job.gpu ? await visibleGpu(edges) : undefined;
     if (job.gpu && !gpu) await warnOfUnusedGpu(edges, streams.onStderr);
     const { projectId } = edges.paths;
-    return await attend(
-      edges,
-      job,
-      { projectId, image: runtime.id, user, network, memoryBytes, gpu, ...files },
-      streams,
-    );
+    return await attend(edges, job, { projectId, image, user, network, memoryBytes, gpu, ...files }, streams);
   } finally {
     giveBack();
     files.remove();

@@ -24,11 +24,13 @@ export function openHostEngine(settings: EngineSettings): Promise<Engine> {
       const { venvRuntime } = await import('./venvs.js');
       return venvRuntime(name, await edges.venv(name, onProgress, signal));
     },
-    describeRuntime: async (name) => {
+    describeRuntime: async (name, id) => {
       const { describeVenv, lockName } = await import('./venvs.js');
       const lock = lockName(name, name === 'server' && (await edges.gpuVisible()));
-      return describeVenv(lock, settings.paths, settings.environment);
+      return describeVenv(lock, settings.paths, settings.environment, id);
     },
+    oldRuntimes: async (keep) => (await import('./old-venvs.js')).oldVenvs(settings.paths, keep),
+    removeRuntime: async (id) => (await import('./old-venvs.js')).removeVenv(settings.paths, id),
     ...jobs(edges),
     ...images(edges),
     ...servers(edges),
@@ -55,8 +57,12 @@ function environments({ paths, config, environment }: EngineSettings): Pick<Host
 function jobs({ paths, environment, venv }: HostEdges): Pick<Engine, 'runJob' | 'stopJob'> {
   return {
     runJob: async (job, streams) => {
-      const { runJob } = await import('./jobs.js');
-      return runJob(paths, await venv(job.runtime, streams.onStderr, streams.signal), environment, job, streams);
+      const [{ runJob }, { requireVenv }] = await Promise.all([import('./jobs.js'), import('./venvs.js')]);
+      const used =
+        job.runtimeId === undefined
+          ? await venv(job.runtime, streams.onStderr, streams.signal)
+          : requireVenv(paths, job.runtimeId, job.runtime);
+      return runJob(paths, used, environment, job, streams);
     },
     stopJob: async (id) => (await import('./jobs.js')).stopJob(paths, id),
   };

@@ -31,15 +31,26 @@ export async function describeVenv(
   lock: string,
   home: HomePaths,
   environment: NodeJS.ProcessEnv,
+  id?: string,
 ): Promise<RuntimeDescription> {
   const lockText = readFileSync(lockFileOf(lock), 'utf8');
   const reference = `${lock}.txt@${createHash('sha256').update(lockText).digest('hex').slice(0, 16)}`;
   const python = await findPython(environment);
-  const folder = venvFolder(home, lock, lockText, python.version);
+  const folder = id === undefined ? venvFolder(home, lock, lockText, python.version) : join(home.venvs, id);
   if (!existsSync(join(folder, 'bin', 'python'))) {
     return { reference, id: undefined, python: undefined, installed: undefined };
   }
   return { reference, id: basename(folder), python: python.version, installed: installedPackages(folder) };
+}
+
+/** One that stands there already, by its id. @throws MlxError RUNTIME_GONE */
+export function requireVenv(home: HomePaths, id: string, lock: string): Venv {
+  const folder = join(home.venvs, id);
+  const venv = { folder, python: join(folder, 'bin', 'python'), lock };
+  if (isWhole(venv)) return venv;
+  throw new MlxError('RUNTIME_GONE', `The environment ${id} is no longer in ${home.venvs}.`, {
+    hint: 'Run the command again: it then takes the one of today.',
+  });
 }
 
 /** Each package leaves a folder NAME-VERSION.dist-info (https://packaging.python.org/en/latest/specifications/recording-installed-packages/). */

@@ -146,6 +146,8 @@ function unused(): never {
 const unusedParts: Partial<Engine> = {
   prepareRuntime: unused,
   describeRuntime: unused,
+  oldRuntimes: unused,
+  removeRuntime: unused,
   runJob: unused,
   stopJob: unused,
   startService: unused,

@@ -174,6 +174,17 @@ describe('what is missing', () => {
     expect(await again(world, plain, run ?? '')).toMatchObject({ verdict: 'identical', replayOf: run });
   });
 
+  it('packages of another mlx do not matter while the runtime of the lock is still there', async () => {
+    const world = await trained();
+    world.engine.earlier = [world.engine.runtime];
+    world.engine.runtime = { reference: 'trainer.txt@2', id: 'lock-2', python: '3.11.9', installed: { numpy: '9' } };
+    expect(drifted(await check(world))).toContain('runtime.reference');
+    expect(await again(world)).toMatchObject({ verdict: 'identical', restored: [expect.stringContaining('lock-1')] });
+    expect(world.engine.jobs.at(-1)?.runtimeId).toBe('lock-1');
+    world.engine.earlier = [];
+    expect(drifted(await again(world))).toContain('runtime.packages.numpy');
+  });
+
   it('rows that are nowhere stop a replay', async () => {
     const world = await trained();
     rmSync(join(world.folder, 'data'), { recursive: true });

@@ -23,6 +23,8 @@ export type FakeEngine = Engine & {
   unreachable: boolean;
   /** What stands installed today. */
   runtime: RuntimeDescription;
+  /** What is still there of earlier ones. */
+  earlier: RuntimeDescription[];
 };
 
 export function fakeEngine(trainer: Trainer = goodTrainer, kind: EngineKind = 'host'): FakeEngine {
@@ -34,13 +36,14 @@ export function fakeEngine(trainer: Trainer = goodTrainer, kind: EngineKind = 'h
     leftovers: new Set(),
     trainer,
     unreachable: false,
+    earlier: [],
     runtime: {
       reference: 'trainer.txt@1',
       id: 'lock-1',
       python: '3.11.9',
       installed: { numpy: '2.4.6', torch: '2.13.0', trl: '1.8.0' },
     },
-    describeRuntime: () => Promise.resolve(engine.runtime),
+    describeRuntime: (_name, id) => Promise.resolve(engine.earlier.find((each) => each.id === id) ?? engine.runtime),
     prepareRuntime: (name) => Promise.resolve({ name, id: 'lock-1', reference: 'scripted' }),
     runJob: async (job, streams) => {
       engine.jobs.push(job);
@@ -134,6 +137,8 @@ const unused = (): never => {
 };
 
 const unusedParts = {
+  oldRuntimes: unused,
+  removeRuntime: unused,
   packageVersion: unused,
   tagVersion: unused,
   untagVersion: unused,
