@@ -79,6 +79,22 @@ const entries: readonly Entry[] = [
     load: () => import('./commands/prompts-render.js'),
   },
   {
+    path: 'keys create',
+    summary: 'make a key for a client, with its limits',
+    load: () => import('./commands/keys-create.js'),
+  },
+  {
+    path: 'keys ls',
+    summary: 'list keys, whom they are for and their limits',
+    load: () => import('./commands/keys-ls.js'),
+  },
+  { path: 'keys revoke', summary: 'end a key at once', load: () => import('./commands/keys-revoke.js') },
+  {
+    path: 'keys rotate',
+    summary: 'a new secret for a key; the old one ends later',
+    load: () => import('./commands/keys-rotate.js'),
+  },
+  {
     path: 'audit verify',
     summary: 'prove that no version, alias or promotion was rewritten',
     load: () => import('./commands/audit-verify.js'),
@@ -99,6 +115,7 @@ const groupSummaries: Record<string, string> = {
   runs: 'list, show, compare and delete runs',
   models: 'model versions and their images',
   gateway: 'one stable address for every model',
+  keys: "clients' keys: models, limits and budgets",
 };
 
 export type Invocation = {

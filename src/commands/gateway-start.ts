@@ -40,8 +40,11 @@ export const run: CommandModule['run'] = async (context, _args, flags) => {
 
 async function runInForeground(context: Context, port: number): Promise<Outcome> {
   const { startGatewayServer } = await import('../gateway/server.js');
-  const { drainTimeoutMs } = (await context.config()).serving;
-  const gateway = await startGatewayServer({ paths: context.paths(), port, now: context.now, drainTimeoutMs });
+  const { serving, gateway: settings } = await context.config();
+  const gateway = await startGatewayServer({
+    ...{ paths: context.paths(), port, now: context.now, warn: context.output.note },
+    ...{ drainTimeoutMs: serving.drainTimeoutMs, metering: settings.metering },
+  });
   context.output.note(`The gateway answers at http://127.0.0.1:${gateway.port}/v1 (process ${process.pid}).`);
   await Promise.race([gateway.stopRequested, aborted(context.signal)]);
   await gateway.stop();

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 
 import { MlxError } from '../errors.js';
+import { toMetering } from './metering.js';
 import type { Paths } from './paths.js';
 import { configSchema, type Config, type ConfigFile } from './schema.js';
 import { environmentOverrides } from './settings.js';
@@ -42,7 +43,7 @@ export function toConfig(file: ConfigFile, project: string): Config {
   return {
     engine: file.engine,
     gpu: file.gpu,
-    gateway: { port: gateway.port },
+    gateway: { port: gateway.port, metering: toMetering(gateway) },
     mlflow: {
       enabled: mlflow.enabled,
       port: mlflow.port,

@@ -25,6 +25,8 @@ export type Paths = HomePaths & {
   /** .mlx: everything that is not committed. */
   state: string;
   ledgerFile: string;
+  /** One row a request of the gateway. */
+  trafficFile: string;
   runs: string;
   images: string;
   /** Rows and weights by their SHA-256. */
@@ -69,6 +71,7 @@ export function projectPaths(project: string, environment: NodeJS.ProcessEnv): P
     prompts: join(project, 'prompts'),
     state,
     ledgerFile: join(state, 'ledger.db'),
+    trafficFile: join(state, 'traffic.db'),
     runs: join(state, 'runs'),
     images: join(state, 'images'),
     store: join(state, 'store'),

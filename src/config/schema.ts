@@ -1,6 +1,8 @@
 // mlx.yaml: strict, every key optional, each default here and nowhere else. templates/shared/mlx.yaml is its manual.
 import { z } from 'zod';
 
+import { checkDestinations, meteringShape, type Metering } from './metering.js';
+
 const port = z.int().min(1).max(65_535);
 
 export const configSchema = z.strictObject({
@@ -9,7 +11,10 @@ export const configSchema = z.strictObject({
     .default('auto')
     .describe('Where jobs and servers run; auto takes Docker when an Engine answers'),
   gpu: z.enum(['auto', 'off']).default('auto').describe('auto uses an NVIDIA GPU when one is there'),
-  gateway: z.strictObject({ port: port.default(4600).describe('127.0.0.1 port of the gateway') }).prefault({}),
+  gateway: z
+    .strictObject({ port: port.default(4600).describe('127.0.0.1 port of the gateway'), ...meteringShape })
+    .superRefine(checkDestinations)
+    .prefault({}),
   mlflow: z
     .strictObject({
       enabled: z.boolean().default(true).describe('Mirror runs to MLflow when it answers; a run never waits for it'),
@@ -58,7 +63,7 @@ export type ConfigFile = z.infer<typeof configSchema>;
 export type Config = {
   engine: ConfigFile['engine'];
   gpu: ConfigFile['gpu'];
-  gateway: { port: number };
+  gateway: { port: number; metering: Metering };
   mlflow: { enabled: boolean; port: number; trackingUri: string | undefined; experiment: string };
   serving: { readyTimeoutMs: number; drainTimeoutMs: number };
   docker: { baseImage: string; memoryGib: number | undefined; certificates: string | undefined };

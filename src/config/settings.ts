@@ -20,7 +20,7 @@ const sharedVariables: Record<string, string> = {
   'mlflow.experiment': 'MLFLOW_EXPERIMENT_NAME',
 };
 
-type Node = { type?: string; description?: string; properties?: Record<string, Node> };
+type Node = { type?: string; description?: string; properties?: Record<string, Node>; additionalProperties?: unknown };
 
 export function configSettings(): Setting[] {
   return leaves(z.toJSONSchema(configSchema, { io: 'input' }) as Node, []);
@@ -49,6 +49,8 @@ function leaves(node: Node, path: readonly string[]): Setting[] {
   return Object.entries(node.properties ?? {}).flatMap(([name, inner]) => {
     const at = [...path, name];
     if (inner.properties) return leaves(inner, at);
+    // Names that the person chose (`upstreams`, `routes`): no single setting, and no variable for it.
+    if (typeof inner.additionalProperties === 'object') return [];
     const key = at.join('.');
     const shared = sharedVariables[key];
     const own = `MLX_${at.join('_').toUpperCase()}`;

@@ -94,16 +94,15 @@ function parseLeniently<Schema extends z.ZodType>(
 ): z.ZodSafeParseResult<z.output<Schema>> {
   const parsed = schema.safeParse(merged);
   if (parsed.success) return parsed;
-  let removed = false;
-  for (const [key, value] of Object.entries(merged)) {
-    const isSection = parsed.error.issues.some(
-      (issue) => issue.code === 'invalid_type' && issue.expected === 'object' && issue.path.join('.') === key,
-    );
-    if (value !== null || !isSection) continue;
-    Reflect.deleteProperty(merged, key);
-    removed = true;
-  }
-  return removed ? schema.safeParse(merged) : parsed;
+  const sections = parsed.error.issues.filter((issue) => issue.code === 'invalid_type' && issue.expected === 'object');
+  const removed = sections.filter(({ path }) => removeNull(merged, path));
+  return removed.length > 0 ? schema.safeParse(merged) : parsed;
+}
+
+function removeNull(target: unknown, [key = '', ...rest]: KeyPath): boolean {
+  if (!isObject(target) || typeof key !== 'string' || !Object.hasOwn(target, key)) return false;
+  if (rest.length > 0) return removeNull(target[key], rest);
+  return target[key] === null && Reflect.deleteProperty(target, key);
 }
 
 function setAt(target: Record<string, unknown>, path: readonly string[], value: unknown): void {

@@ -25,7 +25,14 @@ export type GatewayRequest = {
 };
 
 /** Tokens as OpenTelemetry's GenAI conventions count them: cached ones are part of the input, reasoning ones of the output. */
-export type Usage = { inputTokens: number; outputTokens: number; cachedInputTokens: number; reasoningTokens: number };
+export type Usage = {
+  inputTokens: number;
+  outputTokens: number;
+  /** Read from the provider's cache, and written to it: parts of the input with prices of their own. */
+  cachedInputTokens: number;
+  cacheWriteTokens: number;
+  reasoningTokens: number;
+};
 
 /** One try at one upstream. `status` null: there was no answer. */
 export type Attempt = {

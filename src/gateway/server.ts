@@ -6,28 +6,34 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
+import type { Metering } from '../config/metering.js';
 import type { Paths } from '../config/paths.js';
 import { currentOwner } from '../engine/owner.js';
 import { errorCode, MlxError } from '../errors.js';
 import { openLedgerForReading } from '../ledger/open.js';
 import { listRoutes } from '../ledger/promotions.js';
-import { openAccessLog } from './access-log.js';
 import { createApp } from './app.js';
 import { controlSocket, gatewayOwnerFile } from './control-api.js';
 import { serveControls } from './control-server.js';
 import { gatewayKey } from './key.js';
-import { authorize } from './middleware/authorize.js';
+import { liveKeys } from './keys/live.js';
+import { openGatewayLog } from './log.js';
+import { openMetering } from './metering.js';
+import { authorize } from './middleware/keys.js';
 import { serveHandler } from './node-server.js';
 import { routeTable, type RouteTable } from './routing.js';
-import { plainStages } from './stages.js';
+import type { Stages } from './stages.js';
 import { openUpstreams, type Upstreams } from './upstreams.js';
 
 export type GatewaySettings = {
-  paths: Pick<Paths, 'ledgerFile' | 'run' | 'secrets' | 'sockets'>;
+  paths: Pick<Paths, 'ledgerFile' | 'trafficFile' | 'run' | 'secrets' | 'sockets'>;
+  metering: Metering;
   /** 0 takes any free port (tests). */
   port: number;
   now: () => Date;
   drainTimeoutMs: number;
+  /** A line for the person who runs the gateway. */
+  warn: (line: string) => void;
 };
 
 export type RunningGateway = {
@@ -44,10 +50,9 @@ export async function startGatewayServer(settings: GatewaySettings): Promise<Run
   const upstreams = openUpstreams();
   const routes = liveRoutes(paths.ledgerFile, upstreams);
   let port = settings.port;
-  const log = openAccessLog(join(paths.run, 'gateway.log'), now);
-  const stages = plainStages(authorize(gatewayKey(paths.secrets)));
-  const app = createApp({ stages, port: () => port, routes: routes.current, upstreams });
-  const server = serveHandler(app, log.write);
+  const clients = openClients(settings, routes.current);
+  const app = createApp({ stages: clients.stages, port: () => port, routes: routes.current, upstreams });
+  const server = serveHandler(app, clients.finish);
   // Taken first: of two gateways that start at once, the one without the port must not touch the other's socket.
   port = await listen(server, settings.port);
   const startedAtMs = now().getTime();
@@ -61,7 +66,10 @@ export async function startGatewayServer(settings: GatewaySettings): Promise<Run
       routes: [...routes.current().values()],
       inFlight: upstreams.open(),
     }),
-    reload: routes.reload,
+    reload: () => {
+      routes.reload();
+      clients.reload();
+    },
     stop: requestStop,
   });
   const forgetOwner = recordOwner(paths.run);
@@ -71,9 +79,36 @@ export async function startGatewayServer(settings: GatewaySettings): Promise<Run
     await drain(server, settings.drainTimeoutMs);
     forgetOwner();
     await upstreams.close();
-    await log.close();
+    await clients.close();
   };
   return { port, stopRequested, stop };
+}
+
+/** Who may ask, how much, and what became of it. */
+function openClients(settings: GatewaySettings, routes: () => RouteTable) {
+  const { paths, now, warn, metering: limits } = settings;
+  const log = openGatewayLog(join(paths.run, 'gateway.log'), now);
+  const keys = liveKeys(paths.ledgerFile, gatewayKey(paths.secrets), () => metering.keysChanged());
+  const metering = openMetering({
+    ...{ trafficFile: paths.trafficFile, settings: limits, catalogue: undefined, ring: keys.ring, now, warn, log },
+    targetsOf: (name) => [routes().get(name)].flatMap((route) => (route ? localTarget(route.model) : [])),
+    urlOf: () => undefined,
+  });
+  const stages: Stages = {
+    authorize: authorize(keys.ring, () => now().getTime()),
+    redact: async () => undefined,
+    ...metering.stages,
+  };
+  const close = async (): Promise<void> => {
+    keys.close();
+    await metering.close();
+    await log.close();
+  };
+  return { stages, finish: metering.finish, reload: keys.reload, close };
+}
+
+function localTarget(model: string) {
+  return { upstream: 'local', model, local: true };
 }
 
 /** One table of routes in memory, swapped as a whole. */

@@ -132,17 +132,43 @@ const migrations: readonly string[] = [
   /* 2: which run a replay repeats */ `
   ALTER TABLE runs ADD COLUMN replay_of TEXT;
   `,
+  /* 3: keys of the gateway's clients; a rotated key has two secrets for a while, and one set of limits */ `
+  CREATE TABLE api_keys (
+    id TEXT PRIMARY KEY,
+    name TEXT,
+    tenant TEXT,
+    features TEXT NOT NULL,
+    models TEXT NOT NULL,
+    usd_per_day REAL,
+    usd_per_month REAL,
+    tokens_per_day INTEGER,
+    tokens_per_month INTEGER,
+    requests_per_minute INTEGER,
+    tokens_per_minute INTEGER,
+    created_at_ms INTEGER NOT NULL,
+    revoked_at_ms INTEGER
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE api_key_secrets (
+    key_id TEXT NOT NULL REFERENCES api_keys (id) ON DELETE CASCADE,
+    sha256 TEXT NOT NULL,
+    created_at_ms INTEGER NOT NULL,
+    expires_at_ms INTEGER,
+    PRIMARY KEY (key_id, sha256)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /**
- * Brings the database to the newest schema. A copy is made first (`FILE.backup-vN`) when it holds an older schema.
+ * Brings a database (the ledger, or with other `steps` the traffic log) to its newest schema. A copy is made first
+ * (`FILE.backup-vN`) when it holds an older schema.
  * @throws MlxError LEDGER_NEWER when a newer mlx wrote it
  */
-export function migrate(database: Database.Database, file: string): void {
+export function migrate(database: Database.Database, file: string, steps: readonly string[] = migrations): void {
   const found = schemaVersion(database);
-  if (found === migrations.length) return;
-  if (found > migrations.length) {
-    throw new MlxError('LEDGER_NEWER', `${file} has schema ${found}; this mlx knows ${migrations.length}.`, {
+  if (found === steps.length) return;
+  if (found > steps.length) {
+    throw new MlxError('LEDGER_NEWER', `${file} has schema ${found}; this mlx knows ${steps.length}.`, {
       hint: 'Use the newer mlx that wrote it, or restore the copy it made beside the file.',
     });
   }
@@ -150,8 +176,8 @@ export function migrate(database: Database.Database, file: string): void {
   database
     .transaction(() => {
       // Another process may have migrated between the check and the lock.
-      for (const migration of migrations.slice(schemaVersion(database))) database.exec(migration);
-      database.pragma(`user_version = ${migrations.length}`);
+      for (const step of steps.slice(schemaVersion(database))) database.exec(step);
+      database.pragma(`user_version = ${steps.length}`);
     })
     .immediate();
 }

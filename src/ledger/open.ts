@@ -64,7 +64,7 @@ function checkSqliteVersion(database: Database.Database): void {
   }
 }
 
-function wrapSqliteError(error: unknown, file: string): unknown {
+export function wrapSqliteError(error: unknown, file: string): unknown {
   const code = errorCode(error) ?? '';
   if (code.startsWith('SQLITE_BUSY')) {
     return new MlxError('BUSY', `Another process has held ${file} for more than 10 s.`, {

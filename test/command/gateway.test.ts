@@ -74,10 +74,10 @@ describe('mlx gateway', () => {
     expect((await run('gateway', 'key')).stdout).toBe(stdout);
     await run('chat', 'tickets', '-m', 'My secret question');
     await run('gateway', 'stop');
-    const { run: folder } = projectPaths(place.folder, {});
-    const written =
-      readFileSync(join(folder, 'gateway.log'), 'utf8') + readFileSync(join(folder, 'gateway.out'), 'utf8');
-    expect(written).toContain('"version":"tickets:2"');
+    const { run: folder, trafficFile } = projectPaths(place.folder, {});
+    const files = [join(folder, 'gateway.log'), join(folder, 'gateway.out'), trafficFile];
+    const written = files.map((file) => readFileSync(file, 'latin1')).join('\n');
+    expect(written).toContain('tickets:2');
     expect(written).not.toContain(stdout.trim());
     expect(written).not.toMatch(/secret question|billing/);
   });

@@ -56,7 +56,10 @@ describe('mlx.yaml', () => {
 
   it('lists what is known where no key is near', async () => {
     const error = await failure('gateway:\n  colour: blue\n');
-    expect(error.problems[0]).toMatchObject({ line: 2, message: 'unknown key; known here: port' });
+    expect(error.problems[0]).toMatchObject({
+      line: 2,
+      message: expect.stringMatching(/^unknown key; known here: port\b/) as string,
+    });
   });
 
   it.each([

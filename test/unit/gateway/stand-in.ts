@@ -8,10 +8,12 @@ import { isDeepStrictEqual } from 'node:util';
 
 import { request, type Dispatcher } from 'undici';
 
+import { toMetering, type Metering } from '../../../src/config/metering.js';
+import { configSchema } from '../../../src/config/schema.js';
 import type { GatewayControl } from '../../../src/gateway/control.js';
 import { gatewayControl } from '../../../src/gateway/control.js';
 import { gatewayKey } from '../../../src/gateway/key.js';
-import { startGatewayServer, type RunningGateway } from '../../../src/gateway/server.js';
+import { startGatewayServer, type GatewaySettings, type RunningGateway } from '../../../src/gateway/server.js';
 import { openLedger, type Ledger } from '../../../src/ledger/open.js';
 import { setRoute, type Route } from '../../../src/ledger/promotions.js';
 
@@ -80,38 +82,51 @@ export function answerJson(call: Call, text: string): void {
 export type Bench = {
   folder: string;
   ledger: Ledger;
-  gateway: RunningGateway;
+  readonly gateway: RunningGateway;
   control: GatewayControl;
   key: string;
-  url: string;
+  readonly url: string;
   route: (change: Partial<Route> & Pick<Route, 'address' | 'serverId'>) => Promise<void>;
+  /** The same files, and another port. */
+  restart: (settings?: Partial<GatewaySettings>) => Promise<void>;
   close: () => Promise<void>;
 };
 
-export async function startBench(): Promise<Bench> {
+export async function startBench(settings: Partial<GatewaySettings> = {}): Promise<Bench> {
   const folder = mkdtempSync(join(tmpdir(), 'mlx-gw-'));
   const paths = {
     ledgerFile: join(folder, 'ledger.db'),
+    trafficFile: join(folder, 'traffic.db'),
     run: folder,
     secrets: join(folder, 'secrets'),
     sockets: folder,
   };
   const ledger = openLedger(paths.ledgerFile);
-  const gateway = await startGatewayServer({ paths, port: 0, now: () => new Date(), drainTimeoutMs: 2_000 });
+  const plain = { paths, port: 0, now: () => new Date(), drainTimeoutMs: 2_000, warn: () => undefined };
+  const defaults: GatewaySettings = { ...plain, metering: plainMetering(), ...settings };
+  let gateway = await startGatewayServer(defaults);
   const control = gatewayControl(folder);
   let clock = 1;
   return {
     folder,
     ledger,
-    gateway,
+    get gateway() {
+      return gateway;
+    },
     control,
     key: gatewayKey(paths.secrets),
-    url: `http://127.0.0.1:${gateway.port}`,
+    get url() {
+      return `http://127.0.0.1:${gateway.port}`;
+    },
     route: async (change) => {
       const base = { name: 'tickets', model: 'tickets', version: 1, digest: 'sha256:1', engine: 'host' as const };
       const route = { ...base, updatedAtMs: (clock += 1), ...change };
       setRoute(ledger, route);
       await control.reload(route.name, route);
+    },
+    restart: async (changes = {}) => {
+      await gateway.stop();
+      gateway = await startGatewayServer({ ...defaults, ...changes });
     },
     close: async () => {
       await gateway.stop();
@@ -119,6 +134,11 @@ export async function startBench(): Promise<Bench> {
       rmSync(folder, { recursive: true });
     },
   };
+}
+
+/** Limits nothing, prices nothing, sends nothing on. */
+export function plainMetering(gateway: unknown = {}): Metering {
+  return toMetering(configSchema.parse({ gateway }).gateway);
 }
 
 export const question = JSON.stringify({ model: 'tickets', messages: [{ role: 'user', content: 'Grüße 🙂' }] });

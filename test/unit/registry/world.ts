@@ -19,6 +19,7 @@ import { promote, type PromotionResult } from '../../../src/registry/promote.js'
 import { aliasTarget, production } from '../../../src/registry/targets.js';
 import { hashFile } from '../../../src/store/hash-file.js';
 import { runFolder } from '../../../src/training/run-folder.js';
+import { plainMetering } from '../gateway/stand-in.js';
 import { tinyWeights } from '../training/examples.js';
 import { fakeEngine, type FakeEngine } from './fake-engine.js';
 
@@ -46,7 +47,16 @@ export async function makeWorld(): Promise<World> {
   mkdirSync(paths.run, { recursive: true });
   const ledger = openLedger(paths.ledgerFile);
   const engine = fakeEngine(paths.run);
-  const gateway = await startGatewayServer({ paths, port: 0, now: () => new Date(), drainTimeoutMs: 1_000 });
+  const gateway = await startGatewayServer({
+    ...{
+      paths,
+      port: 0,
+      now: () => new Date(),
+      drainTimeoutMs: 1_000,
+      warn: () => undefined,
+      metering: plainMetering(),
+    },
+  });
   const stop = new AbortController();
   const [notes, steps]: [string[], string[]] = [[], []];
   const shared = { ledger, engine: () => Promise.resolve(engine), signal: stop.signal, onProgress: () => undefined };

@@ -1,0 +1,111 @@
+// `mlx keys create`: makes a key for a client of the gateway. Touches the ledger, and tells the running gateway.
+import type { Context } from '../context.js';
+import { MlxError } from '../errors.js';
+import { describeLimits } from '../gateway/keys/describe.js';
+import { makeKey } from '../gateway/keys/secret.js';
+import { tellGateway } from '../gateway/keys/tell.js';
+import { insertKey, type Limits } from '../ledger/keys.js';
+import { outcome } from '../output/output.js';
+import type { CommandModule } from '../program.js';
+
+export const define: CommandModule['define'] = (command) => {
+  command
+    .argument('[name]', 'for people: billing-app')
+    .option('--tenant <tenant>', 'whom its requests are counted for')
+    .option(
+      '--feature <names>',
+      'what they are counted for; of several, x-mlx-feature chooses and the first is taken without it',
+    )
+    .option('--models <names>', 'only these, by the names of their routes: tickets,gpt-5.4')
+    .option('--budget-day-usd <usd>', 'at most so much a day (UTC)')
+    .option('--budget-month-usd <usd>', 'at most so much a month (UTC)')
+    .option('--tokens-day <count>', 'at most so many tokens a day')
+    .option('--tokens-month <count>', 'at most so many tokens a month')
+    .option('--requests-per-minute <count>', 'at most so many requests in any minute')
+    .option('--tokens-per-minute <count>', 'at most so many tokens in any minute');
+  command.addHelpText(
+    'after',
+    `
+The key is shown once; only a hash of it is kept. A client sends it as "Authorization: Bearer KEY" or "x-api-key: KEY".
+Without --feature a client may name any in the header x-mlx-feature.
+
+Examples:
+  mlx keys create billing-app --tenant acme --feature invoices --budget-day-usd 5
+  export OPENAI_API_KEY=$(mlx keys create ci --models tickets --requests-per-minute 60 --json | jq -r .secret)`,
+  );
+};
+
+export const run: CommandModule['run'] = async (context, [name], flags) => {
+  const wanted = readWanted(name, flags);
+  if (context.flags.dryRun) {
+    return outcome({ dryRun: true, ...wanted }, () => `Would make a key${limitsText(wanted.limits)}.`);
+  }
+  const fresh = makeKey();
+  insertKey(await context.ledger(), {
+    ...wanted,
+    id: fresh.id,
+    sha256: fresh.sha256,
+    createdAtMs: context.now().getTime(),
+  });
+  const gatewayKnows = await tellGateway(context.paths().sockets);
+  const made = { key: fresh.id, secret: fresh.text, ...wanted, gatewayKnows };
+  return outcome(made, (value) => renderMade(value, context));
+};
+
+type Wanted = { name: string | null; tenant: string | null; features: string[]; models: string[]; limits: Limits };
+
+function readWanted(name: string | undefined, flags: Record<string, unknown>): Wanted {
+  const text = (flag: string): string | undefined => flags[flag] as string | undefined;
+  const features = splitNames(text('feature')).map((feature) => checkName(feature, '--feature'));
+  const tenant = text('tenant');
+  return {
+    name: name === undefined ? null : checkName(name, 'The name of a key'),
+    tenant: tenant === undefined ? null : checkName(tenant, '--tenant'),
+    features,
+    models: splitNames(text('models')),
+    limits: {
+      usdPerDay: readUsd(text('budgetDayUsd'), '--budget-day-usd'),
+      usdPerMonth: readUsd(text('budgetMonthUsd'), '--budget-month-usd'),
+      tokensPerDay: readCount(text('tokensDay'), '--tokens-day'),
+      tokensPerMonth: readCount(text('tokensMonth'), '--tokens-month'),
+      requestsPerMinute: readCount(text('requestsPerMinute'), '--requests-per-minute'),
+      tokensPerMinute: readCount(text('tokensPerMinute'), '--tokens-per-minute'),
+    },
+  };
+}
+
+function splitNames(text: string | undefined): string[] {
+  return [...new Set((text ?? '').split(',').map((part) => part.trim()))].filter((part) => part !== '');
+}
+
+function checkName(name: string, flag: string): string {
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) return name;
+  throw new MlxError('USAGE', `${flag} takes 1 to 64 letters, digits, dots, dashes and underscores, not '${name}'.`);
+}
+
+function readUsd(text: string | undefined, flag: string): number | null {
+  if (text === undefined) return null;
+  const usd = Number(text);
+  if (text.trim() !== '' && Number.isFinite(usd) && usd >= 0) return usd;
+  throw new MlxError('USAGE', `${flag} takes an amount in dollars such as 2.50, not '${text}'.`);
+}
+
+function readCount(text: string | undefined, flag: string): number | null {
+  if (text === undefined) return null;
+  const count = Number(text);
+  if (Number.isSafeInteger(count) && count > 0) return count;
+  throw new MlxError('USAGE', `${flag} takes a whole number from 1 on, not '${text}'.`);
+}
+
+function renderMade(
+  made: Wanted & { key: string; secret: string; gatewayKnows: boolean },
+  { output }: Context,
+): string {
+  output.note(`Key ${made.key}${limitsText(made.limits)}. It is shown this once:`);
+  return made.secret;
+}
+
+function limitsText(limits: Limits): string {
+  const text = describeLimits(limits);
+  return text === '' ? ' without limits' : `: ${text}`;
+}

@@ -1,0 +1,83 @@
+// How much a request may cost at most, before it runs: from its body, its limit of output, and the dearest of the models that it
+// may reach. Pure.
+import { tokensCostUsd } from '../../cost/price.js';
+import { hardwareCostUsd } from '../../cost/busy-clock.js';
+import type { Pricing } from '../pricing.js';
+import type { Question } from '../question.js';
+import { isFields } from '../usage/counts.js';
+import { toNanoUsd } from './account.js';
+import type { Estimate } from './checks.js';
+
+export type Target = { upstream: string; model: string; local: boolean };
+
+/** Natural languages and code have more than two bytes a token in every tokenizer of today. */
+const fewestBytesPerToken = 2;
+const usualBytesPerToken = 4;
+/** More than any provider counts for one picture. */
+const imageTokens = 6_000;
+/** A picture that is sent along is not text: its bytes say nothing about its tokens. */
+const imageParts = new Set(['image', 'image_url', 'input_image']);
+/** On an own machine a promise is of time: this much of it. */
+const promisedBusyMs = 60_000;
+
+/** @returns the name of a model without a known price, when money is to be reserved and there is one */
+export function estimate(
+  question: Question,
+  targets: readonly Target[],
+  pricing: Pricing,
+  assumedOutputTokens: number,
+): Estimate & { unpriced: string | undefined } {
+  const text = measure(question.fields);
+  const inputTokens = Math.ceil(text.bytes / fewestBytesPerToken) + text.images * imageTokens;
+  const outputTokens = outputLimit(question, assumedOutputTokens);
+  const costs = targets.map((target) => costAtMost(target, pricing, inputTokens, outputTokens));
+  const unpriced = targets[costs.indexOf(undefined)];
+  return {
+    nanoUsd: toNanoUsd(Math.max(0, ...costs.map((cost) => cost ?? 0))),
+    tokens: inputTokens + outputTokens,
+    rateTokens: Math.ceil(text.bytes / usualBytesPerToken) + outputTokens,
+    unpriced: unpriced && `${unpriced.upstream}/${unpriced.model}`,
+  };
+}
+
+function costAtMost(target: Target, pricing: Pricing, inputTokens: number, outputTokens: number): number | undefined {
+  const quote = pricing.quote(target.upstream, target.model);
+  // The whole prompt may be written to the provider's cache, which costs more than to read it.
+  const tokens = { inputTokens, outputTokens, cachedInputTokens: 0 };
+  if (quote) {
+    const { price } = quote;
+    return Math.max(
+      tokensCostUsd(price, { ...tokens, cacheWriteTokens: 0 }),
+      tokensCostUsd(price, { ...tokens, cacheWriteTokens: inputTokens }),
+    );
+  }
+  return target.local ? hardwareCostUsd(pricing.hardwareUsdPerHour ?? 0, promisedBusyMs) : undefined;
+}
+
+function outputLimit({ operation, fields }: Question, assumed: number): number {
+  if (operation === 'embeddings' || operation === 'count_tokens') return 0;
+  const limit = fields['max_completion_tokens'] ?? fields['max_output_tokens'] ?? fields['max_tokens'];
+  const answers = Math.max(positive(fields['n']) ?? 1, positive(fields['best_of']) ?? 1);
+  return (positive(limit) ?? assumed) * answers;
+}
+
+function positive(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isFinite(value) && value > 0 ? Math.ceil(value) : undefined;
+}
+
+/** Texts and names of fields, in bytes; pictures are counted. */
+function measure(value: unknown): { bytes: number; images: number } {
+  const sum = { bytes: 0, images: 0 };
+  const waiting: unknown[] = [value];
+  while (waiting.length > 0) {
+    const next = waiting.pop();
+    if (typeof next === 'string') sum.bytes += Buffer.byteLength(next);
+    else if (typeof next === 'number' || typeof next === 'boolean') sum.bytes += 8;
+    else if (Array.isArray(next)) for (const inner of next) waiting.push(inner);
+    else if (isFields(next)) {
+      if (imageParts.has(String(next['type']))) sum.images += 1;
+      else for (const [name, inner] of Object.entries(next)) waiting.push(name, inner);
+    }
+  }
+  return sum;
+}

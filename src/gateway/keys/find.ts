@@ -1,0 +1,21 @@
+// Which key a person means: by its id, its name, or the first letters of its id.
+import { MlxError } from '../../errors.js';
+import type { ApiKey } from '../../ledger/keys.js';
+
+/** @throws MlxError NOT_FOUND, AMBIGUOUS, USAGE for a key's own text, which must not stand in a shell's history */
+export function findKey(keys: readonly ApiKey[], wanted: string): ApiKey {
+  if (wanted.startsWith('mlx_')) {
+    throw new MlxError('USAGE', 'Name a key by its id, not by the secret itself.', {
+      hint: 'See the ids: mlx keys ls',
+    });
+  }
+  const exact = keys.filter(({ id, name }) => id === wanted || name === wanted);
+  const valid = exact.filter(({ revokedAtMs }) => revokedAtMs === null);
+  const found = valid.length > 0 ? valid : exact.length > 0 ? exact : keys.filter(({ id }) => id.startsWith(wanted));
+  const [first] = found;
+  if (!first) throw new MlxError('NOT_FOUND', `There is no key '${wanted}'.`, { hint: 'See them: mlx keys ls' });
+  if (found.length === 1) return first;
+  throw new MlxError('AMBIGUOUS', `'${wanted}' fits ${found.length} keys: ${found.map(({ id }) => id).join(', ')}.`, {
+    hint: 'Name it by its id',
+  });
+}

@@ -1,0 +1,67 @@
+// Everything that counts and limits, put together for the running gateway: keys' limits and mlx.yaml's budgets into the book,
+// finished requests into the traffic log, alerts to people.
+import type { Metering } from '../config/metering.js';
+import type { Catalogue } from '../cost/catalogue.js';
+import { openAlerts } from './alerts.js';
+import { admit } from './budget/admit.js';
+import { openBudgets } from './budget/budgets.js';
+import type { Target } from './budget/estimate.js';
+import type { KeyRing } from './keys/ring.js';
+import type { GatewayLog } from './log.js';
+import { openMeter } from './meter.js';
+import type { Finished } from './node-server.js';
+import { openPricing } from './pricing.js';
+import type { Stages } from './stages.js';
+import type { Tickets } from './tickets.js';
+import { openTrafficWriter } from './traffic-writer.js';
+
+export type MeteringEdges = {
+  trafficFile: string;
+  settings: Metering;
+  catalogue: Catalogue | undefined;
+  ring: () => KeyRing;
+  targetsOf: (route: string) => readonly Target[];
+  urlOf: (upstream: string) => string | undefined;
+  now: () => Date;
+  warn: (line: string) => void;
+  log: GatewayLog;
+};
+
+export type RunningMetering = {
+  stages: Pick<Stages, 'admit' | 'meter'>;
+  finish: (finished: Finished) => void;
+  keysChanged: () => void;
+  reload: (settings: Metering) => void;
+  close: () => Promise<void>;
+};
+
+export function openMetering(edges: MeteringEdges): RunningMetering {
+  const { now, warn, log, ring, targetsOf } = edges;
+  const tickets: Tickets = new WeakMap();
+  let { settings } = edges;
+  let pricing = openPricing({ ...edges, ...settings });
+  const writer = openTrafficWriter({ file: edges.trafficFile, keepDays: settings.trafficDays, now, warn });
+  const alerts = openAlerts({ webhook: () => settings.alerts.webhook, warn, log: log.write });
+  const budgets = openBudgets({ settings: () => settings, ring, writer, now, onAlert: alerts.tell });
+  const { keeper, limits } = budgets;
+  const shared = { keeper, tickets, now, pricing: () => pricing };
+  const meter = openMeter({ ...shared, sinks: [writer.record] });
+  const assumedOutputTokens = (): number => settings.assumedOutputTokens;
+  return {
+    stages: { admit: admit({ ...shared, ring, limits, targetsOf, assumedOutputTokens }), meter: meter.stage },
+    finish: (finished) => {
+      meter.finish(finished);
+      log.finished(finished);
+    },
+    keysChanged: budgets.reload,
+    reload: (changed) => {
+      settings = changed;
+      pricing = openPricing({ ...edges, ...settings });
+      budgets.reload();
+    },
+    close: async () => {
+      writer.close();
+      await alerts.close();
+    },
+  };
+}

@@ -1,0 +1,97 @@
+// Rows of the traffic log on their way to the disk: collected, and written in batches between requests. A disk that takes none
+// holds up nobody: what does not fit in the queue is counted, and said.
+import { renameSync } from 'node:fs';
+
+import { errorMessage, MlxError } from '../errors.js';
+import { forgetTraffic, openTraffic, type TrafficLog, type TrafficRow } from '../ledger/traffic.js';
+
+export type TrafficWriter = {
+  record: (row: TrafficRow) => void;
+  traffic: TrafficLog;
+  /** Rows that were lost since the start. */
+  dropped: () => number;
+  flush: () => void;
+  close: () => void;
+};
+
+export type WriterSettings = {
+  file: string;
+  keepDays: number;
+  now: () => Date;
+  /** A line for the person who runs the gateway. */
+  warn: (line: string) => void;
+};
+
+const batchRows = 200;
+const batchDelayMs = 50;
+const retryDelayMs = 1_000;
+/** About 10 MB of memory. */
+const queueRows = 20_000;
+const forgetEveryMs = 60_000;
+const forgetAtOnce = 5_000;
+const dayMs = 86_400_000;
+
+export function openTrafficWriter(settings: WriterSettings): TrafficWriter {
+  const { keepDays, now, warn } = settings;
+  const traffic = openOrBeginAnew(settings);
+  const queue: TrafficRow[] = [];
+  let dropped = 0;
+  let failing = false;
+  let timer: NodeJS.Timeout | undefined;
+  const flush = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
+    try {
+      while (queue.length > 0) {
+        const batch = queue.slice(0, batchRows);
+        traffic.insert(batch);
+        queue.splice(0, batch.length);
+      }
+      if (failing) warn(`The traffic log is written again; ${dropped} rows were lost.`);
+      failing = false;
+    } catch (error) {
+      if (!failing) warn(`The traffic log cannot be written: ${errorMessage(error)} Requests go on.`);
+      failing = true;
+    }
+  };
+  const stopForgetting = forgetOldRows(traffic, () => now().getTime() - keepDays * dayMs);
+  return {
+    traffic,
+    record: (row) => {
+      queue.push(row);
+      if (queue.length > queueRows) dropped += queue.splice(0, queue.length - queueRows).length;
+      timer ??= setTimeout(flush, failing ? retryDelayMs : queue.length < batchRows ? batchDelayMs : 0).unref();
+    },
+    dropped: () => dropped,
+    flush,
+    close: () => {
+      stopForgetting();
+      flush();
+      traffic.close();
+    },
+  };
+}
+
+/** The budgets of the day begin at nothing then, and the person is told. */
+function openOrBeginAnew({ file, now, warn }: WriterSettings): TrafficLog {
+  try {
+    return openTraffic(file);
+  } catch (error) {
+    if (!(error instanceof MlxError && error.code === 'TRAFFIC_CORRUPT')) throw error;
+    const aside = `${file}.unreadable-${now().toISOString().replaceAll(/[:.]/g, '-')}`;
+    renameSync(file, aside);
+    warn(`${file} was not readable. It lies in ${aside} now; what budgets had used up is not known any more.`);
+    return openTraffic(file);
+  }
+}
+
+function forgetOldRows(traffic: TrafficLog, beforeMs: () => number): () => void {
+  const forgetting = setInterval(() => {
+    try {
+      forgetTraffic(traffic, beforeMs(), forgetAtOnce);
+    } catch {
+      // The next flush meets the same disk, and says so.
+    }
+  }, forgetEveryMs).unref();
+  return () => clearInterval(forgetting);
+}

@@ -1,0 +1,143 @@
+// Keys of clients, made and ended by commands while the gateway runs.
+import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+
+import { request } from 'undici';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { insertKey } from '../../src/ledger/keys.js';
+import { setRoute } from '../../src/ledger/promotions.js';
+import { makeKey } from '../../src/gateway/keys/secret.js';
+import { answerJson, startStandIn, type StandIn } from '../unit/gateway/stand-in.js';
+import { mlx, mlxJson } from './mlx.js';
+import { project, type Place } from './runs-project.js';
+
+let place: Place;
+let environment: NodeJS.ProcessEnv;
+let server: StandIn;
+
+beforeEach(async () => {
+  place = project();
+  environment = { MLX_GATEWAY_PORT: String(await freePort()) };
+  server = await startStandIn(join(place.folder, 'one.sock'), (call) => answerJson(call, 'billing'));
+  for (const name of ['tickets', 'other']) {
+    const route = { name, model: name, version: 1, digest: `sha256:${name}`, serverId: name, engine: 'host' } as const;
+    setRoute(place.ledger, { ...route, address: server.address, updatedAtMs: 1 });
+  }
+});
+
+afterEach(async () => {
+  await run('gateway', 'stop');
+  await server.close();
+});
+
+const run = (...argv: string[]) => mlx(argv, { folder: place.folder, environment });
+const json = async (...argv: string[]) =>
+  (await mlxJson(argv, { folder: place.folder, environment })).value as Record<string, unknown>;
+
+async function ask(headers: Record<string, string>, model = 'tickets', path = '/v1/chat/completions') {
+  const answer = await request(`http://127.0.0.1:${environment['MLX_GATEWAY_PORT'] ?? ''}${path}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify({ model, max_tokens: 10, messages: [] }),
+  });
+  const body = (await answer.body.json()) as { error?: { code: string; message: string } };
+  return { status: answer.statusCode, code: body.error?.code, headers: answer.headers };
+}
+
+const bearer = (key: unknown) => ({ authorization: `Bearer ${String(key)}` });
+
+describe('mlx keys', () => {
+  it('makes a key that works at once, in the header of either dialect, and is nowhere on the disk', async () => {
+    await run('gateway', 'start');
+    const made = await json('keys', 'create', 'billing-app', '--tenant', 'acme', '--models', 'tickets');
+    expect(made).toMatchObject({ name: 'billing-app', tenant: 'acme', models: ['tickets'], gateway_knows: true });
+    expect(await ask(bearer(made['secret']))).toMatchObject({ status: 200 });
+    expect(await ask({ 'x-api-key': String(made['secret']) })).toMatchObject({ status: 200 });
+    expect(await ask(bearer(made['secret']), 'other')).toMatchObject({ status: 403, code: 'model_not_allowed' });
+    expect((await run('keys', 'ls')).stdout).toContain(String(made['key']));
+    await run('gateway', 'stop');
+    expect(everyFile(join(place.folder, '.mlx'))).not.toContain(String(made['secret']).slice(15));
+  });
+
+  it('revokes a key at once, and keeps the running answer', async () => {
+    await run('gateway', 'start');
+    const made = await json('keys', 'create', 'ci');
+    expect(await ask(bearer(made['secret']))).toMatchObject({ status: 200 });
+    expect((await run('keys', 'revoke', 'ci')).stdout).toBe(`Key ${String(made['key'])} is revoked.\n`);
+    expect(await ask(bearer(made['secret']))).toMatchObject({ status: 401, code: 'invalid_api_key' });
+    expect((await run('keys', 'ls')).stdout).not.toContain(String(made['key']));
+    expect((await run('keys', 'ls', '--all')).stdout).toContain('revoked');
+  });
+
+  it('that the gateway was not told of reach it by themselves', async () => {
+    await run('gateway', 'start');
+    const fresh = makeKey();
+    const none = { usdPerDay: null, usdPerMonth: null, tokensPerDay: null, tokensPerMonth: null };
+    const limits = { ...none, requestsPerMinute: null, tokensPerMinute: null };
+    const plain = { name: null, tenant: null, features: [], models: [], limits, createdAtMs: 1 };
+    insertKey(place.ledger, { ...plain, id: fresh.id, sha256: fresh.sha256 });
+    let answer = await ask(bearer(fresh.text));
+    while (answer.status === 401) answer = await ask(bearer(fresh.text));
+    expect(answer.status).toBe(200);
+  });
+
+  it('rotates a key: both secrets for a while, or the new one alone', async () => {
+    await run('gateway', 'start');
+    const made = await json('keys', 'create', 'ci', '--requests-per-minute', '5');
+    const second = await json('keys', 'rotate', 'ci', '--grace', '1h');
+    expect(second['key']).toBe(made['key']);
+    expect(await ask(bearer(made['secret']))).toMatchObject({ status: 200 });
+    expect(await ask(bearer(second['secret']))).toMatchObject({ status: 200 });
+    const third = await json('keys', 'rotate', 'ci', '--grace', '0');
+    expect(await ask(bearer(made['secret']))).toMatchObject({ status: 401 });
+    expect(await ask(bearer(second['secret']))).toMatchObject({ status: 401 });
+    for (let index = 0; index < 3; index += 1) await ask(bearer(third['secret']));
+    expect(await ask(bearer(third['secret']))).toMatchObject({ status: 429, code: 'rate_limit_exceeded' });
+  });
+
+  it('counts for the feature that the client names, when the key leaves the choice', async () => {
+    await run('gateway', 'start');
+    const made = await json('keys', 'create', '--feature', 'invoices,search');
+    const key = bearer(made['secret']);
+    expect(await ask({ ...key, 'x-mlx-feature': 'search' })).toMatchObject({ status: 200 });
+    expect(await ask({ ...key, 'x-mlx-feature': 'chat' })).toMatchObject({ status: 403, code: 'feature_not_allowed' });
+    expect(await ask({ ...key, 'x-mlx-feature': 'a b' })).toMatchObject({ status: 400, code: 'invalid_feature' });
+  });
+
+  it.each([
+    [['create', '--requests-per-minute', '0'], 2, "not '0'"],
+    [['create', '--budget-day-usd', 'much'], 2, "not 'much'"],
+    [['create', '--tenant', 'a;b'], 2, "not 'a;b'"],
+    [['create', 'x'.repeat(65)], 2, '1 to 64 letters'],
+    [['revoke', 'nobody'], 2, "no key 'nobody'"],
+    [['revoke', `mlx_abcdefghjk_${'a'.repeat(43)}`], 2, 'by its id'],
+    [['rotate', 'nobody', '--grace', 'soon'], 2, "not 'soon'"],
+  ])('%j is refused with status %i', async (argv, status, why) => {
+    const refused = await run('keys', ...argv);
+    expect(refused.status).toBe(status);
+    expect(refused.stderr).toContain(why);
+  });
+
+  it('changes nothing with --dry-run', async () => {
+    expect((await run('keys', 'create', 'ci', '--dry-run')).stdout).toBe('Would make a key without limits.\n');
+    expect(await json('keys', 'ls')).toEqual({ keys: [] });
+  });
+});
+
+function everyFile(folder: string): string {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .map((name) => join(folder, name))
+    .filter((file) => statSync(file).isFile())
+    .map((file) => readFileSync(file, 'latin1'))
+    .join('\n');
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => probe.once('listening', resolve));
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
