@@ -58,6 +58,16 @@ const entries: readonly Entry[] = [
   { path: 'serve', summary: 'start a model server behind the gateway', load: () => import('./commands/serve.js') },
   { path: 'promote', summary: 'put a model version live', load: () => import('./commands/promote.js') },
   { path: 'rollback', summary: 'put the previous version back', load: () => import('./commands/rollback.js') },
+  {
+    path: 'releases show',
+    summary: 'one release step by step, with times',
+    load: () => import('./commands/releases-show.js'),
+  },
+  {
+    path: 'releases recover',
+    summary: 'finish or undo what an interrupted promotion left',
+    load: () => import('./commands/releases-recover.js'),
+  },
   { path: 'releases', summary: 'who put what live, when and why', load: () => import('./commands/releases.js') },
   { path: 'gateway start', summary: 'start the gateway', load: () => import('./commands/gateway-start.js') },
   { path: 'gateway stop', summary: 'finish open answers, then stop', load: () => import('./commands/gateway-stop.js') },
@@ -156,10 +166,10 @@ export async function buildProgram(
 
 function commandAt(program: Command, path: string): Command {
   const [first = '', second] = path.split(' ');
-  if (second === undefined) return program.command(first);
-  const group =
-    program.commands.find((command) => command.name() === first) ??
-    program.command(first).description(groupSummaries[first] ?? '');
+  // `releases` is a command and, with `releases show`, a group.
+  const known = program.commands.find((command) => command.name() === first);
+  if (second === undefined) return known ?? program.command(first);
+  const group = known ?? program.command(first).description(groupSummaries[first] ?? '');
   return group.command(second);
 }
 

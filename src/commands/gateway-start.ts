@@ -6,6 +6,7 @@ import { MlxError } from '../errors.js';
 import { ensureGateway } from '../gateway/ensure.js';
 import { outcome, type Outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
+import { settlePromotions } from '../registry/settle.js';
 
 export const define: CommandModule['define'] = (command) => {
   command
@@ -28,6 +29,7 @@ export const run: CommandModule['run'] = async (context, _args, flags) => {
   const url = `http://127.0.0.1:${port}/v1`;
   if (context.flags.dryRun) return outcome({ dryRun: true, url }, () => `Would start the gateway at ${url}.`);
   if (wanted.foreground === true) return runInForeground(context, port);
+  await settlePromotions(context);
   const { state } = await ensureGateway({ paths: context.paths(), port, environment: context.environment });
   const started = { url, pid: state.pid, routes: state.routes.map(({ name }) => name) };
   return outcome(started, ({ routes }) =>

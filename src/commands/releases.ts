@@ -1,6 +1,4 @@
 // `mlx releases`: who put what live, when and why. Reads the ledger.
-import pc from 'picocolors';
-
 import type { Context } from '../context.js';
 import { listPromotions, type Promotion } from '../ledger/promotions.js';
 import { findVersion } from '../ledger/versions.js';
@@ -8,6 +6,8 @@ import { formatAgo, formatDuration } from '../output/numbers.js';
 import { outcome } from '../output/output.js';
 import { renderTable, type Column } from '../output/table.js';
 import type { CommandModule } from '../program.js';
+import { release, releaseState, type Release } from '../registry/release.js';
+import { settlePromotions } from '../registry/settle.js';
 
 const shownAtMost = 200;
 
@@ -20,11 +20,13 @@ export const define: CommandModule['define'] = (command) => {
     `
 Examples:
   mlx releases
-  mlx releases tickets --all --json`,
+  mlx releases tickets --all --json
+  mlx releases show 12`,
   );
 };
 
 export const run: CommandModule['run'] = async (context, [model], flags) => {
+  await settlePromotions(context);
   const ledger = await context.ledger();
   // The usual error, with the nearest names, for a model that does not exist.
   if (model !== undefined) findVersion(ledger, model);
@@ -33,20 +35,8 @@ export const run: CommandModule['run'] = async (context, [model], flags) => {
   return outcome({ releases: found.map(release) }, ({ releases }) => renderReleases(releases, context));
 };
 
-type Release = Omit<Promotion, 'owner'>;
-
 function isRelease({ state, fromVersion, toVersion }: Promotion): boolean {
   return state !== 'failed' && fromVersion !== toVersion;
-}
-
-/** Who owned it is of no use once it is over. */
-function release(promotion: Promotion): Release {
-  const { id, kind, model, alias, fromVersion, toVersion, state, actor, reason } = promotion;
-  const { startedAtMs, endedAtMs, errorCode, errorMessage } = promotion;
-  return {
-    ...{ id, kind, model, alias, fromVersion, toVersion, state, actor, reason },
-    ...{ startedAtMs, endedAtMs, errorCode, errorMessage },
-  };
 }
 
 function renderReleases(releases: Release[], { now, output }: Context): string {
@@ -60,7 +50,7 @@ function renderReleases(releases: Release[], { now, output }: Context): string {
     { title: 'route', cell: ({ model, alias }) => (alias === 'production' ? model : `${model}@${alias}`) },
     { title: 'from', cell: ({ fromVersion }) => (fromVersion === null ? '--' : String(fromVersion)), align: 'right' },
     { title: 'to', cell: ({ toVersion }) => String(toVersion), align: 'right' },
-    { title: 'state', cell: stateText },
+    { title: 'state', cell: releaseState },
     {
       title: 'took',
       cell: ({ startedAtMs, endedAtMs }) => formatDuration((endedAtMs ?? nowMs) - startedAtMs),
@@ -70,9 +60,4 @@ function renderReleases(releases: Release[], { now, output }: Context): string {
     { title: 'why', cell: ({ reason }) => reason ?? '', dropFirst: 1 },
   ];
   return renderTable(columns, releases, output.columns);
-}
-
-function stateText({ state, errorCode }: Release): string {
-  if (state === 'promoted') return pc.green('live');
-  return state === 'started' ? pc.cyan('under way') : `${pc.red('failed')} ${errorCode ?? ''}`.trim();
 }

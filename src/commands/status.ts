@@ -8,6 +8,7 @@ import { listRuns } from '../ledger/runs.js';
 import { listAliases, listVersions } from '../ledger/versions.js';
 import { outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
+import { settlePromotions } from '../registry/settle.js';
 import { usedEngines } from '../stack/engines.js';
 import { renderStatus, type ProjectStatus } from '../stack/render.js';
 import { stackParts, type Part } from '../stack/status.js';
@@ -28,6 +29,7 @@ Examples:
 };
 
 export const run: CommandModule['run'] = async (context) => {
+  await settlePromotions(context);
   const [engines, config] = await Promise.all([usedEngines(context.engine, context.flags.engine), context.config()]);
   const gateway = await gatewayState(context);
   const parts = await stackParts({ engines, readyTimeoutMs: config.serving.readyTimeoutMs, now: context.now });

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 
 import type { Ledger } from './open.js';
 
-export type AuditKind = 'version' | 'alias' | 'promotion_started' | 'promotion_ended';
+export type AuditKind = 'version' | 'alias' | 'alias_removed' | 'promotion_started' | 'promotion_ended';
 
 export type AuditEntry = {
   sequence: number;
@@ -77,6 +77,7 @@ function checkChain(entries: AuditEntry[]): AuditFinding[] {
 function checkRows(ledger: Ledger, entries: AuditEntry[]): AuditFinding[] {
   const expected = new Map<string, { sequence: number; row: string }>();
   for (const { sequence, kind, body } of entries) {
+    if (kind === 'alias_removed') expected.delete(aliasKey(parseBody(body)));
     for (const [key, row] of expectedRows(kind, body, expected)) expected.set(key, { sequence, row });
   }
   const findings: AuditFinding[] = [];
@@ -97,7 +98,9 @@ function expectedRows(kind: AuditKind, body: string, before: Map<string, { row: 
     case 'version':
       return [[`version ${text(fields['model'])}:${text(fields['version'])}`, body]];
     case 'alias':
-      return [[`alias ${text(fields['model'])}@${text(fields['alias'])}`, body]];
+      return [[aliasKey(fields), body]];
+    case 'alias_removed':
+      return [];
     case 'promotion_started':
       return [
         [
@@ -111,6 +114,10 @@ function expectedRows(kind: AuditKind, body: string, before: Map<string, { row: 
       return [[key, JSON.stringify({ ...started, ...fields })]];
     }
   }
+}
+
+function aliasKey(row: Record<string, unknown>): string {
+  return `alias ${text(row['model'])}@${text(row['alias'])}`;
 }
 
 function actualRows(ledger: Ledger): [string, string][] {
@@ -127,10 +134,7 @@ function actualRows(ledger: Ledger): [string, string][] {
       `version ${text(row['model'])}:${text(row['version'])}`,
       JSON.stringify(row),
     ]),
-    ...aliases.map((row): [string, string] => [
-      `alias ${text(row['model'])}@${text(row['alias'])}`,
-      JSON.stringify(row),
-    ]),
+    ...aliases.map((row): [string, string] => [aliasKey(row), JSON.stringify(row)]),
     ...promotions.map((row): [string, string] => [`promotion ${text(row['id'])}`, JSON.stringify(row)]),
   ];
 }

@@ -157,6 +157,22 @@ const migrations: readonly string[] = [
     PRIMARY KEY (key_id, sha256)
   ) STRICT, WITHOUT ROWID;
   `,
+  /* 4: the steps of each promotion, and why it is being taken back */ `
+  ALTER TABLE promotions ADD COLUMN undo_code TEXT;
+  ALTER TABLE promotions ADD COLUMN undo_message TEXT;
+  CREATE INDEX promotions_open ON promotions (id) WHERE state = 'started';
+
+  CREATE TABLE promotion_steps (
+    promotion_id INTEGER NOT NULL REFERENCES promotions (id),
+    position INTEGER NOT NULL,
+    step TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('begun', 'done', 'undone')),
+    begun_at_ms INTEGER NOT NULL,
+    ended_at_ms INTEGER,
+    PRIMARY KEY (promotion_id, position)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /**

@@ -17,6 +17,9 @@ export type Promotion = {
   endedAtMs: number | null;
   errorCode: string | null;
   errorMessage: string | null;
+  /** Set before the first step is undone: from then on there is no way but back. */
+  undoCode: string | null;
+  undoMessage: string | null;
 };
 
 export type NewPromotion = Pick<
@@ -39,7 +42,8 @@ export type Route = {
 };
 
 const columns = `id, kind, model, alias, from_version AS fromVersion, to_version AS toVersion, state, actor, reason, owner,
-  started_at_ms AS startedAtMs, ended_at_ms AS endedAtMs, error_code AS errorCode, error_message AS errorMessage`;
+  started_at_ms AS startedAtMs, ended_at_ms AS endedAtMs, error_code AS errorCode, error_message AS errorMessage,
+  undo_code AS undoCode, undo_message AS undoMessage`;
 
 export function startPromotion(ledger: Ledger, promotion: NewPromotion): number {
   return write(ledger, () => {
@@ -81,6 +85,31 @@ export function takeOverPromotion(ledger: Ledger, id: number, deadOwner: string 
       .run(owner, id, deadOwner).changes;
     return changed === 1;
   });
+}
+
+export function turnPromotionBack(ledger: Ledger, id: number, why: { code: string; message: string }): void {
+  write(ledger, () =>
+    ledger.database
+      .prepare('UPDATE promotions SET undo_code = @code, undo_message = @message WHERE id = @id')
+      .run({ ...why, id }),
+  );
+}
+
+/** For a command that leaves the rest to the next one. */
+export function releasePromotion(ledger: Ledger, id: number): void {
+  write(ledger, () => ledger.database.prepare('UPDATE promotions SET owner = NULL WHERE id = ?').run(id));
+}
+
+/** Those under way, oldest first. One look at a small index: every command can afford it. */
+export function openPromotions(ledger: Ledger): Promotion[] {
+  return ledger.database
+    .prepare(`SELECT ${columns} FROM promotions WHERE state = 'started' ORDER BY id`)
+    .all() as Promotion[];
+}
+
+/** @returns undefined when there is none with that number */
+export function findPromotion(ledger: Ledger, id: number): Promotion | undefined {
+  return ledger.database.prepare(`SELECT ${columns} FROM promotions WHERE id = ?`).get(id) as Promotion | undefined;
 }
 
 /** Newest first. */

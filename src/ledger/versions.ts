@@ -86,6 +86,14 @@ export function setAlias(ledger: Ledger, alias: Alias): void {
   });
 }
 
+/** Of an alias that a promotion made and that was taken back with it. */
+export function deleteAlias(ledger: Ledger, model: string, alias: string, removedAtMs: number): void {
+  write(ledger, () => {
+    const { changes } = ledger.database.prepare('DELETE FROM aliases WHERE model = ? AND alias = ?').run(model, alias);
+    if (changes > 0) appendAudit(ledger, 'alias_removed', { model, alias }, removedAtMs);
+  });
+}
+
 /**
  * `tickets:2`, `tickets@production`, or `tickets` (the newest version).
  * @throws MlxError USAGE for another form, NOT_FOUND with the nearest names

@@ -1,4 +1,5 @@
 // What a switch needs of the outside, wired from the edges of a command.
+import { channel } from 'node:diagnostics_channel';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -14,6 +15,7 @@ import type { ModelVersion } from '../ledger/versions.js';
 import type { Output } from '../output/output.js';
 import { findBaseModel } from '../training/base-model.js';
 import { runFolder } from '../training/run-folder.js';
+import type { FailPoint } from './journal.js';
 import type { Step } from './switch.js';
 
 export type PromotionEdges = {
@@ -36,7 +38,11 @@ export type PromotionEdges = {
   onStep: (step: Step, line: string) => void;
   onProgress: OnProgress;
   onNote: (line: string) => void;
+  failPoint: (point: FailPoint) => Promise<void>;
 };
+
+/** Nobody listens but a test that wants the command to die at one of its steps, which no timing could hit. */
+const failPoints = channel('mlx.promotion');
 
 /** The parts of a command's context that a switch uses. */
 export type CommandEdges = {
@@ -75,6 +81,7 @@ export async function openPromotionEdges(command: CommandEdges): Promise<Promoti
     onProgress: (line, fraction) =>
       output.progress({ event: 'progress', text: line, fraction: fraction ?? null }, line),
     onNote: (line) => output.progress({ event: 'note', text: line }, line),
+    failPoint: async (point) => failPoints.publish(point),
   };
 }
 

@@ -1,13 +1,21 @@
 // Puts a model version behind a route: the one code path of `mlx promote`, `mlx rollback` and `mlx serve`.
 // Touches: promotions, routes and aliases of the ledger, model servers, the gateway, image tags.
-import { MlxError } from '../errors.js';
-import { endPromotion, findRoute, type Promotion, type Route } from '../ledger/promotions.js';
+import { errorMessage, MlxError } from '../errors.js';
+import {
+  findPromotion,
+  findRoute,
+  releasePromotion,
+  turnPromotionBack,
+  type Promotion,
+  type Route,
+} from '../ledger/promotions.js';
 import { isServerAlive } from '../serving/liveness.js';
 import type { PromotionEdges } from './edges.js';
-import { beginPromotion } from './journal.js';
-import { recordAliases, recoverPromotions } from './recover.js';
-import { retireServers } from './retire.js';
-import { switchRoute } from './switch.js';
+import { beginPromotion, openJournal } from './journal.js';
+import { endAsPromoted, recoverPromotions, undoPromotion } from './recover.js';
+import { isPastReturn } from './recovery.js';
+import { readJournal } from './subjects.js';
+import { switchRoute, type Moved } from './switch.js';
 import { liveVersion, type Candidate } from './targets.js';
 
 export type PromotionRequest = Candidate & {
@@ -17,6 +25,8 @@ export type PromotionRequest = Candidate & {
 };
 
 export type PromotionResult = {
+  /** Of the release, for `mlx releases show`; null when nothing was to be done. */
+  id: number | null;
   /** `restarted`: the version was live, but its server was gone. */
   outcome: 'promoted' | 'rolled_back' | 'already_live' | 'restarted' | 'failed';
   model: string;
@@ -29,52 +39,69 @@ export type PromotionResult = {
   error: { code: string; message: string; hint: string | null } | null;
 };
 
+type Ended = Pick<PromotionResult, 'id' | 'outcome' | 'serverId' | 'error'>;
+
 /**
  * Anything that fails is undone, so that what ran before still runs; it is a result, not an exception.
  * @throws MlxError BUSY, and what keeps the gateway from running (PORT_TAKEN, GATEWAY_FAILED)
  */
 export async function promote(edges: PromotionEdges, request: PromotionRequest): Promise<PromotionResult> {
   const begun = edges.clock();
-  const { version, target, kind, actor, reason } = request;
+  const { version, target } = request;
   const { model, version: toVersion } = version;
   await edges.gateway();
-  await recoverPromotions(edges, model);
+  await recoverPromotions(edges);
   const live = await liveRoute(edges, request);
-  const fromVersion = liveVersion(edges.ledger, model, target.alias) ?? null;
-  const named = { model, alias: target.alias, fromVersion, toVersion };
-  const result = (end: Pick<PromotionResult, 'outcome' | 'serverId' | 'error'>): PromotionResult => ({
-    ...named,
-    route: target.route,
-    ...end,
-    durationMs: Math.round(edges.clock() - begun),
-  });
-  if (live) return result({ outcome: 'already_live', serverId: live.serverId, error: null });
+  const moved = {
+    ...{ model, alias: target.alias, toVersion },
+    fromVersion: liveVersion(edges.ledger, model, target.alias) ?? null,
+  };
+  const ended = live
+    ? { id: null, outcome: 'already_live' as const, serverId: live.serverId, error: null }
+    : await carryOut(edges, request, moved);
+  return { ...moved, route: target.route, ...ended, durationMs: Math.round(edges.clock() - begun) };
+}
+
+async function carryOut(edges: PromotionEdges, request: PromotionRequest, moved: Moved): Promise<Ended> {
+  const { kind, actor, reason } = request;
   const startedAtMs = edges.now().getTime();
-  const id = beginPromotion(edges.ledger, { ...named, kind, actor, reason, startedAtMs });
+  const id = beginPromotion(edges.ledger, { ...moved, kind, actor, reason, startedAtMs });
+  const ended = { id, outcome: outcomeOf(kind, moved), error: null };
   try {
-    const route = await carryOut(edges, request, id, fromVersion);
-    return result({ outcome: outcomeOf(request, fromVersion), serverId: route.serverId, error: null });
+    const route = await switchRoute(edges, openJournal(edges, id), request, moved);
+    await endAsPromoted(edges, id);
+    return { ...ended, serverId: route.serverId };
   } catch (error) {
-    return result({ outcome: 'failed', serverId: null, error: recordFailure(edges, id, error) });
+    const served = leftToOthers(edges, request, id, error);
+    return served ? { ...ended, serverId: served.serverId } : turnBack(edges, id, error);
   }
 }
 
-async function carryOut(
+/** Past the point of no return a failure changes nothing: the version is live, and the next command does the rest. */
+function leftToOthers(
   edges: PromotionEdges,
-  { version, target }: PromotionRequest,
+  { target }: PromotionRequest,
   id: number,
-  fromVersion: number | null,
-): Promise<Route> {
-  const { model } = version;
-  const before = findRoute(edges.ledger, target.route);
-  const route = await switchRoute(edges, { version, target });
-  if (target.labelled) {
-    recordAliases(edges, { model, alias: target.alias, fromVersion, toVersion: version.version });
-  }
-  await retireServers(edges, model, [version.engine, ...(before ? [before.engine] : [])]);
-  const endedAtMs = edges.now().getTime();
-  endPromotion(edges.ledger, id, { state: 'promoted', endedAtMs, errorCode: null, errorMessage: null });
-  return route;
+  error: unknown,
+): Route | undefined {
+  if (!isPastReturn(readJournal(edges.ledger, id))) return undefined;
+  releasePromotion(edges.ledger, id);
+  edges.onNote(`What comes after the switch failed (${errorMessage(error)}); the next command tries again.`);
+  return findRoute(edges.ledger, target.route);
+}
+
+/** Written down first: whoever finds the promotion after a crash goes on back. */
+async function turnBack(edges: PromotionEdges, id: number, error: unknown): Promise<Ended> {
+  const known =
+    error instanceof MlxError
+      ? error
+      : new MlxError('INTERNAL', 'A step of the switch failed unexpectedly.', { cause: error });
+  const { code, message, hint } = known;
+  turnPromotionBack(edges.ledger, id, { code, message });
+  const promotion = findPromotion(edges.ledger, id);
+  if (promotion) await undoPromotion(edges, promotion, readJournal(edges.ledger, id).toReversed());
+  if (!(error instanceof MlxError)) throw error;
+  return { id, outcome: 'failed', serverId: null, error: { code, message, hint: hint ?? null } };
 }
 
 /** The same image behind the same route, on a server that answers, and named by its alias. */
@@ -86,19 +113,7 @@ async function liveRoute(edges: PromotionEdges, { version, target }: PromotionRe
   return (await isServerAlive(engine, { id: route.serverId, address: route.address })) ? route : undefined;
 }
 
-function outcomeOf({ kind, version }: PromotionRequest, fromVersion: number | null): PromotionResult['outcome'] {
-  if (fromVersion === version.version) return 'restarted';
+function outcomeOf(kind: Promotion['kind'], { fromVersion, toVersion }: Moved): PromotionResult['outcome'] {
+  if (fromVersion === toVersion) return 'restarted';
   return kind === 'rollback' ? 'rolled_back' : 'promoted';
-}
-
-function recordFailure(edges: PromotionEdges, id: number, error: unknown): NonNullable<PromotionResult['error']> {
-  const known =
-    error instanceof MlxError
-      ? error
-      : new MlxError('INTERNAL', 'A step of the switch failed unexpectedly.', { cause: error });
-  const endedAtMs = edges.now().getTime();
-  const { code, message, hint } = known;
-  endPromotion(edges.ledger, id, { state: 'failed', endedAtMs, errorCode: code, errorMessage: message });
-  if (!(error instanceof MlxError)) throw error;
-  return { code, message, hint: hint ?? null };
 }

@@ -1,60 +1,108 @@
-// Finishes or undoes promotions whose command died: past the flip they are finished, before it they are undone.
-import { findRoute, endPromotion, type Promotion } from '../ledger/promotions.js';
-import { write } from '../ledger/open.js';
-import { findVersion, setAlias } from '../ledger/versions.js';
-import { claimDeadPromotions } from './journal.js';
+// Finishes or undoes promotions: those whose command died, and the one whose step just failed. What is really there decides.
+import { errorMessage } from '../errors.js';
+import { endStep } from '../ledger/promotion-steps.js';
+import { endPromotion, findRoute, releasePromotion, type Promotion, type Route } from '../ledger/promotions.js';
+import { isServerAlive } from '../serving/liveness.js';
+import { claimDeadPromotions, openJournal } from './journal.js';
 import type { PromotionEdges } from './edges.js';
-import { retireServers } from './retire.js';
-import { tagMoves } from './switch.js';
-import { routeName } from './targets.js';
+import { planRecovery, type Facts } from './recovery.js';
+import { undoStep } from './steps.js';
+import { readJournal, subjectOf, type JournalEntry } from './subjects.js';
+import { finishSwitch } from './switch.js';
 
 /** @returns those that were found. Afterwards one version serves, and no server is left that no route uses. */
-export async function recoverPromotions(edges: PromotionEdges, model: string): Promise<Promotion[]> {
-  const dead = claimDeadPromotions(edges.ledger, model);
-  for (const promotion of dead) await recover(edges, promotion);
+export async function recoverPromotions(edges: PromotionEdges): Promise<Promotion[]> {
+  const dead = claimDeadPromotions(edges.ledger);
+  for (const promotion of dead) await recoverOrLeave(edges, promotion);
   return dead;
 }
 
+/** One that cannot be recovered now (its engine does not answer) must not stop the others, nor the command. */
+async function recoverOrLeave(edges: PromotionEdges, promotion: Promotion): Promise<void> {
+  try {
+    await recover(edges, promotion);
+  } catch (error) {
+    releasePromotion(edges.ledger, promotion.id);
+    edges.onNote(`${said(promotion, 'cannot be finished or undone yet')} ${errorMessage(error)}`);
+  }
+}
+
 async function recover(edges: PromotionEdges, promotion: Promotion): Promise<void> {
-  const { id, model, alias, toVersion, startedAtMs } = promotion;
-  const route = findRoute(edges.ledger, routeName(model, alias));
-  const flipped = route?.version === toVersion && route.updatedAtMs >= startedAtMs;
-  const version = findVersion(edges.ledger, `${model}:${toVersion}`);
-  if (flipped) {
-    await (await edges.gateway()).reload(route.name, route);
-    await labelAgain(edges, promotion);
+  const { id, undoCode } = promotion;
+  const entries = readJournal(edges.ledger, id);
+  const plan = planRecovery(entries, undoCode !== null, await lookAround(edges, entries));
+  const flip = subjectOf(entries, 'flip');
+  if (plan.direction === 'finish' && flip) {
+    const { after } = flip;
+    await (await edges.gateway()).reload(after.name, findRoute(edges.ledger, after.name));
+    await finishSwitch(edges, openJournal(edges, id), promotion, flip, plan.left);
+    await endAsPromoted(edges, id);
+    edges.onNote(said(promotion, 'had switched already and is finished now'));
+  } else if (plan.direction === 'undo') {
+    const undone = await undoPromotion(edges, promotion, plan.entries);
+    edges.onNote(said(promotion, undone ? 'is undone' : 'could not be undone wholly'));
   }
-  await retireServers(edges, model, [version.engine, ...(route ? [route.engine] : [])]);
+}
+
+export async function endAsPromoted(edges: PromotionEdges, id: number): Promise<void> {
+  await edges.failPoint('end: begun');
+  const endedAtMs = edges.now().getTime();
+  endPromotion(edges.ledger, id, { state: 'promoted', endedAtMs, errorCode: null, errorMessage: null });
+}
+
+/**
+ * Backwards, each step whatever the one before it did: what cannot be undone is said, and left to the next command.
+ * @returns whether everything is as it was
+ */
+export async function undoPromotion(
+  edges: PromotionEdges,
+  promotion: Promotion,
+  entries: readonly JournalEntry[],
+): Promise<boolean> {
+  const { id, undoCode, undoMessage } = promotion;
+  let whole = true;
+  for (const entry of entries) whole = (await undoEntry(edges, entry)) && whole;
+  if (!whole) {
+    releasePromotion(edges.ledger, id);
+    return false;
+  }
+  await edges.failPoint('end: begun');
   endPromotion(edges.ledger, id, {
-    state: flipped ? 'promoted' : 'failed',
+    state: 'failed',
     endedAtMs: edges.now().getTime(),
-    errorCode: flipped ? null : 'OWNER_DIED',
-    errorMessage: flipped ? null : 'The command that ran it died before the switch.',
+    errorCode: undoCode ?? 'OWNER_DIED',
+    errorMessage: undoMessage ?? 'The command that ran it died before the switch.',
   });
-  const what = flipped ? 'had switched already and is finished now' : 'had not switched yet and is undone';
-  edges.onNote(`An earlier ${promotion.kind} of ${model} to version ${toVersion} was interrupted: it ${what}.`);
+  return true;
 }
 
-async function labelAgain(edges: PromotionEdges, promotion: Promotion): Promise<void> {
-  const { model, alias, fromVersion, toVersion } = promotion;
-  if (/^v\d+$/.test(alias)) return;
-  const version = findVersion(edges.ledger, `${model}:${toVersion}`);
-  const before = fromVersion === null ? undefined : { model, version: fromVersion };
-  for (const [tag, tagged] of tagMoves(edges, version, alias, before)) {
-    await (await edges.engine(tagged.engine)).tagVersion(model, tagged.digest, tag);
+async function undoEntry(edges: PromotionEdges, { promotionId, position, subject }: JournalEntry): Promise<boolean> {
+  await edges.failPoint(`undo ${subject.step}: begun`);
+  try {
+    await undoStep(edges, subject);
+  } catch (error) {
+    edges.onNote(`The step '${subject.step}' could not be undone: ${errorMessage(error)}`);
+    return false;
   }
-  recordAliases(edges, promotion);
+  await edges.failPoint(`undo ${subject.step}: performed`);
+  endStep(edges.ledger, { promotionId, position }, 'undone', edges.now().getTime());
+  return true;
 }
 
-/** In one transaction: nobody ever sees `production` and `previous` name the same version. */
-export function recordAliases(
-  edges: Pick<PromotionEdges, 'ledger' | 'now'>,
-  { model, alias, fromVersion, toVersion }: Pick<Promotion, 'model' | 'alias' | 'fromVersion' | 'toVersion'>,
-): void {
-  const updatedAtMs = edges.now().getTime();
-  write(edges.ledger, () => {
-    setAlias(edges.ledger, { model, alias, version: toVersion, updatedAtMs });
-    if (alias !== 'production' || fromVersion === null || fromVersion === toVersion) return;
-    setAlias(edges.ledger, { model, alias: 'previous', version: fromVersion, updatedAtMs });
-  });
+async function lookAround(edges: PromotionEdges, entries: readonly JournalEntry[]): Promise<Facts> {
+  const flip = subjectOf(entries, 'flip');
+  if (!flip) return { routedServer: undefined, candidateAlive: false, formerAlive: false };
+  return {
+    routedServer: findRoute(edges.ledger, flip.after.name)?.serverId,
+    candidateAlive: await isAlive(edges, flip.after),
+    formerAlive: flip.before !== null && (await isAlive(edges, flip.before)),
+  };
+}
+
+async function isAlive(edges: PromotionEdges, { engine, serverId, address }: Route): Promise<boolean> {
+  return isServerAlive(await edges.engine(engine), { id: serverId, address });
+}
+
+function said({ kind, model, toVersion }: Promotion, what: string): string {
+  return `An earlier ${kind} of ${model} to version ${toVersion} was interrupted: it ${what}.`;
 }

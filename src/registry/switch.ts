@@ -1,54 +1,74 @@
-// The steps of a switch, in order, each with its undoing: start, ready, flip, tags. What failed is undone backwards.
-// Touches: one model server, one row of routes, the gateway's memory, image tags.
+// The steps of a switch in their order: start, ready, flip, tags, drain. Each is in the journal before it is done.
+// Touches: what steps.ts touches.
 import { randomBytes } from 'node:crypto';
 
 import type { Engine, ModelServer } from '../engine/engine.js';
-import { errorMessage } from '../errors.js';
-import { deleteRoute, findRoute, listRoutes, setRoute, type Route } from '../ledger/promotions.js';
-import { findVersion, type ModelVersion } from '../ledger/versions.js';
+import { findRoute, listRoutes, type Promotion, type Route } from '../ledger/promotions.js';
+import type { ModelVersion } from '../ledger/versions.js';
 import { isServerAlive } from '../serving/liveness.js';
 import { readinessPrompt } from '../serving/prompt.js';
 import { waitUntilReady } from '../serving/readiness.js';
 import type { PromotionEdges } from './edges.js';
+import type { Journal } from './journal.js';
+import { retireServers } from './retire.js';
 import { serverSettings } from './settings.js';
+import { performFlip, performTags, planTags } from './steps.js';
+import type { SubjectOf } from './subjects.js';
 import type { Candidate } from './targets.js';
 
 export type Step = 'start' | 'ready' | 'flip' | 'tags' | 'drain';
 
-type Undo = { what: string; run: () => Promise<void> };
+export type Moved = Pick<Promotion, 'model' | 'alias' | 'fromVersion' | 'toVersion'>;
 
-/** The route that is in use now. @throws what failed, after everything was put back */
-export async function switchRoute(edges: PromotionEdges, candidate: Candidate): Promise<Route> {
-  const undo: Undo[] = [];
-  try {
-    const server = await startCandidate(edges, candidate.version, undo);
-    await becomeReady(edges, candidate.version, server);
-    const before = findRoute(edges.ledger, candidate.target.route);
-    const route = await flip(edges, candidate, server, before, undo);
-    await moveTags(edges, candidate, before, undo);
-    return route;
-  } catch (error) {
-    await undoAll(edges, undo);
-    throw error;
+/** The route that is in use now. @throws what failed; nothing is undone yet */
+export async function switchRoute(
+  edges: PromotionEdges,
+  journal: Journal,
+  { version, target }: Candidate,
+  moved: Moved,
+): Promise<Route> {
+  const server = await startCandidate(edges, journal, version);
+  await becomeReady(edges, journal, version, server);
+  const before = findRoute(edges.ledger, target.route);
+  const after = nextRoute(edges, { version, target }, server, before);
+  edges.onStep('flip', `${after.name} -> ${version.model}:${version.version}`);
+  const flip: SubjectOf<'flip'> = { step: 'flip', before: before ?? null, after };
+  await journal.run(flip, () => performFlip(edges, flip));
+  await finishSwitch(edges, journal, moved, flip);
+  return after;
+}
+
+/** What comes after the flip, for a switch that goes on after a crash as well. */
+export async function finishSwitch(
+  edges: PromotionEdges,
+  journal: Journal,
+  moved: Moved,
+  { before, after }: SubjectOf<'flip'>,
+  left: readonly Step[] = ['tags', 'drain'],
+): Promise<void> {
+  const tags = left.includes('tags') ? await planTags(edges, moved) : undefined;
+  if (tags) {
+    edges.onStep('tags', `mlx/${moved.model}:${moved.alias} -> v${moved.toVersion}`);
+    await journal.run(tags, () => performTags(edges, tags));
+  }
+  const engines = [...new Set([after.engine, ...(before ? [before.engine] : [])])];
+  if (left.includes('drain')) {
+    await journal.run({ step: 'drain', engines }, () => retireServers(edges, moved.model, engines));
   }
 }
 
 /** A server of the same image that another route uses already is shared instead of started a second time. */
-async function startCandidate(edges: PromotionEdges, version: ModelVersion, undo: Undo[]): Promise<ModelServer> {
+async function startCandidate(edges: PromotionEdges, journal: Journal, version: ModelVersion): Promise<ModelServer> {
   const engine = await edges.engine(version.engine);
   const shared = await runningServer(edges, engine, version);
   if (shared) return shared;
-  const id = `${version.model}-v${version.version}-${randomBytes(2).toString('hex')}`;
-  edges.onStep('start', `starting ${version.model}:${version.version} beside what runs (${id})`);
-  // Before the start: one that fails half-way may have left something.
-  undo.push({ what: `stopping ${id}`, run: () => engine.stopServer(id) });
-  const { model, version: number, digest } = version;
+  const serverId = `${version.model}-v${version.version}-${randomBytes(2).toString('hex')}`;
+  edges.onStep('start', `starting ${version.model}:${version.version} beside what runs (${serverId})`);
+  const { model, version: number, digest, engine: kind } = version;
   const settings = serverSettings(version);
   const baseModel = edges.baseModelFolder(version);
-  return engine.startServer(
-    { id, model, version: number, digest, baseModel, gpu: edges.gpu, settings },
-    edges.onProgress,
-  );
+  const spec = { id: serverId, model, version: number, digest, baseModel, gpu: edges.gpu, settings };
+  return journal.run({ step: 'start', serverId, engine: kind }, () => engine.startServer(spec, edges.onProgress));
 }
 
 async function runningServer(
@@ -64,94 +84,32 @@ async function runningServer(
   return found && (await isServerAlive(engine, found)) ? found : undefined;
 }
 
-async function becomeReady(edges: PromotionEdges, version: ModelVersion, server: ModelServer): Promise<void> {
+async function becomeReady(
+  edges: PromotionEdges,
+  journal: Journal,
+  version: ModelVersion,
+  server: ModelServer,
+): Promise<void> {
   edges.onStep('ready', 'waiting until it is healthy three times in a row, names the model and answers a prompt');
   const engine = await edges.engine(version.engine);
-  const prompt = await readinessPrompt(edges.heldOutFile(version.runId));
-  await waitUntilReady({ ...edges, engine }, { server, prompt, timeoutMs: edges.readyTimeoutMs });
+  await journal.run({ step: 'ready', serverId: server.id }, async () => {
+    const prompt = await readinessPrompt(edges.heldOutFile(version.runId));
+    await waitUntilReady({ ...edges, engine }, { server, prompt, timeoutMs: edges.readyTimeoutMs });
+  });
 }
 
-/** One row, then the gateway's word that it uses it: after that no new request reaches the old server. */
-async function flip(
+function nextRoute(
   edges: PromotionEdges,
   { version, target }: Candidate,
   server: ModelServer,
   before: Route | undefined,
-  undo: Undo[],
-): Promise<Route> {
+): Route {
   const { model, version: number, digest, engine } = version;
-  const address = server.address;
-  // Strictly later than the row before, so that the gateway's acknowledgement cannot be mistaken.
-  const updatedAtMs = Math.max(edges.now().getTime(), (before?.updatedAtMs ?? 0) + 1);
-  const route: Route = {
-    name: target.route,
-    model,
-    version: number,
-    digest,
+  return {
+    ...{ name: target.route, model, version: number, digest, engine },
     serverId: server.id,
-    engine,
-    address,
-    updatedAtMs,
+    address: server.address,
+    // Strictly later than the row before, so that the gateway's acknowledgement cannot be mistaken.
+    updatedAtMs: Math.max(edges.now().getTime(), (before?.updatedAtMs ?? 0) + 1),
   };
-  edges.onStep('flip', `${route.name} -> ${model}:${number}`);
-  const gateway = await edges.gateway();
-  undo.push({ what: `putting the route ${route.name} back`, run: () => restoreRoute(edges, route.name, before) });
-  setRoute(edges.ledger, route);
-  await gateway.reload(route.name, route);
-  return route;
-}
-
-async function restoreRoute(edges: PromotionEdges, name: string, before: Route | undefined): Promise<void> {
-  if (before) setRoute(edges.ledger, before);
-  else deleteRoute(edges.ledger, name);
-  await (await edges.gateway()).reload(name, before);
-}
-
-/** Labels for people: the digest is the truth. `previous` is what production was. */
-async function moveTags(
-  edges: PromotionEdges,
-  { version, target }: Candidate,
-  before: Route | undefined,
-  undo: Undo[],
-): Promise<void> {
-  if (!target.labelled) return;
-  edges.onStep('tags', `mlx/${version.model}:${target.alias} -> v${version.version}`);
-  for (const [tag, tagged] of tagMoves(edges, version, target.alias, before)) await moveTag(edges, tagged, tag, undo);
-}
-
-export function tagMoves(
-  edges: Pick<PromotionEdges, 'ledger'>,
-  version: ModelVersion,
-  alias: string,
-  before: Pick<Route, 'version' | 'model'> | undefined,
-): [string, ModelVersion][] {
-  const moves: [string, ModelVersion][] = [[alias, version]];
-  if (alias !== 'production' || !before || before.version === version.version) return moves;
-  return [...moves, ['previous', findVersion(edges.ledger, `${before.model}:${before.version}`)]];
-}
-
-async function moveTag(
-  edges: PromotionEdges,
-  { model, digest, engine: kind }: ModelVersion,
-  tag: string,
-  undo: Undo[],
-) {
-  const engine = await edges.engine(kind);
-  const before = await engine.findVersion(model, tag);
-  undo.push({
-    what: `putting the tag ${model}:${tag} back`,
-    run: () => (before ? engine.tagVersion(model, before.digest, tag) : engine.untagVersion(model, tag)),
-  });
-  await engine.tagVersion(model, digest, tag);
-}
-
-/** Every step is tried, whatever the one before it did: what cannot be undone is said, and the first failure stays the reason. */
-async function undoAll(edges: PromotionEdges, undo: Undo[]): Promise<void> {
-  for (const { what, run } of undo.toReversed()) {
-    try {
-      await run();
-    } catch (error) {
-      edges.onNote(`${what} failed: ${errorMessage(error)}`);
-    }
-  }
 }

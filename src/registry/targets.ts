@@ -15,6 +15,11 @@ export function routeName(model: string, alias: string): string {
   return alias === production ? model : `${model}@${alias}`;
 }
 
+/** `v2` is only the name of a route: a version's own tag never moves. */
+export function isLabelled(alias: string): boolean {
+  return !/^v\d+$/.test(alias);
+}
+
 export function aliasTarget(model: string, alias: string): RouteTarget {
   return { route: routeName(model, alias), alias, labelled: true };
 }

@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import { endPromotion, setRoute, startPromotion } from '../../src/ledger/promotions.js';
+import { beginStep } from '../../src/ledger/promotion-steps.js';
 import { insertVersion, setAlias } from '../../src/ledger/versions.js';
 import { mlx, mlxJson } from './mlx.js';
 import { addRun, now, project, type Place } from './runs-project.js';
@@ -98,6 +99,43 @@ describe('mlx releases', () => {
     expect((await json('releases', 'tickets', '--all')).value).toMatchObject({
       releases: [{ state: 'failed', error_code: 'SERVER_NOT_READY' }, { state: 'promoted' }],
     });
+  });
+
+  /** What `kill -9` while a server starts leaves behind. */
+  function interrupted(): void {
+    const row = { model: 'tickets', alias: 'production', fromVersion: 1, toVersion: 2, actor: 'ada', reason: 'new' };
+    const promotionId = startPromotion(place.ledger, {
+      ...row,
+      kind: 'promote',
+      owner: '1:1:dead',
+      startedAtMs: now,
+    });
+    const subject = JSON.stringify({ step: 'start', serverId: 'tickets-v2-a1b2', engine: 'host' });
+    beginStep(place.ledger, { promotionId, step: 'start', subject, begunAtMs: now + 40 });
+  }
+
+  it('show one release step by step, after undoing what its killed command had begun', async () => {
+    released(null, 1, 'promoted', 'first');
+    interrupted();
+    const shown = await run('releases', 'show', '2');
+    expect(shown.stdout).toMatch(
+      /release 2 {2}promote of tickets@production: 1 -> 2 {2}failed OWNER_DIED\nby ada at .*: new/,
+    );
+    expect(shown.stdout).toMatch(/start +undone +40 ms +\S/);
+    expect(shown.stderr).toContain('was interrupted: it is undone');
+    expect((await json('releases', 'show', '2')).value).toMatchObject({
+      state: 'failed',
+      steps: [{ step: 'start', state: 'undone', subject: { server_id: 'tickets-v2-a1b2' } }],
+    });
+    expect(await json('releases', 'show', '9')).toMatchObject({ status: 2, value: { error: { code: 'NOT_FOUND' } } });
+  });
+
+  it('recover what was interrupted, and say beforehand what that is', async () => {
+    released(null, 1, 'promoted', 'first');
+    interrupted();
+    expect((await run('releases', 'recover', '--dry-run')).stdout).toContain('would recover release 2');
+    expect((await json('releases', 'recover')).value).toMatchObject({ recovered: [{ id: 2, to_version: 2 }] });
+    expect((await run('releases', 'recover')).stdout).toBe('No promotion was interrupted.\n');
   });
 });
 

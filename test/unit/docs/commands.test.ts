@@ -49,7 +49,9 @@ function programFor(words: string[]): Promise<Command> {
   return buildProgram(words, '0.0.0', () => Promise.resolve());
 }
 
+/** Commands, among them those that are a group too (`releases`): a mere group has no options. */
 function leaves(command: Command, words: string[] = []): string[][] {
   const children = command.commands.filter((child) => child.name() !== 'help');
-  return children.length === 0 ? [words] : children.flatMap((child) => leaves(child, [...words, child.name()]));
+  const inner = children.flatMap((child) => leaves(child, [...words, child.name()]));
+  return words.length > 0 && command.options.length > 0 ? [words, ...inner] : inner;
 }

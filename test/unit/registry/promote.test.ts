@@ -1,10 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import { findRoute, listPromotions, startPromotion } from '../../../src/ledger/promotions.js';
+import { findRoute, listPromotions } from '../../../src/ledger/promotions.js';
 import { aliasedVersion } from '../../../src/ledger/versions.js';
 import { promote } from '../../../src/registry/promote.js';
 import { rollbackCandidate, serveCandidate } from '../../../src/registry/targets.js';
-import { currentOwner } from '../../../src/engine/owner.js';
 import type { Behaviour } from './fake-engine.js';
 import { makeWorld, type World } from './world.js';
 
@@ -197,78 +196,6 @@ describe('two at once', () => {
     while (!world.steps.includes('start')) await new Promise((resolve) => setImmediate(resolve));
     await expect(world.promote(2)).rejects.toMatchObject({ code: 'BUSY' });
     expect(await first).toMatchObject({ outcome: 'promoted' });
-  });
-});
-
-describe('a promotion whose command died', () => {
-  const dead = '1:1:dead';
-  const row = { kind: 'promote', model: 'tickets', alias: 'production', actor: 'ada', reason: null } as const;
-
-  /** What `kill -9` leaves behind: a row in progress, and whatever the steps did until then. */
-  function journalRow(fromVersion: number | null, toVersion: number, startedAtMs: number, owner = dead) {
-    return startPromotion(world.ledger, { ...row, fromVersion, toVersion, owner, startedAtMs });
-  }
-
-  test('before the switch is undone: its server is stopped, the old version stays', async () => {
-    await world.promote(1);
-    const old = serverIds();
-    journalRow(1, 2, Date.now());
-    const { digest } = (await world.engine.findVersion('tickets', 'v2')) ?? { digest: '' };
-    const spec = {
-      id: 'tickets-v2-left',
-      model: 'tickets',
-      version: 2,
-      digest,
-      baseModel: '',
-      gpu: false,
-      settings: {},
-    };
-    await world.engine.startServer(spec, () => undefined);
-    expect(await world.promote(1)).toMatchObject({ outcome: 'already_live' });
-    expect(serverIds()).toEqual(old);
-    expect(listPromotions(world.ledger, { limit: 1 })).toMatchObject([
-      { state: 'failed', errorCode: 'OWNER_DIED', owner: null },
-    ]);
-    expect(world.notes.join()).toContain('undone');
-  });
-
-  test('after the switch is finished: labels moved, the old server stopped', async () => {
-    await world.promote(1);
-    const [old] = serverIds();
-    const result = await killedAfterFlip();
-    expect(result.outcome).toBe('already_live');
-    expect(serverIds()).not.toContain(old);
-    expect([live(), live('previous')]).toEqual([2, 1]);
-    expect([tag('production'), tag('previous')]).toEqual([tag('v2'), tag('v1')]);
-    expect(await world.ask()).toEqual({ status: 200, version: 'tickets:2' });
-    expect(states()).toEqual(['promoted', 'promoted']);
-  });
-
-  /** The route is the new one in the ledger; the gateway was never told. */
-  async function killedAfterFlip() {
-    const { setRoute } = await import('../../../src/ledger/promotions.js');
-    const startedAtMs = Date.now();
-    journalRow(1, 2, startedAtMs);
-    const { digest } = (await world.engine.findVersion('tickets', 'v2')) ?? { digest: '' };
-    const spec = {
-      id: 'tickets-v2-new',
-      model: 'tickets',
-      version: 2,
-      digest,
-      baseModel: '',
-      gpu: false,
-      settings: {},
-    };
-    const { address } = await world.engine.startServer(spec, () => undefined);
-    const route = { name: 'tickets', model: 'tickets', version: 2, digest, serverId: spec.id, engine: 'host' as const };
-    setRoute(world.ledger, { ...route, address, updatedAtMs: startedAtMs + 1 });
-    return world.promote(2);
-  }
-
-  test("is nobody's business while its command lives", async () => {
-    journalRow(null, 2, Date.now(), currentOwner());
-    await expect(world.promote(1)).rejects.toMatchObject({ code: 'BUSY' });
-    expect(states()).toEqual(['started']);
   });
 });
 

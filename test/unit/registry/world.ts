@@ -74,6 +74,7 @@ export async function makeWorld(): Promise<World> {
     ...stoppableClock(),
     onStep: (step) => void steps.push(step),
     onNote: (line) => void notes.push(line),
+    failPoint: async () => undefined,
   };
   const world: World = {
     ...{ paths, ledger, engine, gateway, packageEdges, edges, notes, steps, stop },

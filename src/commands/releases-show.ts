@@ -1,0 +1,65 @@
+// `mlx releases show`: one release step by step, with times. Reads the ledger.
+import pc from 'picocolors';
+
+import { MlxError } from '../errors.js';
+import { findPromotion, type Promotion } from '../ledger/promotions.js';
+import { listSteps } from '../ledger/promotion-steps.js';
+import { formatDuration } from '../output/numbers.js';
+import { outcome } from '../output/output.js';
+import { renderTable, type Column } from '../output/table.js';
+import type { CommandModule } from '../program.js';
+import { release, releaseState } from '../registry/release.js';
+import { settlePromotions } from '../registry/settle.js';
+
+export const define: CommandModule['define'] = (command) => {
+  command.argument('<release>', 'its number, as mlx releases shows it');
+  command.addHelpText(
+    'after',
+    `
+Every step is written down before it is done, so this is also what is known of a command that was killed.
+
+Examples:
+  mlx releases show 12
+  mlx releases show 12 --json`,
+  );
+};
+
+type ShownStep = { step: string; state: string; startedAtMs: number; durationMs: number | null; subject: unknown };
+
+export const run: CommandModule['run'] = async (context, [text = '']) => {
+  await settlePromotions(context);
+  const ledger = await context.ledger();
+  const found = /^\d+$/.test(text) ? findPromotion(ledger, Number(text)) : undefined;
+  if (!found) throw new MlxError('NOT_FOUND', `There is no release ${text}.`, { hint: 'See them: mlx releases --all' });
+  const steps = listSteps(ledger, found.id).map(({ step, state, begunAtMs, endedAtMs, subject }): ShownStep => {
+    const durationMs = endedAtMs === null ? null : endedAtMs - begunAtMs;
+    return { step, state, startedAtMs: begunAtMs, durationMs, subject: JSON.parse(subject) as unknown };
+  });
+  return outcome({ ...release(found), steps }, () => render(found, steps, context.output.columns));
+};
+
+function render(promotion: Promotion, steps: ShownStep[], width: number): string {
+  const { id, kind, model, alias, fromVersion, toVersion, actor, reason, startedAtMs, errorMessage } = promotion;
+  const columns: Column<ShownStep>[] = [
+    { title: 'step', cell: ({ step }) => step },
+    { title: 'state', cell: ({ state }) => (state === 'undone' ? pc.yellow(state) : state) },
+    { title: 'after', cell: (step) => shortTime(step.startedAtMs - startedAtMs), align: 'right' },
+    {
+      title: 'took',
+      cell: ({ durationMs }) => (durationMs === null ? '--' : shortTime(durationMs)),
+      align: 'right',
+    },
+  ];
+  return [
+    `release ${id}  ${kind} of ${model}@${alias}: ${fromVersion ?? 'nothing'} -> ${toVersion}  ${releaseState(promotion)}`,
+    `by ${actor} at ${new Date(startedAtMs).toISOString()}${reason === null ? '' : `: ${reason}`}`,
+    ...(errorMessage === null ? [] : [errorMessage]),
+    '',
+    steps.length === 0 ? pc.dim('no step was begun') : renderTable(columns, steps, width),
+  ].join('\n');
+}
+
+/** Steps take milliseconds or minutes. */
+function shortTime(durationMs: number): string {
+  return durationMs < 1_000 ? `${durationMs} ms` : formatDuration(durationMs);
+}

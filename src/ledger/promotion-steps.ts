@@ -1,0 +1,62 @@
+// The journal of a promotion: each step is a row before it is done, so that whoever comes after a crash knows what may be there.
+import { write, type Ledger } from './open.js';
+
+export type StepState = 'begun' | 'done' | 'undone';
+
+export type PromotionStep = {
+  promotionId: number;
+  position: number;
+  step: string;
+  /** JSON: what the step acts on, with what was there before. */
+  subject: string;
+  state: StepState;
+  begunAtMs: number;
+  endedAtMs: number | null;
+};
+
+/** @returns the step's position, counted from 1 */
+export function beginStep(
+  ledger: Ledger,
+  step: Pick<PromotionStep, 'promotionId' | 'step' | 'subject' | 'begunAtMs'>,
+): number {
+  return write(ledger, () => {
+    const position = 1 + Number(countSteps(ledger, step.promotionId));
+    ledger.database
+      .prepare(
+        `INSERT INTO promotion_steps (promotion_id, position, step, subject, state, begun_at_ms)
+         VALUES (@promotionId, @position, @step, @subject, 'begun', @begunAtMs)`,
+      )
+      .run({ ...step, position });
+    return position;
+  });
+}
+
+export function endStep(
+  ledger: Ledger,
+  { promotionId, position }: Pick<PromotionStep, 'promotionId' | 'position'>,
+  state: 'done' | 'undone',
+  endedAtMs: number,
+): void {
+  write(ledger, () =>
+    ledger.database
+      .prepare('UPDATE promotion_steps SET state = ?, ended_at_ms = ? WHERE promotion_id = ? AND position = ?')
+      .run(state, endedAtMs, promotionId, position),
+  );
+}
+
+/** In the order in which they were begun. */
+export function listSteps(ledger: Ledger, promotionId: number): PromotionStep[] {
+  return ledger.database
+    .prepare(
+      `SELECT promotion_id AS promotionId, position, step, subject, state, begun_at_ms AS begunAtMs, ended_at_ms AS endedAtMs
+       FROM promotion_steps WHERE promotion_id = ? ORDER BY position`,
+    )
+    .all(promotionId) as PromotionStep[];
+}
+
+function countSteps(ledger: Ledger, promotionId: number): unknown {
+  return ledger.database
+    .prepare('SELECT count(*) FROM promotion_steps WHERE promotion_id = ?')
+    .pluck()
+    .get(promotionId);
+}

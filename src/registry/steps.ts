@@ -1,0 +1,95 @@
+// Each step of a switch as an effect that may be repeated, and its undoing: what the journal holds of it is all that they need.
+// Touches: model servers, rows of routes and aliases, the gateway's memory, image tags.
+import { deleteRoute, findRoute, setRoute, type Promotion } from '../ledger/promotions.js';
+import { write } from '../ledger/open.js';
+import { aliasedVersion, deleteAlias, findVersion, setAlias } from '../ledger/versions.js';
+import type { PromotionEdges } from './edges.js';
+import type { Subject, SubjectOf } from './subjects.js';
+import { isLabelled, production } from './targets.js';
+
+/** One row, then the gateway's word that it uses it: after that no new request reaches the old server. */
+export async function performFlip(edges: PromotionEdges, { after }: SubjectOf<'flip'>): Promise<void> {
+  setRoute(edges.ledger, after);
+  await (await edges.gateway()).reload(after.name, after);
+}
+
+/** Labels for people: the digest is the truth. */
+export async function performTags(edges: PromotionEdges, { model, tags, aliases }: SubjectOf<'tags'>): Promise<void> {
+  for (const { tag, engine, after } of tags) await (await edges.engine(engine)).tagVersion(model, after, tag);
+  recordAliases(
+    edges,
+    model,
+    aliases.map(({ alias, after }) => ({ alias, version: after })),
+  );
+}
+
+/** `previous` is what production was. @returns undefined for a route that has no labels */
+export async function planTags(
+  edges: PromotionEdges,
+  { model, alias, fromVersion, toVersion }: Pick<Promotion, 'model' | 'alias' | 'fromVersion' | 'toVersion'>,
+): Promise<SubjectOf<'tags'> | undefined> {
+  if (!isLabelled(alias)) return undefined;
+  const goes = alias === production && fromVersion !== null && fromVersion !== toVersion;
+  const moves = [{ name: alias, to: toVersion }, ...(goes ? [{ name: 'previous', to: fromVersion }] : [])];
+  const tags = moves.map(async ({ name, to }) => {
+    const { engine, digest } = findVersion(edges.ledger, `${model}:${to}`);
+    const before = await (await edges.engine(engine)).findVersion(model, name);
+    return { tag: name, engine, before: before?.digest ?? null, after: digest };
+  });
+  const aliases = moves.map(({ name, to }) => {
+    return { alias: name, before: aliasedVersion(edges.ledger, model, name) ?? null, after: to };
+  });
+  return { step: 'tags', model, tags: await Promise.all(tags), aliases };
+}
+
+/** Idempotent: whether the step was done, half done or only begun. What came after the step itself is not touched. */
+export async function undoStep(edges: PromotionEdges, subject: Subject): Promise<void> {
+  switch (subject.step) {
+    case 'start':
+      return (await edges.engine(subject.engine)).stopServer(subject.serverId);
+    case 'flip':
+      return undoFlip(edges, subject);
+    case 'tags':
+      return undoTags(edges, subject);
+    case 'ready':
+    case 'drain':
+      return undefined;
+  }
+}
+
+async function undoFlip(edges: PromotionEdges, { before, after }: SubjectOf<'flip'>): Promise<void> {
+  if (findRoute(edges.ledger, after.name)?.serverId === after.serverId) {
+    if (before) setRoute(edges.ledger, before);
+    else deleteRoute(edges.ledger, after.name);
+  }
+  await (await edges.gateway()).reload(after.name, findRoute(edges.ledger, after.name));
+}
+
+async function undoTags(edges: PromotionEdges, { model, tags, aliases }: SubjectOf<'tags'>): Promise<void> {
+  for (const { tag, engine: kind, before } of tags) {
+    const engine = await edges.engine(kind);
+    await (before === null ? engine.untagVersion(model, tag) : engine.tagVersion(model, before, tag));
+  }
+  const changed = aliases.filter(({ alias, after }) => aliasedVersion(edges.ledger, model, alias) === after);
+  recordAliases(
+    edges,
+    model,
+    changed.map(({ alias, before }) => ({ alias, version: before })),
+  );
+}
+
+/** In one transaction: nobody ever sees `production` and `previous` name the same version. */
+function recordAliases(
+  { ledger, now }: PromotionEdges,
+  model: string,
+  aliases: readonly { alias: string; version: number | null }[],
+): void {
+  const updatedAtMs = now().getTime();
+  write(ledger, () => {
+    for (const { alias, version } of aliases) {
+      if (version === null) deleteAlias(ledger, model, alias, updatedAtMs);
+      else if (aliasedVersion(ledger, model, alias) !== version)
+        setAlias(ledger, { model, alias, version, updatedAtMs });
+    }
+  });
+}

@@ -1,0 +1,62 @@
+// What each step of a switch acts on and what was there before, as the journal keeps it: enough to do the step again, or to
+// undo it, after a crash.
+import { z } from 'zod';
+
+import { listSteps, type PromotionStep } from '../ledger/promotion-steps.js';
+import type { Ledger } from '../ledger/open.js';
+
+const engine = z.enum(['docker', 'host']);
+
+const route = z.object({
+  name: z.string(),
+  model: z.string(),
+  version: z.number(),
+  digest: z.string(),
+  serverId: z.string(),
+  engine,
+  address: z.string(),
+  updatedAtMs: z.number(),
+});
+
+const subjects = {
+  start: z.object({ step: z.literal('start'), serverId: z.string(), engine }),
+  ready: z.object({ step: z.literal('ready'), serverId: z.string() }),
+  flip: z.object({ step: z.literal('flip'), before: route.nullable(), after: route }),
+  /** Image tags by digest, aliases of the ledger by version. `before` null: there was none. */
+  tags: z.object({
+    step: z.literal('tags'),
+    model: z.string(),
+    tags: z.array(z.object({ tag: z.string(), engine, before: z.string().nullable(), after: z.string() })),
+    aliases: z.array(z.object({ alias: z.string(), before: z.number().nullable(), after: z.number() })),
+  }),
+  /** Beyond it there is no way back: the old server may be gone. */
+  drain: z.object({ step: z.literal('drain'), engines: z.array(engine) }),
+};
+
+const subjectSchema = z.discriminatedUnion('step', [
+  subjects.start,
+  subjects.ready,
+  subjects.flip,
+  subjects.tags,
+  subjects.drain,
+]);
+
+export type Subject = z.infer<typeof subjectSchema>;
+export type StepName = Subject['step'];
+export type SubjectOf<Name extends StepName> = Extract<Subject, { step: Name }>;
+
+export type JournalEntry = Pick<PromotionStep, 'promotionId' | 'position' | 'state'> & { subject: Subject };
+
+export function readJournal(ledger: Ledger, promotionId: number): JournalEntry[] {
+  return listSteps(ledger, promotionId).map(({ subject, position, state }) => {
+    return { promotionId, position, state, subject: subjectSchema.parse(JSON.parse(subject)) };
+  });
+}
+
+/** @returns undefined when that step was never begun */
+export function subjectOf<Name extends StepName>(
+  entries: readonly JournalEntry[],
+  step: Name,
+): SubjectOf<Name> | undefined {
+  return entries.map(({ subject }) => subject).find((subject): subject is SubjectOf<Name> => subject.step === step);
+}

@@ -1,0 +1,25 @@
+// A command that dies at a given place, as by kill -9: it never goes on, and its owner is dead to whoever looks.
+import { openPromotions } from '../../../src/ledger/promotions.js';
+import type { PromotionEdges } from '../../../src/registry/edges.js';
+import type { FailPoint } from '../../../src/registry/journal.js';
+import type { World } from './world.js';
+
+/** Resolves when the command has reached the place, or with false when it ended without coming there. */
+export async function killAt(
+  world: World,
+  point: FailPoint,
+  command: (edges: PromotionEdges) => Promise<unknown>,
+): Promise<boolean> {
+  let die: (reached: boolean) => void = () => undefined;
+  const dead = new Promise<boolean>((resolve) => (die = resolve));
+  const failPoint = (reached: FailPoint): Promise<void> => {
+    if (reached !== point) return Promise.resolve();
+    die(true);
+    return new Promise(() => undefined);
+  };
+  const ended = command({ ...world.edges, failPoint }).then(() => false);
+  const reached = await Promise.race([dead, ended]);
+  for (const { id } of openPromotions(world.ledger))
+    world.ledger.database.prepare("UPDATE promotions SET owner = '1:1:dead' WHERE id = ?").run(id);
+  return reached;
+}
