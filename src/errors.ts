@@ -36,10 +36,8 @@ const statusByCode: Record<string, ExitStatus> = {
   DOCKER_UNREACHABLE: exitStatus.preflight,
   COMPOSE_MISSING: exitStatus.preflight,
   PYTHON_MISSING: exitStatus.preflight,
-  GPU_NOT_VISIBLE: exitStatus.preflight,
   DISK_FULL: exitStatus.preflight,
   PORT_TAKEN: exitStatus.preflight,
-  PREFLIGHT: exitStatus.preflight,
   BUSY: exitStatus.busy,
   INTERRUPTED: exitStatus.interrupted,
 };

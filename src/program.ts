@@ -106,7 +106,7 @@ const entries: readonly Entry[] = [
   },
   {
     path: 'audit verify',
-    summary: 'prove that no version, alias or promotion was rewritten',
+    summary: 'find versions, aliases and promotions that were rewritten',
     load: () => import('./commands/audit-verify.js'),
   },
   {
@@ -132,7 +132,6 @@ export type Invocation = {
   module: CommandModule;
   args: string[];
   flags: Record<string, unknown>;
-  globals: Record<string, unknown>;
 };
 
 /** Builds the tree, loads the one command that argv names, and tells `onInvoke` what to run. */
@@ -158,7 +157,7 @@ export async function buildProgram(
     const module = await entry.load();
     module.define(command);
     command.action(async () => {
-      await onInvoke({ module, args: command.args, flags: command.opts(), globals: command.opts() });
+      await onInvoke({ module, args: command.args, flags: command.opts() });
     });
   }
   return program;

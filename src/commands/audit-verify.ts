@@ -1,29 +1,37 @@
 // `mlx audit verify`: reads the ledger, changes nothing.
 import type { CommandModule } from '../program.js';
-import { exitStatus } from '../errors.js';
+import { exitStatus, MlxError } from '../errors.js';
 import { verifyAudit, type AuditReport } from '../ledger/audit.js';
 import { outcome } from '../output/output.js';
 
 export const define: CommandModule['define'] = (command) => {
+  command.option('--head <hash>', 'the head that you kept: it must still be an entry of the chain');
   command.addHelpText(
     'after',
     `
 Every model version, alias and promotion is an entry in a hash chain. This walks the chain and compares it with the rows.
-Keep the head hash somewhere else: it also shows when the newest entries and their rows were removed together.
+Who can write the file can also rewrite the whole chain: keep the head hash somewhere else, and compare it with --head.
 
 Examples:
   mlx audit verify
-  mlx audit verify --json | jq -r .head_hash`,
+  mlx audit verify --json | jq -r .head_hash
+  mlx audit verify --head 5f0c1e...`,
   );
 };
 
-export const run: CommandModule['run'] = async (context) => {
-  const report = verifyAudit(await context.ledger());
+export const run: CommandModule['run'] = async (context, _args, flags) => {
+  const { head } = flags as { head?: string };
+  if (head !== undefined && !/^[0-9a-f]{16,64}$/.test(head)) {
+    throw new MlxError('USAGE', `'${head}' is no hash of an entry: 16 to 64 digits of 0-9 and a-f.`, {
+      hint: 'The current one: mlx audit verify',
+    });
+  }
+  const report = verifyAudit(await context.ledger(), head);
   return outcome(report, renderAudit, report.findings.length === 0 ? exitStatus.ok : exitStatus.failed);
 };
 
 function renderAudit({ entries, headHash, findings }: AuditReport): string {
-  const head = `${entries} entries, head ${headHash.slice(0, 16)}`;
+  const head = `${entries} entries, head ${headHash}`;
   if (findings.length === 0) return `The record is whole: ${head}.`;
   return [`The record was changed: ${head}.`, ...findings.map(({ what }) => `  ${what}`)].join('\n');
 }

@@ -4,18 +4,21 @@ import { join } from 'node:path';
 
 import type { Context } from '../context.js';
 import { findLogFile } from '../engine/host/logs.js';
-import { fileLines } from '../engine/lines.js';
+import { fileLines, type LineOptions } from '../engine/lines.js';
 import { MlxError } from '../errors.js';
+import { findRun } from '../ledger/runs.js';
 import { outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
 import { allEngines, usedEngines } from '../stack/engines.js';
 import { findSource, knownSources, type LogSource } from '../stack/logs.js';
+import { runFolder } from '../training/run-folder.js';
+import { runLines } from '../training/run-lines.js';
 
 const defaultLines = 100;
 
 export const define: CommandModule['define'] = (command) => {
   command
-    .argument('[name]', 'mlflow, gateway, a model or model server, or a run; none: mlflow')
+    .argument('[name]', 'mlflow, gateway, a model or model server, a run (its beginning, latest); none: mlflow')
     .option('-f, --follow', 'go on with new lines until Ctrl-C')
     .option('-n, --lines <count>', 'how many of the last lines', String(defaultLines));
   command.addHelpText(
@@ -32,8 +35,7 @@ Examples:
 export const run: CommandModule['run'] = async (context, args, flags) => {
   const options = { follow: flags['follow'] === true, lines: readCount(flags['lines']), signal: context.signal };
   const name = args[0] ?? 'mlflow';
-  const source = await sourceOf(context, name);
-  const lines = 'file' in source ? fileLines(source.file, options) : source.engine.logs(source.name, options);
+  const lines = linesOf(await sourceOf(context, name), options);
   let count = 0;
   for await (const line of lines) {
     count += 1;
@@ -42,11 +44,19 @@ export const run: CommandModule['run'] = async (context, args, flags) => {
   return outcome({ event: 'end', name, lines: count }, () => '');
 };
 
+type Source = LogSource | { file: string } | { file: string; hasEnded: () => boolean };
+
+function linesOf(source: Source, options: LineOptions): AsyncIterable<string> {
+  if ('hasEnded' in source) return runLines(source.file, { ...options, hasEnded: source.hasEnded });
+  return 'file' in source ? fileLines(source.file, options) : source.engine.logs(source.name, options);
+}
+
 /** The gateway and runs are files of ours; everything else belongs to an engine, or was left behind by one. */
-async function sourceOf(context: Context, name: string): Promise<LogSource | { file: string }> {
+async function sourceOf(context: Context, name: string): Promise<Source> {
   const paths = context.paths();
-  const own = [join(paths.run, `${name}.log`), join(paths.runs, name, 'trainer.log')].find((file) => existsSync(file));
-  if (own !== undefined) return { file: own };
+  const own = join(paths.run, `${name}.log`);
+  if (existsSync(own)) return { file: own };
+  if (name === 'latest' || existsSync(runFolder(paths.runs, name).log)) return runSource(context, name);
   const near = await findSource(await usedEngines(context.engine, context.flags.engine), name);
   if (near) return near;
   const left = findLogFile(paths, name);
@@ -54,7 +64,21 @@ async function sourceOf(context: Context, name: string): Promise<LogSource | { f
   const engines = await allEngines(context.engine, context.flags.engine);
   const far = await findSource(engines, name);
   if (far) return far;
-  throw unknownName(name, await knownSources(engines));
+  try {
+    return await runSource(context, name);
+  } catch (error) {
+    if (!(error instanceof MlxError) || error.code !== 'NOT_FOUND') throw error;
+    throw unknownName(name, await knownSources(engines));
+  }
+}
+
+/** By id, by the beginning of one, or `latest`, as `mlx runs logs` takes it. */
+async function runSource(context: Context, reference: string): Promise<Source> {
+  const ledger = await context.ledger();
+  const { id } = findRun(ledger, reference);
+  const file = runFolder(context.paths().runs, id).log;
+  if (existsSync(file)) return { file, hasEnded: () => findRun(ledger, id).state !== 'running' };
+  throw new MlxError('NOT_FOUND', `Run ${id} has no log.`, { hint: `See what is known of it: mlx runs show ${id}` });
 }
 
 function unknownName(name: string, known: string[]): MlxError {

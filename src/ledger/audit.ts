@@ -44,8 +44,11 @@ export function appendAudit(
     .run({ ...entry, hash: hashEntry(entry) });
 }
 
-/** Finds an entry that was edited, removed or inserted, and a row of the ledger that no longer says what its entry says. */
-export function verifyAudit(ledger: Ledger): AuditReport {
+/**
+ * Finds an entry that was edited, removed or inserted, and a row of the ledger that no longer says what its entry says.
+ * @param keptHead beginning of an earlier head hash that was kept elsewhere: a chain written anew does not hold it
+ */
+export function verifyAudit(ledger: Ledger, keptHead?: string): AuditReport {
   const entries = ledger.database
     .prepare(
       'SELECT sequence, recorded_at_ms AS recordedAtMs, kind, body, previous_hash AS previousHash, hash FROM audit_log ORDER BY sequence',
@@ -54,7 +57,7 @@ export function verifyAudit(ledger: Ledger): AuditReport {
   return {
     entries: entries.length,
     headHash: entries.at(-1)?.hash ?? genesis,
-    findings: [...checkChain(entries), ...checkRows(ledger, entries)],
+    findings: [...checkChain(entries), ...checkHead(entries, keptHead), ...checkRows(ledger, entries)],
   };
 }
 
@@ -71,6 +74,12 @@ function checkChain(entries: AuditEntry[]): AuditFinding[] {
     previousHash = entry.hash;
   }
   return findings;
+}
+
+function checkHead(entries: AuditEntry[], keptHead: string | undefined): AuditFinding[] {
+  if (keptHead === undefined || [genesis, ...entries.map(({ hash }) => hash)].some((hash) => hash.startsWith(keptHead)))
+    return [];
+  return [{ sequence: null, what: `no entry has the hash ${keptHead} that was kept: the chain was written anew` }];
 }
 
 /** What the newest entry of each thing says must be what its row says, and every row must have an entry. */

@@ -189,6 +189,7 @@ describe('mlx runs logs', () => {
     const place = project();
     addRun(place, 'tickets-000001', 90);
     expect((await mlx(['runs', 'logs', 'latest', '-f'], place)).stdout).toBe('loading\nstep 1\nstep 2\n');
+    expect((await mlx(['logs', 'latest', '-f'], place)).stdout).toBe('loading\nstep 1\nstep 2\n');
   });
 });
 

@@ -8,6 +8,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { projectPaths } from '../../src/config/paths.js';
 import { writeRecord } from '../../src/engine/host/records.js';
 import { serverFile, serverLog } from '../../src/engine/host/server-records.js';
+import { openLedger } from '../../src/ledger/open.js';
+import { insertRun } from '../../src/ledger/runs.js';
 import * as program from './mlx.js';
 
 /** Docker is out of reach, so that no test touches what the machine's Engine holds. */
@@ -99,11 +101,26 @@ test('up on a port that is taken names who holds it and exits 3', async () => {
   expect(stderr).toContain(`(process ${process.pid})`);
 });
 
+const run = {
+  recipe: 'tickets',
+  recipeFile: 'recipes/tickets.yaml',
+  method: 'lora',
+  baseModel: 'mlx/demo-base',
+  baseCommit: 'c',
+  seed: 1,
+  engine: 'host',
+  owner: null,
+  startedAtMs: 1,
+} as const;
+
 test('logs shows the last lines of a server by its id or model, of a run and of the gateway', async () => {
   const { folder, write } = project();
   deadServer(folder);
   write('.mlx/run/gateway.log', 'one\ntwo\n');
   write('.mlx/runs/r1/trainer.log', 'step 1\n');
+  const ledger = openLedger(projectPaths(folder, {}).ledgerFile);
+  insertRun(ledger, { ...run, id: 'r1' });
+  ledger.close();
 
   expect((await mlx(['logs', 'tickets'], { folder })).stdout).toBe('loading\nKilled\n');
   expect((await mlx(['logs', 'tickets-v1-aa', '-n', '1'], { folder })).stdout).toBe('Killed\n');

@@ -19,7 +19,7 @@ export function repositoryFiles(): string[] {
 
 export function sourceFiles(folder: string): SourceFile[] {
   return repositoryFiles()
-    .filter((path) => path.startsWith(`${folder}/`) && /\.tsx?$/.test(path))
+    .filter((path) => path.startsWith(`${folder}/`) && /\.(tsx?|m?js)$/.test(path))
     .map((path) => {
       const text = readFileSync(join(root, path), 'utf8');
       const tree = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);

@@ -17,7 +17,8 @@ const arrows = new Map(
 const everything = ['commands', 'program', 'main'];
 
 const source = sourceFiles('src');
-const code = [...source, ...sourceFiles('test'), ...sourceFiles('bench')];
+const plain = [...sourceFiles('bench'), ...sourceFiles('scripts')];
+const code = [...source, ...sourceFiles('test'), ...plain];
 const vagueNames = new Set('msg req res cfg opts tmp data info handle process manager ctx cb err'.split(' '));
 
 function roomOf(path: string): string {
@@ -43,6 +44,18 @@ describe('imports', () => {
       return importsOf(file)
         .filter((path) => path.startsWith('src/'))
         .filter((path) => ![room, 'errors', ...(arrows.get(room) ?? [])].includes(roomOf(path)))
+        .map((path) => `${file.path} -> ${path}`);
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  it('never lead from one engine to the other', () => {
+    const wrong = source.flatMap((file) => {
+      const [, engine] = /^src\/engine\/(docker|host)\//.exec(file.path) ?? [];
+      const other = `src/engine/${engine === 'host' ? 'docker' : 'host'}/`;
+      if (engine === undefined) return [];
+      return importsOf(file)
+        .filter((path) => path.startsWith(other))
         .map((path) => `${file.path} -> ${path}`);
     });
     expect(wrong).toEqual([]);
@@ -133,11 +146,12 @@ describe('files', () => {
 
 describe('functions', () => {
   it('have at most 40 lines', () => {
-    expect(source.flatMap(functionsOf).filter(({ lines }) => lines > 40)).toEqual([]);
+    expect(plain.length).toBeGreaterThan(5);
+    expect([...source, ...plain].flatMap(functionsOf).filter(({ lines }) => lines > 40)).toEqual([]);
   });
 
   it('name things in words', () => {
-    expect(source.flatMap(declaredNames).filter(({ name }) => vagueNames.has(name))).toEqual([]);
+    expect([...source, ...plain].flatMap(declaredNames).filter(({ name }) => vagueNames.has(name))).toEqual([]);
   });
 
   it('disable no rule without a reason', () => {

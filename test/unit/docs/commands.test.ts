@@ -1,11 +1,12 @@
 // docs/commands.md is what --help says, written by `npm run docs`; this test fails when it is not current.
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 
 import { buildProgram } from '../../../src/program.js';
-import { root } from '../source-tree.js';
+import { repositoryFiles, root } from '../source-tree.js';
 
 describe('docs/commands.md', () => {
   it('says what --help says, for every command', async () => {
@@ -19,6 +20,22 @@ describe('docs/commands.md', () => {
     const helps = await Promise.all(leaves(await programFor([])).map(async (words) => [words, await helpOf(words)]));
     const without = helps.filter(([, help]) => !/^Examples?:$/m.test(String(help))).map(([words]) => words);
     expect(without).toEqual([]);
+  });
+});
+
+describe('the documents and templates', () => {
+  it('name no command that does not exist', async () => {
+    const known = new Set(leaves(await programFor([])).map((words) => words.join(' ')));
+    const groups = new Set([...known].filter((path) => path.includes(' ')).map((path) => path.split(' ')[0]));
+    const documents = repositoryFiles().filter((path) => /^(README|CONTRIBUTING|ARCHITECTURE)\.md$|^templates\//.test(path));
+    expect(documents.length).toBeGreaterThan(8);
+    const unknown = documents.flatMap((path) =>
+      [...readFileSync(join(root, path), 'utf8').matchAll(/[`$|] ?mlx ([a-z]+)(?: ([a-z]+))?/g)]
+        .map(([, first = '', second = '']) => (groups.has(first) ? `${first} ${second}` : first))
+        .filter((words) => !known.has(words) && !groups.has(words.trim()))
+        .map((words) => `${path}: mlx ${words}`),
+    );
+    expect(unknown).toEqual([]);
   });
 });
 

@@ -101,3 +101,13 @@ test('every single edited byte of the chain is found', () => {
     ledger.database.prepare('UPDATE audit_log SET body = ? WHERE sequence = ?').run(body, sequence);
   }
 });
+
+test('a chain that was written anew does not hold the head that was kept', () => {
+  const { headHash } = verifyAudit(ledger);
+  release(3);
+  expect(verifyAudit(ledger, headHash.slice(0, 16)).findings).toEqual([]);
+  const kept = 'f'.repeat(64);
+  expect(verifyAudit(ledger, kept).findings.map(({ what }) => what)).toEqual([
+    `no entry has the hash ${kept} that was kept: the chain was written anew`,
+  ]);
+});
