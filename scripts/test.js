@@ -52,7 +52,7 @@ async function runLayers() {
 /** Real training, servers and containers: one file at a time. */
 function runLayer(names) {
   const heavy = names.includes('unit') ? [] : ['--no-file-parallelism'];
-  runVitest(names.join(' and '), ['--passWithNoTests', ...heavy, ...vitestFlags, ...projects(names)]);
+  runVitest(names.join(' and '), [...heavy, ...vitestFlags, ...projects(names)]);
 }
 
 /** The report of a crashed vitest is missing: that counts as a failure, never as nothing. */
