@@ -77,10 +77,10 @@ export async function openPromotionEdges(command: CommandEdges): Promise<Promoti
       await pause(durationMs, undefined, { signal }).catch(() => undefined);
     },
     signal,
-    onStep: (step, line) => output.progress({ event: 'promotion_step', step, text: line }, line),
+    onStep: (step, line) => output.progress({ event: 'promotion_step', step, line }, line),
     onProgress: (line, fraction) =>
-      output.progress({ event: 'progress', text: line, fraction: fraction ?? null }, line),
-    onNote: (line) => output.progress({ event: 'note', text: line }, line),
+      output.progress({ event: 'progress', line, fraction }, line),
+    onNote: (line) => output.progress({ event: 'note', line }, line),
     failPoint: async (point) => failPoints.publish(point),
   };
 }
