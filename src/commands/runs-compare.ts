@@ -1,4 +1,4 @@
-// `mlx runs compare`: what differs between runs in settings, data and metrics. Reads the ledger.
+// `mlx runs compare`: why runs differ, in words, and their settings, data and metrics side by side. Reads the ledger and .mlx/runs.
 import pc from 'picocolors';
 
 import { MlxError } from '../errors.js';
@@ -8,6 +8,7 @@ import { outcome } from '../output/output.js';
 import { renderTable, type Column } from '../output/table.js';
 import type { CommandModule } from '../program.js';
 import { compareRuns, type Difference, type RunComparison } from '../training/comparison.js';
+import type { Explanation } from '../training/explanation.js';
 import { compareMetric } from '../training/metric-direction.js';
 import { reconcileRuns } from '../training/reconcile.js';
 
@@ -16,6 +17,7 @@ export const define: CommandModule['define'] = (command) => {
   command.addHelpText(
     'after',
     `
+What is told first is the cause: which rows, setting, seed, package, script or file is not the same.
 Arrows are against the first run: ↑ better, ↓ worse, whatever direction the figure went.
 
 Examples:
@@ -31,16 +33,23 @@ export const run: CommandModule['run'] = async (context, references) => {
   if (new Set(runs.map(({ id }) => id)).size < 2) {
     throw new MlxError('USAGE', 'Comparing takes two different runs.', { hint: 'See them: mlx runs ls' });
   }
-  return outcome(compareRuns(ledger, runs), (value) => renderComparison(value, context.output.columns));
+  return outcome(compareRuns(ledger, context.paths().runs, runs), (value) =>
+    renderComparison(value, context.output.columns),
+  );
 };
 
-function renderComparison({ runs, params, data, metrics }: RunComparison, width: number): string {
+function renderComparison({ runs, params, data, metrics, explanations }: RunComparison, width: number): string {
   const sections = [
+    ...explanations.map(renderExplanation),
     renderSection('params', runs, params, width, ({ values }, index) => values[index] ?? pc.dim('-')),
     renderSection('data', runs, data, width, ({ values }, index) => values[index] ?? pc.dim('-')),
     renderSection('metrics', runs, metrics, width, metricCell),
   ];
   return sections.join('\n\n');
+}
+
+function renderExplanation({ run: id, against, reasons }: Explanation): string {
+  return [`${pc.bold(id)} against ${against}`, ...reasons.map((reason) => `  ${reason}`)].join('\n');
 }
 
 function renderSection<Value>(

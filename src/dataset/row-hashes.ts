@@ -55,6 +55,13 @@ export function changedRows(then: SplitRows, now: SplitRows): RowChange[] {
   return [...changes, ...gone.filter((row) => !explained.has(row)).map((row) => asChange(row, 'removed'))];
 }
 
+/** For people: `data/tickets.jsonl line 17 was changed (train)`. */
+export function describeChange({ split, change, file, line }: RowChange): string {
+  const where = `${file} line ${line}`;
+  if (change === 'moved') return `${where} moved into ${split}`;
+  return change === 'removed' ? `${where} is gone from ${split}` : `${where} was ${change} (${split})`;
+}
+
 /** A file's name once, then its rows: hash and line. */
 export function renderRows(splits: SplitRows): string {
   const lines = ['# The rows of the lock beside this file, by split and file: SHA-256 (its beginning) and line.'];

@@ -47,6 +47,15 @@ export function metricHistory(ledger: Ledger, runId: string, key: string): Metri
     .all(runId, key) as Metric[];
 }
 
+/** Every step of every key, in the order in which they were measured. */
+export function allMetrics(ledger: Ledger, runId: string): Metric[] {
+  return ledger.database
+    .prepare(
+      'SELECT key, step, value, recorded_at_ms AS recordedAtMs FROM metrics WHERE run_id = ? ORDER BY recorded_at_ms, step, key',
+    )
+    .all(runId) as Metric[];
+}
+
 export function latestMetrics(ledger: Ledger, runId: string): Record<string, number> {
   const rows = ledger.database
     .prepare('SELECT key, value FROM latest_metrics WHERE run_id = ? ORDER BY key')

@@ -103,6 +103,13 @@ export function listRuns(ledger: Ledger, filter: RunFilter): Run[] {
   return ledger.database.prepare(query).all(wanted) as Run[];
 }
 
+/** Ended runs that MLflow does not have whole, oldest first. */
+export function unsyncedRuns(ledger: Ledger): Run[] {
+  return ledger.database
+    .prepare(`SELECT ${columns} FROM runs WHERE mlflow_synced = 0 AND state <> 'running' ORDER BY started_at_ms, id`)
+    .all() as Run[];
+}
+
 /** Hashes of the rows and weights of every run. */
 export function runPins(ledger: Ledger): string[] {
   return ledger.database

@@ -1,7 +1,7 @@
 // A replay as JUnit XML, which CI servers show as tests: one suite a lock, one case a field, then adapter, losses and scores. Pure.
+import { describeChange } from '../dataset/row-hashes.js';
 import type { DriftRow } from '../recipe/drift.js';
 import type { ReplayReport } from './replay.js';
-import { describeRow } from './report.js';
 
 type Case = { name: string; failure?: string | undefined; skipped?: string | undefined };
 
@@ -28,7 +28,7 @@ function fieldCase({ field, status, allowed, locked, today }: DriftRow, { rows }
   if (status === 'ok') return { name: field };
   const what = `lock: ${locked}, today: ${today}`;
   if (status === 'unknown' || allowed) return { name: field, skipped: what };
-  const named = field.startsWith('dataset.') ? rows.map((row) => `\n${describeRow(row)}`).join('') : '';
+  const named = field.startsWith('dataset.') ? rows.map((row) => `\n${describeChange(row)}`).join('') : '';
   return { name: field, failure: `${what}${named}` };
 }
 

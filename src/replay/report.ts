@@ -1,7 +1,7 @@
 // A replay in words: the preflight as a table with the reason of each drift, then the verdict. Pure.
 import pc from 'picocolors';
 
-import type { RowChange } from '../dataset/row-hashes.js';
+import { describeChange, type RowChange } from '../dataset/row-hashes.js';
 import { formatCount } from '../output/numbers.js';
 import { renderTable } from '../output/table.js';
 import type { DriftRow } from '../recipe/drift.js';
@@ -44,19 +44,13 @@ function short(value: string): string {
 
 function renderRowChanges(rows: readonly RowChange[], total: number): string {
   if (total === 0) return '';
-  const lines = rows.slice(0, shownRows).map((row) => `  ${describeRow(row)}`);
+  const lines = rows.slice(0, shownRows).map((row) => `  ${describeChange(row)}`);
   const more = total > shownRows ? [`  and ${formatCount(total - shownRows)} more (all: --json)`] : [];
   return [
     pc.bold(total === 1 ? "One row is not the lock's" : `${formatCount(total)} rows are not the lock's`),
     ...lines,
     ...more,
   ].join('\n');
-}
-
-export function describeRow({ split, change, file, line }: RowChange): string {
-  const where = `${file} line ${line}`;
-  if (change === 'moved') return `${where} moved into ${split}`;
-  return change === 'removed' ? `${where} is gone from ${split}` : `${where} was ${change} (${split})`;
 }
 
 function renderVerdict(report: ReplayReport): string {

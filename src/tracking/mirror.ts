@@ -1,21 +1,17 @@
 // Mirrors one run to MLflow while it trains. In the background: nothing here holds up or fails a run. What did not arrive is
 // in the ledger, and the run stays marked as not synced there.
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
-
 import { errorMessage } from '../errors.js';
-import { runDatasets, runParams, type Metric } from '../ledger/metrics.js';
+import type { Metric } from '../ledger/metrics.js';
 import type { Ledger } from '../ledger/open.js';
 import { updateRun, type Run } from '../ledger/runs.js';
 import { mlflowAddress, type MlflowAddress, type MlflowSettings } from './address.js';
-import { datasetInputs, endTags, lineageTags, metricBatches, paramBatches, statusOfState } from './bodies.js';
+import { lineageTags } from './bodies.js';
+import { describeRun, endRun, sendMetrics, type Uploads } from './delivery.js';
 import { openMlflow, type Mlflow, type MlflowRun } from './mlflow.js';
 
 /** How long a command may wait for MLflow once its run has ended: for uploads, and for a server that has not said a word yet. */
 const uploadsWithinMs = 60_000;
 const firstAnswerWithinMs = 3_000;
-
-export type Uploads = { folders: { folder: string; as: string }[]; files: { file: string; as: string }[] };
 
 export type MirrorEnd = {
   synced: boolean;
@@ -97,38 +93,6 @@ async function openRun(mlflow: Mlflow, run: Run, experiment: string): Promise<Ml
   if (!known) return mlflow.createRun(await mlflow.experimentId(experiment), run.id, run.startedAtMs, lineageTags(run));
   await mlflow.updateRun(known.runId, 'RUNNING', null);
   return known;
-}
-
-async function describeRun(mlflow: Mlflow, ledger: Ledger, { runId }: MlflowRun, run: Run): Promise<void> {
-  for (const batch of paramBatches(runParams(ledger, run.id))) await mlflow.logBatch(runId, batch);
-  await mlflow.logInputs(runId, datasetInputs(run, runDatasets(ledger, run.id)));
-}
-
-async function sendMetrics(mlflow: Mlflow, { runId }: MlflowRun, metrics: Metric[]): Promise<void> {
-  for (const batch of metricBatches(metrics)) await mlflow.logBatch(runId, batch);
-}
-
-async function endRun(mlflow: Mlflow, ledger: Ledger, target: MlflowRun, ended: Run, uploads: Uploads): Promise<void> {
-  // The trainer named versions and sizes after the run had begun; params that MLflow has already stay as they are.
-  for (const batch of paramBatches(runParams(ledger, ended.id))) await mlflow.logBatch(target.runId, batch);
-  await mlflow.logBatch(target.runId, { tags: endTags(ended) });
-  // The state first: an upload that fails must not leave a run that seems to go on for ever.
-  await mlflow.updateRun(target.runId, statusOfState[ended.state], ended.endedAtMs);
-  for (const { path, file } of filesOf(uploads)) {
-    if (await mlflow.uploadArtifact(target, path, file)) continue;
-    await mlflow.setTag(target.runId, {
-      key: 'mlx.artifacts',
-      value: 'kept by mlx only: this MLflow does not take uploads',
-    });
-    return;
-  }
-}
-
-function filesOf({ folders, files }: Uploads): { path: string; file: string }[] {
-  const inFolders = folders.flatMap(({ folder, as }) =>
-    readdirSync(folder).map((name) => ({ path: `${as}/${name}`, file: join(folder, name) })),
-  );
-  return [...files.map(({ file, as }) => ({ path: as, file })), ...inFolders];
 }
 
 function problemOf(failure: unknown, address: MlflowAddress, answered: boolean): string | undefined {

@@ -19,6 +19,8 @@ export type Mlflow = {
   createRun: (experimentId: string, runName: string, startedAtMs: number, tags: MlflowTag[]) => Promise<MlflowRun>;
   /** undefined when the server does not know it (any more). */
   findRun: (runId: string) => Promise<MlflowRun | undefined>;
+  /** The first run of the experiment that has this tag. */
+  findTagged: (experimentId: string, tag: MlflowTag) => Promise<MlflowRun | undefined>;
   updateRun: (runId: string, status: MlflowRunStatus, endedAtMs: number | null) => Promise<void>;
   logBatch: (runId: string, batch: MlflowBatch) => Promise<void>;
   setTag: (runId: string, tag: MlflowTag) => Promise<void>;
@@ -49,6 +51,12 @@ export function openMlflow(address: MlflowAddress, signal: AbortSignal): Mlflow 
     findRun: async (runId) => {
       const found = await call('GET', `runs/get?run_id=${encodeURIComponent(runId)}`);
       return found.status === 200 ? runOf(found.body) : undefined;
+    },
+    findTagged: async (experimentId, { key, value }) => {
+      const filter = `tags.\`${key}\` = '${value}'`;
+      const found = await post('runs/search', { experiment_ids: [experimentId], filter, max_results: 1 });
+      const runs = member(found, 'runs');
+      return Array.isArray(runs) && runs.length > 0 ? runOf({ run: runs[0] as unknown }) : undefined;
     },
     updateRun: async (runId, status, endedAtMs) => {
       const end = endedAtMs === null ? {} : { end_time: endedAtMs };

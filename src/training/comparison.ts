@@ -2,6 +2,7 @@
 import { latestMetrics, runDatasets, runParams } from '../ledger/metrics.js';
 import type { Ledger } from '../ledger/open.js';
 import type { Run } from '../ledger/runs.js';
+import { explainDifference, type Explanation } from './explanation.js';
 
 /** `values` in the order of the runs; null where a run has none. */
 export type Difference<Value> = { key: string; values: (Value | null)[] };
@@ -11,17 +12,21 @@ export type RunComparison = {
   params: Difference<string>[];
   data: Difference<string>[];
   metrics: Difference<number>[];
+  /** Every run against the first, in words. */
+  explanations: Explanation[];
 };
 
 /** The value of one step, or mlx's own time: side by side they say nothing about the runs. */
 const saysNothing = /^(train\/(loss|learning_rate|grad_norm|tokens_per_second|memory_gib)|wrapper_ms)$/;
 
-export function compareRuns(ledger: Ledger, runs: readonly Run[]): RunComparison {
+export function compareRuns(ledger: Ledger, folder: string, runs: readonly Run[]): RunComparison {
+  const [first, ...others] = runs;
   return {
     runs: runs.map(({ id }) => id),
     params: differences(runs.map((run) => ({ ...facts(run), ...runParams(ledger, run.id) }))),
     data: differences(runs.map((run) => dataOf(ledger, run))),
     metrics: differences(runs.map((run) => latestMetrics(ledger, run.id))).filter(({ key }) => !saysNothing.test(key)),
+    explanations: first === undefined ? [] : others.map((run) => explainDifference(folder, first, run)),
   };
 }
 

@@ -23,6 +23,7 @@ import { openRecorder, type Recorder } from './recorder.js';
 import { adoptRun, resumeRun } from './resume.js';
 import type { RunFolder } from './run-folder.js';
 import { trainerJob } from './specification.js';
+import { runUploads } from './uploads.js';
 
 export type TrainEdges = {
   paths: Paths;
@@ -208,10 +209,7 @@ async function keep(edges: TrainEdges, run: Run, folder: RunFolder, weights: Tra
 
 async function endMirror({ ledger, note }: TrainEdges, { run, folder }: PreparedRun, mirror: Mirror): Promise<void> {
   const ended = findRun(ledger, run.id);
-  const uploads =
-    ended.state === 'finished' && ended.method !== 'full' ? [{ folder: folder.adapter, as: 'adapter' }] : [];
-  const files = [{ file: folder.spec, as: 'spec.json' }];
-  const { synced, problem } = await mirror.end(ended, { folders: uploads, files });
-  if (problem !== undefined) note(`${problem}. The ledger has it all.`);
+  const { synced, problem } = await mirror.end(ended, runUploads(ended, folder));
+  if (problem !== undefined) note(`${problem}. The ledger has it all; later: mlx runs sync`);
   updateRun(ledger, run.id, { mlflowSynced: synced ? 1 : 0 });
 }

@@ -154,7 +154,10 @@ describe('mlx runs compare', () => {
     addRun(place, 'tickets-000002', 30, {}, 0.9, '32');
     const { stdout } = await mlx(['runs', 'compare', 'tickets-000001', 'latest'], place);
     expect(stdout).toMatchInlineSnapshot(`
-      "params  tickets-000001  tickets-000002
+      "tickets-000002 against tickets-000001
+        What tickets-000001 and tickets-000002 resolved to is not there any more: settings and metrics are compared alone.
+
+      params  tickets-000001  tickets-000002
       lora.r              16              32
 
       data  no difference
@@ -168,6 +171,7 @@ describe('mlx runs compare', () => {
       params: [{ key: 'lora.r', values: ['16', '32'] }],
       data: [],
       metrics: [{ key: 'held_out/tuned/exact_match', values: [0.8, 0.9] }],
+      explanations: [{ run: 'tickets-000002', against: 'tickets-000001', reasons: [expect.any(String)] }],
     });
   });
 

@@ -6,10 +6,12 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 
 import { loadConfig } from '../../src/config/load.js';
 import { openHostEngine } from '../../src/engine/host/engine.js';
-import { recordDatasets, recordParams, type Metric } from '../../src/ledger/metrics.js';
+import { recordDatasets, recordMetrics, recordParams, type Metric } from '../../src/ledger/metrics.js';
 import { openLedger } from '../../src/ledger/open.js';
-import { findRun, insertRun, updateRun } from '../../src/ledger/runs.js';
-import { startMirror, type Uploads } from '../../src/tracking/mirror.js';
+import { findRun, insertRun, unsyncedRuns, updateRun } from '../../src/ledger/runs.js';
+import type { Uploads } from '../../src/tracking/delivery.js';
+import { startMirror } from '../../src/tracking/mirror.js';
+import { syncRuns } from '../../src/tracking/sync.js';
 import { freePort, scratchProject } from './project.js';
 
 const signal = new AbortController().signal;
@@ -105,6 +107,28 @@ describe('a run in a real MLflow', () => {
     expect(artifacts.files).toEqual([
       expect.objectContaining({ path: 'adapter/adapter_model.safetensors', file_size: 3_000_000 }),
     ]);
+
+    // The ledger forgot which MLflow run it is: `mlx runs sync` finds it, and sending all again changes nothing.
+    const before = await ask(`mlflow/runs/get?run_id=${mlflowRunId}`);
+    recordMetrics(ledger, id, [...losses(1), ...losses(1201)]);
+    updateRun(ledger, id, { mlflowRunId: null, mlflowSynced: 0 });
+    const synced = await syncRuns(
+      {
+        ledger,
+        settings,
+        environment: {},
+        signal,
+        uploadsOf: () => ({ folders: [], files: [] }),
+        onRun: () => undefined,
+      },
+      unsyncedRuns(ledger),
+    );
+    expect(synced).toEqual([{ run: id, mlflowRunId, created: false }]);
+    expect(await ask(`mlflow/runs/get?run_id=${mlflowRunId}`)).toEqual(before);
+    const history = (await ask(
+      `mlflow/metrics/get-history?run_id=${mlflowRunId}&metric_key=train/loss&max_results=5000`,
+    )) as { metrics: unknown[] };
+    expect(history.metrics).toHaveLength(2400);
   });
 });
 

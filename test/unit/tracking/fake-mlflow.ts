@@ -41,6 +41,8 @@ type Body = {
   run_id: string;
   run_name: string;
   status: string;
+  /** Of the one form that mlx asks: tags.`KEY` = 'VALUE'. */
+  filter: string;
   end_time?: number;
   key: string;
   value: string;
@@ -115,6 +117,8 @@ function call(state: State, url: URL, body: Body): Reply {
       return ok({ experiment_id: String(state.experiments.size) });
     case 'runs/create':
       return createRun(state, body);
+    case 'runs/search':
+      return ok({ runs: searchRuns(state, body) });
     default:
       return runCall(state, url, body);
   }
@@ -136,6 +140,12 @@ function createRun(state: State, body: Body): Reply {
   return ok({ run: describeRun(state, id) });
 }
 
+function searchRuns(state: State, { filter }: Body): unknown[] {
+  const { key = '', value = '' } = /^tags\.`(?<key>[^`]+)` = '(?<value>[^']+)'$/.exec(filter)?.groups ?? {};
+  const found = [...state.runs].filter(([, run]) => run.tags.get(key) === value);
+  return found.map(([id]) => describeRun(state, id));
+}
+
 function runCall(state: State, url: URL, body: Body): Reply {
   const id = url.searchParams.get('run_id') ?? body.run_id;
   const run = state.runs.get(id);
@@ -155,6 +165,7 @@ function runCall(state: State, url: URL, body: Body): Reply {
     case 'runs/log-inputs':
       for (const { dataset, tags } of body.datasets ?? []) {
         if (dataset.digest.length > 36) return refused('INVALID_PARAMETER_VALUE', 'digest above 36 characters');
+        if (run.datasets.some(({ name, digest }) => name === dataset.name && digest === dataset.digest)) continue;
         run.datasets.push({ name: dataset.name, digest: dataset.digest, context: tags[0]?.value ?? '' });
       }
       return ok({});
@@ -172,7 +183,10 @@ function logBatch(run: FakeRun, { metrics = [], params = [], tags = [] }: Body):
       return refused('INVALID_PARAMETER_VALUE', `param ${key} cannot change`);
     run.params.set(key, value);
   }
-  run.metrics.push(...metrics);
+  // One row for the same key, step, time and value, as the primary key of the real store has it.
+  const same = (one: FakeRun['metrics'][number]) => [one.key, one.step, one.timestamp, one.value].join();
+  const known = new Set(run.metrics.map(same));
+  run.metrics.push(...metrics.filter((metric) => !known.has(same(metric))));
   for (const { key, value } of tags) run.tags.set(key, value);
   return ok({});
 }
