@@ -106,6 +106,16 @@ const entries: readonly Entry[] = [
     load: () => import('./commands/keys-rotate.js'),
   },
   {
+    path: 'budgets',
+    summary: 'limits of keys, tenants and features: used, left',
+    load: () => import('./commands/budgets.js'),
+  },
+  {
+    path: 'traffic',
+    summary: 'requests, tokens, cost and latency by feature, model, ...',
+    load: () => import('./commands/traffic.js'),
+  },
+  {
     path: 'audit verify',
     summary: 'find versions, aliases and promotions that were rewritten',
     load: () => import('./commands/audit-verify.js'),

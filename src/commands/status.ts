@@ -18,7 +18,7 @@ export const define: CommandModule['define'] = (command) => {
   command.addHelpText(
     'after',
     `
-Shows MLflow, the gateway, model servers and running training, with address and health. Of a part that is not well it
+Shows MLflow, the gateway, model servers, running training, with address and health, and budgets near their end. Of a part that is not well it
 shows the last lines and what to do.
 
 Examples:
@@ -37,6 +37,7 @@ export const run: CommandModule['run'] = async (context) => {
     project: context.paths().project,
     engine: engines.map(({ description }) => description).join(' + '),
     parts: [...gatewayPart(gateway), ...parts],
+    budgets: (gateway?.budgets ?? []).filter(({ state }) => state !== 'ok'),
     routes: routesOf(gateway),
     ...(await ledgerPart(context)),
   };

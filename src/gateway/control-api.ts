@@ -4,6 +4,22 @@ import { join } from 'node:path';
 
 import { z } from 'zod';
 
+const budgetStateSchema = z.object({
+  /** `key:ID`, `tenant:NAME`, `feature:NAME` or `everything`. */
+  account: z.string(),
+  limit: z.string(),
+  unit: z.enum(['usd', 'tokens']),
+  allowed: z.number(),
+  used: z.number(),
+  /** Promised to requests that run. */
+  reserved: z.number(),
+  left: z.number(),
+  resetsAtMs: z.number(),
+  state: z.enum(['ok', 'near', 'used_up']),
+});
+
+export type BudgetState = z.infer<typeof budgetStateSchema>;
+
 export const gatewayStateSchema = z.object({
   pid: z.number(),
   port: z.number(),
@@ -22,6 +38,7 @@ export const gatewayStateSchema = z.object({
   ),
   /** Open requests by server; a server without any is not named. */
   inFlight: z.record(z.string(), z.number()),
+  budgets: z.array(budgetStateSchema),
 });
 
 export type GatewayState = z.infer<typeof gatewayStateSchema>;

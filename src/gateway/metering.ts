@@ -5,7 +5,9 @@ import type { Catalogue } from '../cost/catalogue.js';
 import { openAlerts } from './alerts.js';
 import { admit } from './budget/admit.js';
 import { openBudgets } from './budget/budgets.js';
+import { budgetStates } from './budget/states.js';
 import type { Target } from './budget/estimate.js';
+import type { BudgetState } from './control-api.js';
 import type { KeyRing } from './keys/ring.js';
 import type { GatewayLog } from './log.js';
 import { openMeter } from './meter.js';
@@ -32,6 +34,7 @@ export type RunningMetering = {
   finish: (finished: Finished) => void;
   keysChanged: () => void;
   reload: (settings: Metering) => void;
+  budgets: () => BudgetState[];
   close: () => Promise<void>;
 };
 
@@ -59,6 +62,7 @@ export function openMetering(edges: MeteringEdges): RunningMetering {
       pricing = openPricing({ ...edges, ...settings });
       budgets.reload();
     },
+    budgets: () => budgetStates(budgets.accounts(), settings.alerts.atShare, now().getTime()),
     close: async () => {
       writer.close();
       await alerts.close();

@@ -65,6 +65,7 @@ export async function startGatewayServer(settings: GatewaySettings): Promise<Run
       startedAtMs,
       routes: [...routes.current().values()],
       inFlight: upstreams.open(),
+      budgets: clients.budgets(),
     }),
     reload: () => {
       routes.reload();
@@ -104,7 +105,7 @@ function openClients(settings: GatewaySettings, routes: () => RouteTable) {
     await metering.close();
     await log.close();
   };
-  return { stages, finish: metering.finish, reload: keys.reload, close };
+  return { stages, finish: metering.finish, reload: keys.reload, budgets: metering.budgets, close };
 }
 
 function localTarget(model: string) {

@@ -10,6 +10,18 @@ export function formatDuration(durationMs: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+/** `8.4 ms`, `240 ms`, `3.1 s`: latencies. */
+export function formatMilliseconds(durationMs: number): string {
+  if (durationMs >= 1000) return formatDuration(durationMs);
+  return `${durationMs < 10 ? durationMs.toFixed(1) : Math.round(durationMs)} ms`;
+}
+
+/** Cents where there are some; small amounts with two digits that say something. */
+export function formatUsd(usd: number): string {
+  if (usd === 0 || Math.abs(usd) >= 0.1) return `$${usd.toFixed(2)}`;
+  return `$${Number(usd.toPrecision(2)).toFixed(Math.min(10, 1 - Math.floor(Math.log10(Math.abs(usd)))))}`;
+}
+
 /** How long ago, in the largest unit that says something. */
 export function formatAgo(thenMs: number, nowMs: number): string {
   const minutes = Math.floor((nowMs - thenMs) / 60_000);
@@ -21,6 +33,7 @@ export function formatAgo(thenMs: number, nowMs: number): string {
 
 export function formatShare(share: number): string {
   const percent = share * 100;
+  if (percent > 100) return `${Math.round(percent)} %`;
   // Nearly all is not all.
   return `${Number.isInteger(percent) ? percent : Math.min(percent, 99.9).toFixed(1)} %`;
 }

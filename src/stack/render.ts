@@ -1,7 +1,8 @@
 // `mlx status` and `mlx up` for people. Pure.
 import pc from 'picocolors';
 
-import { formatDuration } from '../output/numbers.js';
+import type { BudgetState } from '../gateway/control-api.js';
+import { formatCount, formatDuration, formatUsd } from '../output/numbers.js';
 import { renderTable, type Column } from '../output/table.js';
 import type { Part } from './status.js';
 import type { UpReport } from './up.js';
@@ -10,6 +11,8 @@ export type ProjectStatus = {
   project: string;
   engine: string;
   parts: Part[];
+  /** Those that are nearly or wholly used up. */
+  budgets: BudgetState[];
   routes: { name: string; model: string; version: number; openRequests: number }[];
   models: { model: string; versions: number; aliases: { alias: string; version: number }[] }[];
   runs: { id: string; recipe: string; startedAtMs: number; pid: number | undefined }[];
@@ -20,6 +23,7 @@ export function renderStatus(status: ProjectStatus, nowMs: number, columns: numb
     `${status.project}  ${pc.dim(status.engine)}`,
     status.parts.length === 0 ? pc.dim(nothingRuns(status)) : partsTable(status, nowMs, columns),
     ...status.parts.filter((part) => part.fix !== undefined).map(attention),
+    section('budgets', status.budgets.map(budgetLine)),
     section('routes', status.routes.map(routeLine)),
     section('models', status.models.map(modelLine)),
     section(
@@ -84,6 +88,14 @@ function attention(part: Part): string {
     ...part.lastLines.map((line) => pc.dim(`  ${line}`)),
     `${pc.cyan('next')}  ${part.fix ?? ''}`,
   ].join('\n');
+}
+
+function budgetLine({ account, unit, used, allowed, limit, state, resetsAtMs }: BudgetState): string {
+  const amount = (value: number): string => (unit === 'usd' ? formatUsd(value) : `${formatCount(value)} tokens`);
+  const period = limit.endsWith('Day') ? 'a day' : 'a month';
+  const colour = state === 'near' ? pc.yellow : pc.red;
+  const until = pc.dim(`  until ${new Date(resetsAtMs).toISOString().slice(0, 16)}Z`);
+  return `${account}  ${colour(`${amount(used)} of ${amount(allowed)} ${period}`)}${until}`;
 }
 
 function routeLine(route: ProjectStatus['routes'][number]): string {

@@ -5,11 +5,17 @@ import { runMlx } from '../../src/main.js';
 
 export type MlxRun = { stdout: string; stderr: string; status: number };
 
-export type MlxSettings = { folder: string; environment?: NodeJS.ProcessEnv; signal?: AbortSignal };
+export type MlxSettings = {
+  folder: string;
+  environment?: NodeJS.ProcessEnv;
+  signal?: AbortSignal;
+  onStdout?: () => void;
+};
 
 export async function mlx(argv: readonly string[], settings: MlxSettings): Promise<MlxRun> {
   const stdout = collector();
   const stderr = collector();
+  if (settings.onStdout) stdout.stream.on('data', settings.onStdout);
   const status = await runMlx(argv, {
     streams: { stdin: Readable.from([]), stdout: stdout.stream, stderr: stderr.stream },
     environment: { HOME: settings.folder, ...settings.environment },

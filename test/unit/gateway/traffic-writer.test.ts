@@ -6,12 +6,13 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { openTrafficWriter, type TrafficWriter } from '../../../src/gateway/traffic-writer.js';
 import { spendingSince } from '../../../src/ledger/spending.js';
-import { forgetTraffic, type TrafficRow } from '../../../src/ledger/traffic.js';
+import { forgetTraffic } from '../../../src/ledger/traffic.js';
+import { trafficRow } from '../ledger/traffic-example.js';
 
 let folder: string;
 let writer: TrafficWriter;
 const warnings: string[] = [];
-const now = Date.parse('2026-11-20T12:00:00Z');
+const now = trafficRow().startedAtMs;
 
 function open(): TrafficWriter {
   const settings = { file: join(folder, 'traffic.db'), keepDays: 90, now: () => new Date(now) };
@@ -27,24 +28,6 @@ afterEach(() => {
   writer.close();
   rmSync(folder, { recursive: true });
 });
-
-export function trafficRow(changes: Partial<TrafficRow> = {}): TrafficRow {
-  return {
-    ...{ requestId: 'req_1', startedAtMs: now, operation: 'chat', dialect: 'openai', stream: false, route: 'tickets' },
-    ...{ upstream: 'local', model: 'tickets', version: 'tickets:1', digest: 'sha256:1', keyId: 'a', tenant: 'acme' },
-    ...{
-      feature: null,
-      inputTokens: 10,
-      outputTokens: 5,
-      cachedInputTokens: 0,
-      cacheWriteTokens: 0,
-      reasoningTokens: 0,
-    },
-    ...{ estimated: false, costUsd: 0.25, price: '{"source":"test"}', firstTokenMs: 5, durationMs: 20, status: 200 },
-    ...{ end: 'complete' as const, errorClass: null, finishReason: 'stop', attempts: '[]', prompt: null },
-    ...changes,
-  };
-}
 
 const count = (): number => Number(writer.traffic.database.prepare('SELECT COUNT(*) FROM requests').pluck().get());
 

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 
 import { renderStatus, renderUp, type ProjectStatus } from '../../../src/stack/render.js';
 
-const base: ProjectStatus = { project: '/p', engine: 'host', parts: [], routes: [], models: [], runs: [] };
+const base: ProjectStatus = { project: '/p', engine: 'host', parts: [], budgets: [], routes: [], models: [], runs: [] };
 const part = {
   name: 'mlflow',
   kind: 'service' as const,
@@ -56,6 +56,27 @@ test('what runs stands in a table, with routes, aliases and training below', () 
     training
       tickets-aa  for 1 min 0 s  process 7"
   `);
+});
+
+test('budgets that are nearly used up stand above the routes', () => {
+  const resetsAtMs = Date.parse('2026-12-01T00:00:00Z');
+  const month = {
+    account: 'tenant:acme',
+    limit: 'usdPerMonth',
+    unit: 'usd' as const,
+    reserved: 0,
+    left: 2,
+    resetsAtMs,
+  };
+  const day = { account: 'key:a', limit: 'tokensPerDay', unit: 'tokens' as const, reserved: 0, left: 0, resetsAtMs };
+  const budgets = [
+    { ...month, allowed: 100, used: 98, state: 'near' as const },
+    { ...day, allowed: 5000, used: 5100, state: 'used_up' as const },
+  ];
+
+  expect(plain({ ...base, budgets })).toContain(
+    'budgets\n  tenant:acme  $98.00 of $100.00 a month  until 2026-12-01T00:00Z\n  key:a  5,100 tokens of 5,000 tokens a day',
+  );
 });
 
 test('what is not well is followed by its last lines and the next command', () => {

@@ -1,0 +1,134 @@
+// `mlx traffic`: what went through the gateway: requests, tokens, cost, latency, errors. Reads .mlx/traffic.db.
+import { setTimeout as pause } from 'node:timers/promises';
+
+import pc from 'picocolors';
+
+import type { Context } from '../context.js';
+import { MlxError } from '../errors.js';
+import type { Ledger } from '../ledger/open.js';
+import { openTrafficForReading } from '../ledger/traffic.js';
+import { newestTrafficId, trafficAfter, type TrafficLine } from '../ledger/traffic-lines.js';
+import { summarizeTraffic, trafficGroups, type TrafficGroup, type TrafficSummary } from '../ledger/traffic-report.js';
+import { formatCount, formatMilliseconds, formatUsd } from '../output/numbers.js';
+import { outcome, type Outcome } from '../output/output.js';
+import { readSpan } from '../output/spans.js';
+import { renderTable, type Column } from '../output/table.js';
+import type { CommandModule } from '../program.js';
+
+const lookEveryMs = 250;
+
+export const define: CommandModule['define'] = (command) => {
+  command
+    .addOption(command.createOption('--by <what>', 'a line for each').choices(trafficGroups))
+    .option('--since <time>', 'how far back: 30m, 24h, 7d, or a day such as 2026-11-01', '7d')
+    .option('-f, --follow', 'each request as it ends, until Ctrl-C');
+  command.addHelpText(
+    'after',
+    `
+Latency is of answers alone, from the arrival of a request to the end of its answer. Cost is by the price that held when the
+request came; local models cost what gateway.hardware.usd_per_hour says. Tokens marked ~ are estimates.
+
+Examples:
+  mlx traffic --by feature --since 30d
+  mlx traffic --by model --json | jq '.groups[] | {group, cost_usd}'
+  mlx traffic --follow`,
+  );
+};
+
+export const run: CommandModule['run'] = async (context, _args, flags) => {
+  if (flags['follow'] === true) return follow(context);
+  const by = flags['by'] as TrafficGroup | undefined;
+  const sinceMs = readSince(String(flags['since']), context.now());
+  const traffic = openTrafficForReading(context.paths().trafficFile);
+  try {
+    const [total] = traffic ? summarizeTraffic(traffic, { by: undefined, sinceMs }) : [];
+    const groups = traffic && by !== undefined ? summarizeTraffic(traffic, { by, sinceMs }) : [];
+    const report = { since: new Date(sinceMs).toISOString(), by: by ?? null, total: total ?? null, groups };
+    return outcome(report, (value) => renderReport(value, context.output.columns));
+  } finally {
+    traffic?.close();
+  }
+};
+
+async function follow(context: Context): Promise<Outcome> {
+  const { trafficFile } = context.paths();
+  let traffic: Ledger | undefined;
+  let seen: number | undefined;
+  let count = 0;
+  while (!context.signal.aborted) {
+    traffic ??= openTrafficForReading(trafficFile);
+    // A log that begins while we look is shown from its start.
+    seen ??= traffic ? newestTrafficId(traffic) : 0;
+    for (const line of traffic ? trafficAfter(traffic, seen) : []) {
+      seen = line.id;
+      count += 1;
+      context.output.progress({ event: 'request', ...line }, undefined);
+      if (!context.output.json) context.output.stream(`${requestLine(line)}\n`);
+    }
+    await pause(lookEveryMs, undefined, { signal: context.signal }).catch(() => undefined);
+  }
+  traffic?.close();
+  return outcome({ event: 'end', requests: count }, () => '');
+}
+
+function requestLine(line: TrafficLine): string {
+  const { status, operation, route, version, upstream, model, key, feature, inputTokens, outputTokens } = line;
+  const target = version ?? (upstream === null ? '' : `${upstream}/${model ?? ''}`);
+  const tokens = inputTokens === null ? '' : `${line.estimated ? '~' : ''}${inputTokens}+${outputTokens ?? 0} tokens`;
+  const failed = status >= 400 || line.end !== 'complete';
+  return [
+    pc.dim(new Date(line.startedAtMs).toISOString().slice(11, 23)),
+    failed ? pc.red(String(status)) : pc.green(String(status)),
+    operation,
+    `${route ?? '--'}${target === '' ? '' : ` -> ${target}`}`,
+    [key, feature].filter((part) => part !== null).join('/'),
+    tokens,
+    line.costUsd === null ? '' : formatUsd(line.costUsd),
+    formatMilliseconds(line.durationMs),
+    failed ? pc.red(line.errorClass ?? line.end) : '',
+  ]
+    .filter((part) => part !== '')
+    .join('  ');
+}
+
+function readSince(text: string, now: Date): number {
+  if (!/^\d{4}-\d\d-\d\d$/.test(text)) return now.getTime() - readSpan(text, '--since');
+  const ms = Date.parse(`${text}T00:00:00Z`);
+  if (!Number.isNaN(ms)) return ms;
+  throw new MlxError('USAGE', `--since: there is no day ${text}.`);
+}
+
+type Report = { since: string; by: TrafficGroup | null; total: TrafficSummary | null; groups: TrafficSummary[] };
+
+function renderReport({ since, by, total, groups }: Report, width: number): string {
+  if (!total) return `No request since ${since}. Clients reach the gateway at mlx gateway status`;
+  const columns: Column<TrafficSummary>[] = [
+    { title: by ?? '', cell: ({ group }) => (by === null ? 'all' : (group ?? '--')) },
+    { title: 'requests', cell: ({ requests }) => formatCount(requests), align: 'right' },
+    { title: 'errors', cell: ({ errors }) => (errors === 0 ? '0' : pc.red(formatCount(errors))), align: 'right' },
+    { title: 'in', cell: ({ inputTokens }) => formatCount(inputTokens), align: 'right', dropFirst: 2 },
+    { title: 'cached', cell: ({ cachedInputTokens }) => formatCount(cachedInputTokens), align: 'right', dropFirst: 5 },
+    { title: 'out', cell: ({ outputTokens }) => formatCount(outputTokens), align: 'right', dropFirst: 2 },
+    { title: 'cost', cell: costText, align: 'right' },
+    { title: 'p50', cell: ({ latencyMs }) => milliseconds(latencyMs.p50), align: 'right' },
+    { title: 'p95', cell: ({ latencyMs }) => milliseconds(latencyMs.p95), align: 'right', dropFirst: 1 },
+    { title: 'p99', cell: ({ latencyMs }) => milliseconds(latencyMs.p99), align: 'right', dropFirst: 3 },
+    { title: 'first p50', cell: ({ firstTokenMs }) => milliseconds(firstTokenMs.p50), align: 'right', dropFirst: 4 },
+    { title: 'first p95', cell: ({ firstTokenMs }) => milliseconds(firstTokenMs.p95), align: 'right', dropFirst: 6 },
+  ];
+  const table = renderTable(columns, by === null ? [total] : [...groups, { ...total, group: 'all' }], width);
+  const unpriced =
+    total.unpriced === 0
+      ? []
+      : [pc.dim(`${total.unpriced} requests have no known price: gateway.prices, gateway.hardware`)];
+  return [table, ...unpriced].join('\n');
+}
+
+function costText({ costUsd, unpriced, requests }: TrafficSummary): string {
+  if (unpriced > 0 && unpriced === requests) return '--';
+  return `${formatUsd(costUsd)}${unpriced > 0 ? '+' : ''}`;
+}
+
+function milliseconds(value: number | null): string {
+  return value === null ? '' : formatMilliseconds(value);
+}

@@ -1,0 +1,112 @@
+// What went through the gateway, and how budgets stand, as commands tell it.
+import { beforeEach, describe, expect, it } from 'vitest';
+
+import { projectPaths } from '../../src/config/paths.js';
+import { insertKey } from '../../src/ledger/keys.js';
+import { openTraffic, type TrafficRow } from '../../src/ledger/traffic.js';
+import { trafficRow } from '../unit/ledger/traffic-example.js';
+import { mlx, mlxJson } from './mlx.js';
+import { project, type Place } from './runs-project.js';
+
+let place: Place;
+beforeEach(() => void (place = project()));
+
+const run = (...argv: string[]) => mlx(argv, { folder: place.folder });
+const json = async (...argv: string[]) =>
+  (await mlxJson(argv, { folder: place.folder })).value as Record<string, unknown>;
+
+function insert(...rows: Partial<TrafficRow>[]): void {
+  const traffic = openTraffic(projectPaths(place.folder, {}).trafficFile);
+  traffic.insert(rows.map((row) => trafficRow({ startedAtMs: Date.now(), ...row })));
+  traffic.close();
+}
+
+describe('mlx traffic', () => {
+  it('says what there is, in a table and as one document', async () => {
+    expect((await run('traffic')).stdout).toContain('No request since');
+    insert(
+      { feature: 'search' },
+      { feature: 'search', durationMs: 1500 },
+      { feature: 'chat', status: 500, costUsd: null, price: null },
+    );
+    const { stdout } = await run('traffic', '--by', 'feature');
+    expect(
+      stdout.split('\n').map((line) =>
+        line
+          .trim()
+          .split(/\s{2,}/)
+          .slice(0, 3),
+      ),
+    ).toEqual([
+      ['feature', 'requests', 'errors'],
+      ['search', '2', '0'],
+      ['chat', '1', '1'],
+      ['all', '3', '1'],
+      ['1 requests have no known price: gateway.prices, gateway.hardware'],
+      [''],
+    ]);
+    expect(await json('traffic', '--by', 'feature')).toMatchObject({
+      by: 'feature',
+      total: { requests: 3, input_tokens: 30, cost_usd: 0.5 },
+      groups: [{ group: 'search', latency_ms: { p50: 20, p99: 1500 }, first_token_ms: { p50: 5 } }, { group: 'chat' }],
+    });
+  });
+
+  it('follows requests as they end, until it is stopped', async () => {
+    insert({ requestId: 'req_old' });
+    const stop = new AbortController();
+    const following = mlx(['traffic', '--follow', '--json'], {
+      folder: place.folder,
+      signal: stop.signal,
+      onStdout: () => stop.abort(),
+    });
+    for (let round = 0; !stop.signal.aborted; round += 1) {
+      insert({ requestId: `req_${round}` });
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const lines = (await following).stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines[0]).toMatchObject({ event: 'request', cost_usd: 0.25, estimated: false });
+    expect(lines.map((line) => line['request_id'])).not.toContain('req_old');
+    expect(lines.at(-1)).toMatchObject({ event: 'end', requests: lines.length - 1 });
+  });
+
+  it.each([
+    [['--since', 'yesterday'], "not 'yesterday'"],
+    [['--since', '2026-13-40'], 'no day 2026-13-40'],
+    [['--by', 'colour'], 'colour'],
+  ])('%j is refused', async (argv, why) => {
+    const refused = await run('traffic', ...argv);
+    expect(refused.status).toBe(2);
+    expect(refused.stderr).toContain(why);
+  });
+});
+
+describe('mlx budgets', () => {
+  it('shows what is used and left, also while no gateway runs', async () => {
+    expect((await run('budgets')).stdout).toContain('no budget');
+    const limits = {
+      usdPerDay: 1,
+      usdPerMonth: null,
+      tokensPerDay: null,
+      tokensPerMonth: 1_000_000,
+      requestsPerMinute: 5,
+      tokensPerMinute: null,
+    };
+    const plain = { tenant: null, features: [], models: [], limits, createdAtMs: 1 };
+    insertKey(place.ledger, { ...plain, id: 'abcdefghjk', name: 'billing-app', sha256: '00' });
+    insert({ keyId: 'abcdefghjk', costUsd: 0.85 }, { keyId: 'other', costUsd: 9 });
+    expect(await json('budgets')).toMatchObject({
+      gateway_runs: false,
+      budgets: [
+        { account: 'key:abcdefghjk', name: 'billing-app', limit: 'usdPerDay', allowed: 1, used: 0.85, state: 'near' },
+        { limit: 'tokensPerMonth', allowed: 1_000_000, used: 15, left: 999_985, state: 'ok' },
+      ],
+    });
+    expect((await run('budgets')).stdout).toMatch(
+      /key:abcdefghjk \(billing-app\) +USD a day +\$0\.85 of \$1\.00 +\$0\.15 +85 %/,
+    );
+  });
+});
