@@ -19,18 +19,18 @@ def fingerprint(spec_path: Path, train_path: Path) -> str:
     return digest.hexdigest()
 
 
-def mark_complete(checkpoint: Path, of: str) -> None:
+def mark_complete(checkpoint: Path, identity: str) -> None:
     """Marks a checkpoint that is wholly written, with the sizes of its files, so that a torn one shows later."""
     sizes = {path.name: path.stat().st_size for path in sorted(checkpoint.iterdir()) if path.name != MARK}
-    (checkpoint / MARK).write_text(json.dumps({"of": of, "sizes": sizes}, indent=1), encoding="utf-8")
+    (checkpoint / MARK).write_text(json.dumps({"identity": identity, "sizes": sizes}, indent=1), encoding="utf-8")
 
 
-def newest_complete(folder: Path, of: str) -> Path | None:
+def newest_complete(folder: Path, identity: str) -> Path | None:
     """Finds the checkpoint to go on from, and removes those that a crash left incomplete.
 
     Args:
         folder: of all checkpoints; may be absent.
-        of: fingerprint of this run.
+        identity: fingerprint of this run.
 
     Returns:
         The newest complete checkpoint, or None.
@@ -48,7 +48,7 @@ def newest_complete(folder: Path, of: str) -> Path | None:
     if not complete:
         return None
     _, newest, mark = max(complete, key=lambda entry: entry[0])
-    if mark != of:
+    if mark != identity:
         raise TrainerError("SPEC_INVALID", f"{newest.name} was made with another spec or other training rows")
     return newest
 
@@ -60,7 +60,7 @@ def read_mark(checkpoint: Path) -> str | None:
         sizes = {name: (checkpoint / name).stat().st_size for name in mark["sizes"]}
     except (OSError, ValueError, KeyError):
         return None
-    return mark["of"] if sizes == mark["sizes"] else None
+    return mark["identity"] if sizes == mark["sizes"] else None
 
 
 def step_of(checkpoint: Path) -> int:

@@ -71,8 +71,8 @@ def is_disk_full(error: BaseException, out: Path) -> bool:
         if "(os error 28)" in str(link):
             return True
         link = link.__cause__ or link.__context__
-    place = next((folder for folder in (out, *out.parents) if folder.exists()), None)
-    return place is not None and shutil.disk_usage(place).free < FULL_BELOW_BYTES
+    present = next((folder for folder in (out, *out.parents) if folder.exists()), None)
+    return present is not None and shutil.disk_usage(present).free < FULL_BELOW_BYTES
 
 
 def first_line(error: BaseException) -> str:

@@ -63,15 +63,15 @@ def trainer_config(spec: Spec, checkpoints: Path) -> Any:
 
     on_gpu = torch.cuda.is_available()
     return SFTConfig(
-        **{"bf16": True, **spec.trainer},
+        **{"bf16": True, "optim": "adamw_torch_fused" if on_gpu else "adamw_torch", **spec.trainer},
         output_dir=str(checkpoints),
         seed=spec.seed,
         use_cpu=not on_gpu,
-        optim="adamw_torch_fused" if on_gpu else "adamw_torch",
         save_strategy="steps",
         save_total_limit=CHECKPOINTS_KEPT,
         logging_strategy="steps",
         logging_first_step=True,
+        logging_nan_inf_filter=False,  # transformers would show the mean of the steps before in the place of NaN
         include_num_input_tokens_seen="non_padding",
         dataloader_num_workers=0,
         report_to="none",

@@ -40,7 +40,7 @@ LOG_EVERY = 10
 
 
 @dataclass(frozen=True)
-class Stepping:
+class ScheduledOptimizers:
     """The optimizers with their schedules."""
 
     optimizers: list["torch.optim.Optimizer"]
@@ -101,17 +101,17 @@ def pretrain(
     """
     import torch
 
-    stepping = make_stepping(network, steps)
+    scheduled = make_optimizers(network, steps)
     begun = time.monotonic()
     for step in range(1, steps + 1):
         first = (step - 1) * BLOCKS_PER_STEP
-        places = [place % len(blocks) for place in range(first, first + BLOCKS_PER_STEP)]
-        batch = blocks[places]
-        loss = weighted_loss(network(input_ids=batch, use_cache=False).logits, batch, weights[places])
+        indexes = [index % len(blocks) for index in range(first, first + BLOCKS_PER_STEP)]
+        batch = blocks[indexes]
+        loss = weighted_loss(network(input_ids=batch, use_cache=False).logits, batch, weights[indexes])
         loss.backward()
         grad_norm = torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        learning_rate = float(stepping.schedules[0].get_last_lr()[0])
-        for each in (*stepping.optimizers, *stepping.schedules):
+        learning_rate = float(scheduled.schedules[0].get_last_lr()[0])
+        for each in (*scheduled.optimizers, *scheduled.schedules):
             each.step()
         network.zero_grad(set_to_none=True)
         if step % LOG_EVERY and step < steps:
@@ -131,7 +131,7 @@ def pretrain(
         )
 
 
-def make_stepping(network: "Qwen3ForCausalLM", steps: int) -> Stepping:
+def make_optimizers(network: "Qwen3ForCausalLM", steps: int) -> ScheduledOptimizers:
     """Builds Muon for the matrices of the layers and AdamW for embeddings and norms, each with a cosine schedule."""
     import torch
     from transformers import get_cosine_schedule_with_warmup
@@ -143,7 +143,7 @@ def make_stepping(network: "Qwen3ForCausalLM", steps: int) -> Stepping:
         torch.optim.Muon(matrices, lr=MUON_LEARNING_RATE, weight_decay=0.01),
         torch.optim.AdamW(others, lr=ADAMW_LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.0),
     ]
-    return Stepping(optimizers, [get_cosine_schedule_with_warmup(each, steps // 20, steps) for each in optimizers])
+    return ScheduledOptimizers(optimizers, [get_cosine_schedule_with_warmup(each, steps // 20, steps) for each in optimizers])
 
 
 def save(network: "Qwen3ForCausalLM", tokenizer: "PreTrainedTokenizerFast", folder: Path) -> None:

@@ -1,5 +1,6 @@
 """What a running training tells: step events, checkpoint events, and how it stops when it is told to."""
 
+import math
 import signal
 import time
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from types import FrameType
 from typing import Any
 
 from events import Events
-from failures import Stopped
+from failures import Stopped, TrainerError
 from memory import memory_gib
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
@@ -80,7 +81,11 @@ class Progress(TrainerCallback):
         logs: dict[str, Any] | None = None,
         **_: Any,
     ) -> None:
-        """Writes a `step` event for each log of a loss."""
+        """Writes a `step` event for each log of a loss.
+
+        Raises:
+            TrainerError: LOSS_DIVERGED, as soon as the loss is not finite: weights that are lost do not come back.
+        """
         if logs is None or "loss" not in logs:
             return
         now, tokens = time.monotonic(), int(state.num_input_tokens_seen)
@@ -98,6 +103,10 @@ class Progress(TrainerCallback):
             eta_ms=round((now - self._begun) / steps * (state.max_steps - state.global_step) * 1000),
         )
         self._logged_at, self._logged_tokens = now, tokens
+        if not math.isfinite(float(logs["loss"])):
+            raise TrainerError(
+                "LOSS_DIVERGED", f"the training diverged: at step {state.global_step} the loss is not a number"
+            )
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Marks the checkpoint complete and tells it."""

@@ -36,13 +36,12 @@ class Row:
         return "\n".join(f"{message['role']}: {message['content']}" for message in self.prompt)
 
 
-def load_rows(path: Path, tokenizer: "PreTrainedTokenizerBase", template_kwargs: dict[str, Any]) -> list[Row]:
+def load_rows(path: Path, tokenizer: "PreTrainedTokenizerBase") -> list[Row]:
     """Reads one split.
 
     Args:
         path: a JSON lines file of `{"prompt": [message, ...], "completion": [message]}`.
         tokenizer: with a chat template.
-        template_kwargs: what the chat template is given besides, for example `enable_thinking`.
 
     Returns:
         The rows in file order.
@@ -51,7 +50,8 @@ def load_rows(path: Path, tokenizer: "PreTrainedTokenizerBase", template_kwargs:
         TrainerError: DATA_INVALID with the first problems and their lines, or when there is no row.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # No splitlines(): a row may hold U+2028 and its like as they are, and those end no line of JSON.
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise TrainerError("DATA_INVALID", f"{path.name} cannot be read: {error}") from error
     rows, problems = [], []
@@ -68,7 +68,7 @@ def load_rows(path: Path, tokenizer: "PreTrainedTokenizerBase", template_kwargs:
         raise TrainerError("DATA_INVALID", f"{path.name}: " + "; ".join(problems[:PROBLEMS_SHOWN]) + more)
     if not rows:
         raise TrainerError("DATA_INVALID", f"{path.name} has no row")
-    return [encode(prompt, completion, tokenizer, template_kwargs) for prompt, completion in rows]
+    return [encode(prompt, completion, tokenizer) for prompt, completion in rows]
 
 
 def parse_row(line: str) -> tuple[Any, str | None]:
@@ -96,17 +96,16 @@ def encode(
     prompt: list[dict[str, str]],
     completion: dict[str, str],
     tokenizer: "PreTrainedTokenizerBase",
-    template_kwargs: dict[str, Any],
 ) -> Row:
     """Cuts a row into tokens.
 
     The completion begins where the tokens of the prompt alone and of the whole row part, as in TRL's SFTTrainer: some
     templates render the assistant's turn differently once it is written.
     """
-    generation_ids = template_ids(tokenizer, prompt, template_kwargs, add_generation_prompt=True)
-    whole_ids = template_ids(tokenizer, [*prompt, completion], template_kwargs, add_generation_prompt=False)
+    generation_ids = template_ids(tokenizer, prompt, add_generation_prompt=True)
+    whole_ids = template_ids(tokenizer, [*prompt, completion], add_generation_prompt=False)
     common = next(
-        (place for place, pair in enumerate(zip(generation_ids, whole_ids, strict=False)) if pair[0] != pair[1]),
+        (index for index, pair in enumerate(zip(generation_ids, whole_ids, strict=False)) if pair[0] != pair[1]),
         min(len(generation_ids), len(whole_ids)),
     )
     return Row(prompt, completion["content"], generation_ids, whole_ids[:common], whole_ids[common:])
@@ -115,7 +114,6 @@ def encode(
 def template_ids(
     tokenizer: "PreTrainedTokenizerBase",
     messages: list[dict[str, str]],
-    template_kwargs: dict[str, Any],
     *,
     add_generation_prompt: bool,
 ) -> list[int]:
@@ -130,7 +128,7 @@ def template_ids(
         raise TrainerError("MODEL_INVALID", "the model has no chat template, and rows are conversations")
     try:
         encoded = tokenizer.apply_chat_template(
-            messages, add_generation_prompt=add_generation_prompt, return_dict=True, **template_kwargs
+            messages, add_generation_prompt=add_generation_prompt, return_dict=True
         )
     except TemplateError as error:
         raise TrainerError("DATA_INVALID", f"the model's chat template refuses a row: {error}") from error

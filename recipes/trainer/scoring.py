@@ -69,13 +69,13 @@ def score(
     was_training = model.training
     model.eval()
     with torch.no_grad():
-        for places in batches(rows, evaluation.batch_size):
-            batch = [rows[place] for place in places]
+        for indexes in batches(rows, evaluation.batch_size):
+            batch = [rows[index] for index in indexes]
             nats += batch_nats(model, tokenizer, batch)
             tokens += sum(len(row.completion_ids) for row in batch)
             generated = generate(model, tokenizer, batch, evaluation.max_new_tokens)
-            for place, answer in zip(places, generated, strict=True):
-                answers[place] = answer
+            for index, answer in zip(indexes, generated, strict=True):
+                answers[index] = answer
             done += len(batch)
             on_progress(done)
     model.train(was_training)
@@ -86,7 +86,7 @@ def score(
 
 def batches(rows: list[Row], size: int) -> Iterator[list[int]]:
     """Groups row numbers by length of the prompt, longest first, so that padding is small and memory fails early."""
-    order = sorted(range(len(rows)), key=lambda place: -len(rows[place].generation_ids))
+    order = sorted(range(len(rows)), key=lambda index: -len(rows[index].generation_ids))
     for start in range(0, len(order), size):
         yield order[start : start + size]
 
@@ -106,10 +106,10 @@ def batch_nats(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", b
         input_ids=ids, attention_mask=mask, position_ids=positions, logits_to_keep=longest + 1, use_cache=False
     )
     total = 0.0
-    for place, row in enumerate(batch):
+    for index, row in enumerate(batch):
         count = len(row.completion_ids)
-        logits = output.logits[place, -count - 1 : -1].float()
-        total += torch.nn.functional.cross_entropy(logits, ids[place, -count:], reduction="sum").item()
+        logits = output.logits[index, -count - 1 : -1].float()
+        total += torch.nn.functional.cross_entropy(logits, ids[index, -count:], reduction="sum").item()
     return total
 
 
@@ -169,6 +169,21 @@ def is_exact(answer: str, expected: str) -> bool:
     if answer == expected:
         return True
     try:
-        return json.loads(answer) == json.loads(expected)
+        return canonical(answer) == canonical(expected)
     except ValueError:
         return False
+
+
+def canonical(text: str) -> str:
+    """Writes a JSON value in one way alone. As Python values, true and 1 would be equal.
+
+    Raises:
+        ValueError: when it is no JSON.
+    """
+    return json.dumps(json.loads(text, parse_float=number), sort_keys=True)
+
+
+def number(text: str) -> int | float:
+    """Reads 1.0 as 1; whole numbers are left exact, however long."""
+    value = float(text)
+    return int(value) if value.is_integer() else value

@@ -31,7 +31,6 @@ TRAINER = {
     "max_grad_norm": Number,
     "optim": str,
     "packing": bool,
-    "train_sampling_strategy": str,
     "gradient_checkpointing": bool,
     "bf16": bool,
     "logging_steps": Number,
@@ -48,9 +47,8 @@ FIELDS = {
     "lora": dict,
     "trainer": dict,
     "evaluation": dict,
-    "chat_template_kwargs": dict,
 }
-OPTIONAL = ("base_model", "chat_template_kwargs", "lora", "evaluation")
+OPTIONAL = ("base_model", "lora", "evaluation")
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,6 @@ class Spec:
     lora: dict[str, Any]
     trainer: dict[str, Any]
     evaluation: Evaluation
-    chat_template_kwargs: dict[str, Any]
 
 
 def load_spec(path: Path) -> Spec:
@@ -106,7 +103,6 @@ def load_spec(path: Path) -> Spec:
         lora=without_nulls(fields.get("lora")),
         trainer=without_nulls(fields["trainer"]),
         evaluation=Evaluation(**without_nulls(fields.get("evaluation"))),
-        chat_template_kwargs=fields.get("chat_template_kwargs") or {},
     )
 
 

@@ -7,6 +7,7 @@ the exit status: 0 after `result`, 1 after `error`, 130 after `stopped`.
 """
 
 import argparse
+import math
 import shutil
 import sys
 import time
@@ -92,11 +93,13 @@ def train(run: Run) -> int:
     """Goes through the phases: load, score_base, train, save, score_tuned.
 
     Returns:
-        The exit status: 0, or 130 when a stop was wanted while training.
+        The exit status of a whole run, 0.
 
     Raises:
-        Stopped: when a stop was wanted in another phase.
+        Stopped: when a stop was wanted; a training has saved a checkpoint before.
+        TrainerError: what the phases raise.
     """
+    from checkpoints import fingerprint
     from fitting import make_trainer, train_loss
     from loading import load_model, load_tokenizer
     from memory import peak_memory_gib
@@ -107,11 +110,12 @@ def train(run: Run) -> int:
     train_rows, held_out = load_splits(run, tokenizer)
     model = load_model(run.spec, run.model)
     base = score_phase(run, "base", model, tokenizer, held_out)
-    trainer = make_trainer(run.spec, model, tokenizer, train_rows, run.out / "checkpoints", progress_of(run))
+    identity = fingerprint(run.spec_path, run.rows / "train.jsonl")
+    trainer = make_trainer(run.spec, model, tokenizer, train_rows, run.out / "checkpoints", progress_of(run, identity))
     emit_model(run, trainer)
     run.events.emit("phase", phase="train")
     train_begun = time.monotonic()
-    trainer.train(resume_from_checkpoint=checkpoint_of(run))
+    trainer.train(resume_from_checkpoint=checkpoint_of(run, identity))
     train_duration_ms = milliseconds_since(train_begun)
     step = trainer.state.global_step
     if step < trainer.state.max_steps:
@@ -136,7 +140,7 @@ def load_splits(run: Run, tokenizer: "PreTrainedTokenizerBase") -> tuple[list["R
     """Loads training and held-out rows and tells their size, and how many rows are longer than `max_length`."""
     from rows import load_rows
 
-    splits = [load_rows(run.rows / f"{name}.jsonl", tokenizer, run.spec.chat_template_kwargs) for name in SPLITS]
+    splits = [load_rows(run.rows / f"{name}.jsonl", tokenizer) for name in SPLITS]
     limit = run.spec.trainer.get("max_length", DEFAULT_MAX_LENGTH)
     if all(len(row.prompt_ids) >= limit for row in splits[0]):
         raise TrainerError(
@@ -161,7 +165,11 @@ def score_phase(
     tokenizer: "PreTrainedTokenizerBase",
     rows: list["Row"],
 ) -> "Score":
-    """Scores base or tuned model on the held-out rows and tells it."""
+    """Scores base or tuned model on the held-out rows and tells it.
+
+    Raises:
+        TrainerError: MODEL_INVALID for a base and LOSS_DIVERGED for a tuned model whose loss is not finite.
+    """
     from scoring import score
 
     run.events.emit("phase", phase=f"score_{subject}")
@@ -173,27 +181,29 @@ def score_phase(
 
     result = score(model, tokenizer, rows, run.spec.evaluation, on_progress)
     run.events.emit("score", subject=subject, **result.fields())
+    if not math.isfinite(result.loss):
+        code = "MODEL_INVALID" if subject == "base" else "LOSS_DIVERGED"
+        raise TrainerError(code, f"the {subject} model's loss on the held-out rows is not a number")
     return result
 
 
-def progress_of(run: Run) -> "Progress":
+def progress_of(run: Run, identity: str) -> "Progress":
     """Makes the callback that turns steps into events and marks checkpoints complete."""
-    from checkpoints import fingerprint, mark_complete
+    from checkpoints import mark_complete
     from progress import Progress
 
-    of = fingerprint(run.spec_path, run.rows / "train.jsonl")
-    return Progress(run.events, run.stop, on_saved=lambda checkpoint: mark_complete(checkpoint, of))
+    return Progress(run.events, run.stop, on_saved=lambda checkpoint: mark_complete(checkpoint, identity))
 
 
-def checkpoint_of(run: Run) -> str | None:
+def checkpoint_of(run: Run, identity: str) -> str | None:
     """Finds the checkpoint to go on from; without --resume earlier ones are in the way and go."""
-    from checkpoints import fingerprint, newest_complete
+    from checkpoints import newest_complete
 
     folder = run.out / "checkpoints"
     if not run.resume:
         shutil.rmtree(folder, ignore_errors=True)
         return None
-    found = newest_complete(folder, fingerprint(run.spec_path, run.rows / "train.jsonl"))
+    found = newest_complete(folder, identity)
     note = f"resuming from {found.name}" if found else "no checkpoint to resume from: starting at the beginning"
     sys.stderr.write(f"{note}\n")
     return None if found is None else str(found)
@@ -224,14 +234,14 @@ def save_phase(run: Run, trainer: "SFTTrainer", tokenizer: "PreTrainedTokenizerB
 
 def emit_examples(run: Run, rows: list["Row"], base: "Score", tuned: "Score") -> None:
     """Tells a few rows with both answers: the first ones, chosen by nobody."""
-    for place, row in enumerate(rows[: min(run.spec.evaluation.examples, len(tuned.answers))]):
+    for index, row in enumerate(rows[: min(run.spec.evaluation.examples, len(tuned.answers))]):
         run.events.emit(
             "example",
-            row=place,
+            row=index,
             prompt=row.prompt_text(),
             expected=row.completion,
-            base=base.answers[place],
-            tuned=tuned.answers[place],
+            base=base.answers[index],
+            tuned=tuned.answers[index],
         )
 
 

@@ -38,8 +38,9 @@ export function formatShare(share: number): string {
   return `${Number.isInteger(percent) ? percent : Math.min(percent, 99.9).toFixed(1)} %`;
 }
 
-/** Four significant digits; exponents only where zeros would hide the figure. */
-export function formatNumber(value: number): string {
+/** Four significant digits; exponents only where zeros would hide the figure. Null is what a trainer sends for NaN and infinity. */
+export function formatNumber(value: number | null): string {
+  if (value === null) return 'not a number';
   if (Number.isInteger(value)) return value.toLocaleString('en-US');
   const size = Math.abs(value);
   if (size < 0.001) return value.toExponential(2);

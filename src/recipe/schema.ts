@@ -35,6 +35,12 @@ const trainer = z.strictObject({
   gradient_accumulation_steps: z.int().positive().default(1),
   max_length: z.int().positive().default(1024).describe('Longer rows are cut, in tokens'),
   weight_decay: z.number().min(0).default(0),
+  max_grad_norm: z.number().min(0).default(1).describe('Longer gradients are cut to this length; 0: never'),
+  optim: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Optimiser by transformers' name, for example paged_adamw_8bit; default: AdamW"),
   packing: z.boolean().default(false),
   gradient_checkpointing: z.boolean().default(false).describe('Less memory, about 30 % slower'),
   bf16: z.boolean().default(true),

@@ -25,7 +25,9 @@ export type Ending =
 
 export function decideEnding(end: JobEnd): Ending {
   const { lastWord, exit, interrupted } = end;
-  if (lastWord?.event === 'result' && !('code' in exit) && exit.status === 0) return { state: 'finished' };
+  if (lastWord?.event === 'result' && !('code' in exit) && exit.status === 0) {
+    return lastWord.train_loss === null ? failure(end, 'LOSS_DIVERGED', diverged) : { state: 'finished' };
+  }
   if (lastWord?.event === 'error') return failure(end, lastWord.code, trainerMessage(lastWord));
   if ('code' in exit) return interrupted ? stopped(end) : failure(end, exit.code, exit.message, exit.hint);
   if (exit.outOfMemory) return failure(end, 'OUT_OF_MEMORY', 'The system ended the trainer because memory ran out.');
@@ -33,6 +35,8 @@ export function decideEnding(end: JobEnd): Ending {
   const { code, message } = unexplained(exit);
   return failure(end, code, message);
 }
+
+const diverged = 'The training diverged: its loss is no longer a number.';
 
 function stopped(end: JobEnd): Ending {
   const step = end.lastWord?.event === 'stopped' ? ` at step ${end.lastWord.step}` : '';
@@ -71,6 +75,8 @@ function hintFor(code: string, end: JobEnd): string {
       return lessMemory(end.recipe);
     case 'DISK_FULL':
       return `Free some space (mlx doctor shows how much there is; mlx runs rm deletes old runs), then: ${goOn(end)}`;
+    case 'LOSS_DIVERGED':
+      return lowerRate(end.recipe);
     case 'DATA_INVALID':
       return `Mend the rows that the message names, then: mlx train ${end.recipe.name}`;
     case 'MODEL_INVALID':
@@ -87,6 +93,12 @@ function goOn({ runId, recipe, hasCheckpoint }: JobEnd): string {
   return hasCheckpoint
     ? `Go on from the last checkpoint: mlx train --resume ${runId}`
     : `Start again: mlx train --resume ${runId} (there is no checkpoint yet; trainer.save_steps is ${recipe.trainer.save_steps})`;
+}
+
+/** From the beginning: the checkpoints may hold what diverged already. */
+function lowerRate({ name, trainer }: Recipe): string {
+  const lower = Number((trainer.learning_rate / 10).toPrecision(2));
+  return `Train again with a lower learning rate: mlx train ${name} --set trainer.learning_rate=${lower}`;
 }
 
 /** Only what this recipe can still lower, the cheapest first. Half the batch twice as often is the same training. */

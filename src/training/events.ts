@@ -2,6 +2,8 @@
 import { z } from 'zod';
 
 const subject = z.enum(['base', 'tuned']);
+/** Null once a training diverged: JSON has no word for NaN and infinity. */
+const measured = z.number().nullable();
 
 const eventSchema = z.discriminatedUnion('event', [
   z.object({
@@ -25,8 +27,8 @@ const eventSchema = z.discriminatedUnion('event', [
   z.object({
     event: z.literal('score'),
     subject,
-    loss: z.number(),
-    perplexity: z.number(),
+    loss: measured,
+    perplexity: measured,
     exact_match: z.number(),
     rows: z.number(),
     tokens: z.number(),
@@ -45,9 +47,9 @@ const eventSchema = z.discriminatedUnion('event', [
     step: z.number(),
     total_steps: z.number(),
     epoch: z.number(),
-    loss: z.number(),
+    loss: measured,
     learning_rate: z.number(),
-    grad_norm: z.number(),
+    grad_norm: measured,
     tokens_per_second: z.number(),
     memory_gib: z.number(),
     eta_ms: z.number(),
@@ -56,7 +58,7 @@ const eventSchema = z.discriminatedUnion('event', [
   z.object({
     event: z.literal('result'),
     steps: z.number(),
-    train_loss: z.number(),
+    train_loss: measured,
     tokens: z.number(),
     train_duration_ms: z.number(),
     duration_ms: z.number(),

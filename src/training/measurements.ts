@@ -4,8 +4,8 @@ import type { TrainerEvent } from './events.js';
 
 /** @param lastStep the newest training step so far: where scores stand on the time axis */
 export function eventMetrics(event: TrainerEvent, lastStep: number, recordedAtMs: number): Metric[] {
-  const at = (step: number, values: Record<string, number>): Metric[] =>
-    Object.entries(values).map(([key, value]) => ({ key, step, value, recordedAtMs }));
+  const at = (step: number, values: Record<string, number | null>): Metric[] =>
+    Object.entries(values).flatMap(([key, value]) => (value === null ? [] : [{ key, step, value, recordedAtMs }]));
 
   if (event.event === 'step') {
     return at(event.step, {

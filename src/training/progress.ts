@@ -76,7 +76,7 @@ function withStep(progress: TrainingProgress, event: EventOf<'step'>): TrainingP
     totalSteps: event.total_steps,
     etaMs: event.eta_ms,
     epoch: event.epoch,
-    losses: [...progress.losses, event.loss],
+    losses: event.loss === null ? progress.losses : [...progress.losses, event.loss],
     learningRate: event.learning_rate,
     tokensPerSecond: event.tokens_per_second,
     memoryGib: event.memory_gib,
@@ -99,7 +99,7 @@ export function progressLine(event: TrainerEvent): string | undefined {
     case 'phase':
       return `phase     ${phaseNames[event.phase]}`;
     case 'step':
-      return `step      ${String(event.step).padStart(String(event.total_steps).length)}/${event.total_steps}  loss ${event.loss.toFixed(4)}  lr ${event.learning_rate.toExponential(1)}  ${formatCount(event.tokens_per_second)} tokens/s  ${event.memory_gib.toFixed(1)} GiB  ${formatDuration(event.eta_ms)} left`;
+      return `step      ${String(event.step).padStart(String(event.total_steps).length)}/${event.total_steps}  loss ${event.loss?.toFixed(4) ?? formatNumber(null)}  lr ${event.learning_rate.toExponential(1)}  ${formatCount(event.tokens_per_second)} tokens/s  ${event.memory_gib.toFixed(1)} GiB  ${formatDuration(event.eta_ms)} left`;
     case 'score':
       return `${event.subject.padEnd(9)} loss ${formatNumber(event.loss)}, perplexity ${formatNumber(event.perplexity)}, exact match ${formatShare(event.exact_match)} of ${formatCount(event.rows)} held-out rows (${formatDuration(event.duration_ms)})`;
     case 'checkpoint':

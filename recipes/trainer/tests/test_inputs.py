@@ -16,6 +16,9 @@ from rows import encode, load_rows
 from spec import load_spec
 
 
+FIXTURES = Path(__file__).parents[3] / "test" / "fixtures" / "trainer"
+
+
 def written(folder: Path, spec: dict[str, Any]) -> Path:
     path = folder / "spec.json"
     path.write_text(json.dumps(spec), encoding="utf-8")
@@ -60,7 +63,7 @@ def test_a_row_of_another_shape_is_data_invalid(line: str, folders: Folders):
     path = folders.root / "rows.jsonl"
     path.write_text(line, encoding="utf-8")
     with pytest.raises(TrainerError) as caught:
-        load_rows(path, load_tokenizer(folders.model), {})
+        load_rows(path, load_tokenizer(folders.model))
     assert caught.value.code == "DATA_INVALID"
     assert "line 1" in str(caught.value)
 
@@ -69,7 +72,7 @@ def test_an_empty_split_is_data_invalid(folders: Folders):
     path = folders.root / "rows.jsonl"
     path.write_text("\n\n", encoding="utf-8")
     with pytest.raises(TrainerError, match="has no row"):
-        load_rows(path, load_tokenizer(folders.model), {})
+        load_rows(path, load_tokenizer(folders.model))
 
 
 def test_a_completion_begins_where_a_template_renders_the_two_apart(folders: Folders):
@@ -78,17 +81,16 @@ def test_a_completion_begins_where_a_template_renders_the_two_apart(folders: Fol
         "{% for message in messages %}{{ message.role }}:{{ message.content }};{% endfor %}"
         "{% if add_generation_prompt %}assistant:<think>{% endif %}"
     )
-    row = encode([{"role": "user", "content": "a"}], {"role": "assistant", "content": "b"}, tokenizer, {})
+    row = encode([{"role": "user", "content": "a"}], {"role": "assistant", "content": "b"}, tokenizer)
     assert tokenizer.decode(row.generation_ids) == "user:a;assistant:<think>"
     assert tokenizer.decode(row.prompt_ids) == "user:a;assistant:"
     assert tokenizer.decode(row.completion_ids) == "b;"
 
 
-def test_template_arguments_reach_the_chat_template(folders: Folders):
-    tokenizer = load_tokenizer(folders.model)
-    tokenizer.chat_template = "{% for message in messages %}{{ message.content }}{% endfor %}{{ tone }}"
-    row = encode([{"role": "user", "content": "a"}], {"role": "assistant", "content": "b"}, tokenizer, {"tone": "!"})
-    assert tokenizer.decode(row.generation_ids) == "a!"
+def test_a_row_that_holds_every_unicode_line_end_is_one_row(folders: Folders):
+    expected = "".join(map(chr, (0x85, 0x2028, 0x2029, 0x0B, 0x0C)))
+    rows = load_rows(FIXTURES / "rows.jsonl", load_tokenizer(folders.model))
+    assert [row.completion for row in rows] == [expected, "yes"]
 
 
 def checkpoint(folder: Path, step: int) -> Path:

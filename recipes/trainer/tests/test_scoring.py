@@ -16,7 +16,7 @@ def loaded(folders: Folders):
     folders.argv()
     spec = load_spec(folders.root / "spec.json")
     tokenizer = load_tokenizer(folders.model)
-    rows = load_rows(folders.root / "data" / "held_out.jsonl", tokenizer, {})
+    rows = load_rows(folders.root / "data" / "held_out.jsonl", tokenizer)
     return load_model(spec, folders.model), tokenizer, rows
 
 
@@ -75,6 +75,9 @@ def test_an_answer_ends_at_any_of_the_models_end_tokens(loaded):
         ("<think>\nso\n</think>\n\n4", "4", True),
         ("", "4", False),
         ("1.0", "1", True),
+        ("true", "1", False),
+        ('{"a": [0]}', '{"a": [false]}', False),
+        ("12345678901234567890", "12345678901234567891", False),
     ],
 )
 def test_exact_match_compares_json_as_values_and_text_without_outer_space(answer: str, expected: str, exact: bool):

@@ -176,6 +176,25 @@ def test_a_checkpoint_of_another_spec_is_refused(folders: Folders):
     assert "checkpoint-1" in ended.events[-1]["message"]
 
 
+def test_a_training_that_diverges_says_so_at_once_and_leaves_no_adapter(folders: Folders):
+    folders.spec["trainer"] |= {"learning_rate": 1e30, "lr_scheduler_type": "constant", "logging_steps": 1}
+    folders.spec["evaluation"]["limit"] = 1
+    ended = run_script("train", folders.argv())
+    assert (ended.status, ended.events[-1]["code"]) == (1, "LOSS_DIVERGED"), ended.log
+    step = ended.named("step")[-1]
+    assert step["loss"] is None
+    assert step["step"] < step["total_steps"]
+    assert f"step {step['step']}" in ended.events[-1]["message"]
+    assert not (folders.out / "adapter").exists()
+
+
+def test_a_recipe_may_choose_optimiser_and_clipping(folders: Folders):
+    folders.spec["trainer"] |= {"optim": "sgd", "max_grad_norm": 0.5, "max_steps": 1}
+    folders.spec["evaluation"]["limit"] = 1
+    ended = run_script("train", folders.argv())
+    assert ended.status == 0, ended.log
+
+
 @pytest.mark.parametrize("method", ["dora", "qlora", "full"])
 def test_each_other_method_trains_or_says_why_this_machine_cannot(method: str, folders: Folders):
     folders.spec["method"] = method

@@ -17,7 +17,7 @@ export type TrainingProgress = {
   tokensPerSecond: number | undefined;
   memoryGib: number | undefined;
   scoring: { done: number; rows: number } | undefined;
-  scores: readonly { subject: string; loss: number; perplexity: number; exactMatch: number }[];
+  scores: readonly { subject: string; loss: number | null; perplexity: number | null; exactMatch: number }[];
   /** Newest last. */
   lines: readonly string[];
 };

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
 
+import { packageRoot } from '../../../src/config/paths.js';
 import { prepareDataset } from '../../../src/dataset/prepare.js';
 import { MlxError } from '../../../src/errors.js';
 import type { Recipe } from '../../../src/recipe/schema.js';
@@ -45,6 +46,15 @@ async function failure(folder: string, dataset: Dataset): Promise<MlxError> {
   if (existsSync(join(folder, 'out'))) expect(readdirSync(join(folder, 'out'))).toEqual([]);
   return error;
 }
+
+describe('a row that holds every line end of Unicode', () => {
+  it('is written as the one row that the trainer reads (tests/test_inputs.py)', async () => {
+    const rows = readFileSync(join(packageRoot(), 'test', 'fixtures', 'trainer', 'rows.jsonl'), 'utf8');
+    const folder = project({ 'train.jsonl': rows, 'held.jsonl': `${pair('f', 'g')}\n` });
+    const made = await prepare(folder, { held_out: 'data/held.jsonl' });
+    expect(`${made.train.join('\n')}\n`).toBe(rows);
+  });
+});
 
 describe('held-out files', () => {
   it('and training files are written in the row form of the trainer, with their hash', async () => {

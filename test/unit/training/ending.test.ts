@@ -41,6 +41,17 @@ describe('a run ends', () => {
     expect(decideEnding(end({ lastWord: result, exit: { ...exited, status: 139 } })).state).toBe('failed');
   });
 
+  it.each([
+    ['said by the trainer', { lastWord: { event: 'error' as const, code: 'LOSS_DIVERGED', message: 'at step 5' }, exit: { ...exited, status: 1 } }],
+    ['seen in its result', { lastWord: { ...result, train_loss: null } }],
+  ])('failed, when its loss diverged (%s), with a lower learning rate to try', (_name, changes) => {
+    expect(decideEnding(end(changes))).toMatchObject({
+      state: 'failed',
+      errorCode: 'LOSS_DIVERGED',
+      errorHint: 'Train again with a lower learning rate: mlx train tickets --set trainer.learning_rate=0.00002',
+    });
+  });
+
   it('stopped, and says how to go on', () => {
     const ending = decideEnding(
       end({ lastWord: { event: 'stopped', step: 7 }, exit: { ...exited, status: 130 }, interrupted: true }),

@@ -28,6 +28,12 @@ describe('the live state', () => {
     });
   });
 
+  it('keeps the last loss there was when the training diverges', () => {
+    const diverged = { ...step, loss: null, grad_norm: null };
+    expect([step, diverged].reduce(nextProgress, initialProgress('tickets', 0)).losses).toEqual([0.5321]);
+    expect(progressLine(diverged)).toContain('loss not a number');
+  });
+
   it('shows the newest score of a subject once', () => {
     const score = {
       event: 'score',

@@ -54,6 +54,16 @@ describe('the recorder', () => {
     recorder.close();
   });
 
+  it('records what is left of a step whose loss is not a number', () => {
+    const run = startedRun();
+    const { recorder, seen } = recorderOf(run);
+    recorder.stdout(step(1, Number.NaN));
+    recorder.close();
+    expect(seen).toEqual(['step']);
+    expect(metricHistory(run.ledger, run.id, 'train/loss')).toEqual([]);
+    expect(latestMetrics(run.ledger, run.id)).toMatchObject({ 'train/learning_rate': 0.001 });
+  });
+
   it('writes events as they came, and text and readable events to the log in their order', () => {
     const run = startedRun();
     const { recorder, seen } = recorderOf(run);
