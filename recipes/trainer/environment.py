@@ -4,7 +4,7 @@ import os
 
 
 def set_environment(*, offline: bool = True) -> None:
-    """Sets no telemetry, no bars, no second network, fixed CUDA buffers, and threads that wait without spinning.
+    """Sets no telemetry, no bars, no second network, and threads that sum in one order and wait without spinning.
 
     OMP_WAIT_POLICY: OpenMP's threads spin while they wait for each other. With fewer free cores than threads (another
     job, a model server, a container's CPU limit) that costs most of the time: a training step of the demo's base
@@ -21,4 +21,3 @@ def set_environment(*, offline: bool = True) -> None:
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ["TQDM_DISABLE"] = "1"
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS may sum in another order each time

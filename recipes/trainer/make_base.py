@@ -143,7 +143,9 @@ def make_optimizers(network: "Qwen3ForCausalLM", steps: int) -> ScheduledOptimiz
         torch.optim.Muon(matrices, lr=MUON_LEARNING_RATE, weight_decay=0.01),
         torch.optim.AdamW(others, lr=ADAMW_LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.0),
     ]
-    return ScheduledOptimizers(optimizers, [get_cosine_schedule_with_warmup(each, steps // 20, steps) for each in optimizers])
+    return ScheduledOptimizers(
+        optimizers, [get_cosine_schedule_with_warmup(each, steps // 20, steps) for each in optimizers]
+    )
 
 
 def save(network: "Qwen3ForCausalLM", tokenizer: "PreTrainedTokenizerFast", folder: Path) -> None:

@@ -127,9 +127,7 @@ def template_ids(
     if not tokenizer.chat_template:
         raise TrainerError("MODEL_INVALID", "the model has no chat template, and rows are conversations")
     try:
-        encoded = tokenizer.apply_chat_template(
-            messages, add_generation_prompt=add_generation_prompt, return_dict=True
-        )
+        encoded = tokenizer.apply_chat_template(messages, add_generation_prompt=add_generation_prompt, return_dict=True)
     except TemplateError as error:
         raise TrainerError("DATA_INVALID", f"the model's chat template refuses a row: {error}") from error
     return cast("dict[str, list[int]]", encoded)["input_ids"]

@@ -104,6 +104,9 @@ export type ServiceState = {
   startedAtMs: number | undefined;
 };
 
+/** For a job that is asked to stop: to finish its step and save a checkpoint. compose/train.yaml says it too. */
+export const checkpointGraceMs = 300_000;
+
 export type LogOptions = { follow: boolean; lines: number; signal: AbortSignal };
 
 export type Engine = {

@@ -30,3 +30,13 @@ def test_a_product_with_a_long_sum_has_the_same_bytes_on_one_thread_and_on_two()
     one, two = product_on(1), product_on(2)
     assert (one[0], two[0]) == ("1", "2")
     assert one[1] == two[1]
+
+
+def test_fast_is_left_fast():
+    script = "from environment import set_environment; set_environment(); import os; print(sorted(os.environ))"
+    environment = {"PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=SCRIPTS, env=environment, capture_output=True, text=True, check=True
+    )
+    assert "MKL_CBWR" in done.stdout
+    assert "CUBLAS_WORKSPACE_CONFIG" not in done.stdout

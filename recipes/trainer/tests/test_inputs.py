@@ -15,7 +15,6 @@ from loading import load_tokenizer
 from rows import encode, load_rows
 from spec import load_spec
 
-
 FIXTURES = Path(__file__).parents[3] / "test" / "fixtures" / "trainer"
 
 

@@ -3,7 +3,7 @@
 import type { ContainerInspectInfo } from 'dockerode';
 
 import { MlxError } from '../../errors.js';
-import type { Job, JobExit, JobStreams } from '../engine.js';
+import { checkpointGraceMs, type Job, type JobExit, type JobStreams } from '../engine.js';
 import { seesGpu } from '../gpu.js';
 import { certificatesFile } from './build-access.js';
 import { compose } from './cli.js';
@@ -19,8 +19,6 @@ import { memoryLimitBytes } from './memory.js';
 import { label, labelFilters } from './names.js';
 import { containerNetwork } from './network.js';
 
-/** Time to finish a step and save a checkpoint. */
-const graceSeconds = 120;
 const leftoverGraceSeconds = 30;
 
 /** @throws MlxError DOCKER_UNREACHABLE, COMPOSE_FAILED, BUSY, FILE_NOT_FOUND, and what preparing the image throws */
@@ -84,7 +82,7 @@ async function attend(edges: DockerEdges, job: Job, plan: JobPlan, streams: JobS
 }
 
 async function follow(connection: Connection, container: string, streams: JobStreams): Promise<ContainerInspectInfo> {
-  const stop = () => void stopContainer(connection, container, graceSeconds).catch(() => undefined);
+  const stop = () => void stopContainer(connection, container, checkpointGraceMs / 1000).catch(() => undefined);
   streams.signal.addEventListener('abort', stop, { once: true });
   if (streams.signal.aborted) stop();
   try {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Paths } from '../../config/paths.js';
 import { MlxError } from '../../errors.js';
 import { placeMounts } from '../argv.js';
-import type { Job, JobExit, JobStreams } from '../engine.js';
+import { checkpointGraceMs, type Job, type JobExit, type JobStreams } from '../engine.js';
 import { runProgram } from '../exec.js';
 import { endGroup, markVariable } from '../group.js';
 import { ownerIsAlive, ownerOf, ownerPid } from '../owner.js';
@@ -16,8 +16,6 @@ import { scriptFile } from './script.js';
 import { sealPlan, type SealPlan } from './seal.js';
 import type { Venv } from './venvs.js';
 
-/** A trainer finishes its step and writes a checkpoint of a large model before it ends. */
-const graceMs = 300_000;
 const leftoverGraceMs = 30_000;
 
 /** @throws MlxError BUSY when a job of this id still runs, PROGRAM_MISSING */
@@ -41,7 +39,7 @@ export async function runJob(
       { file, args, environment, folder: tmpdir() },
       {
         ...streams,
-        graceMs,
+        graceMs: checkpointGraceMs,
         ownGroup: true,
         onStart: (pid) => writeRecord(record, { id: job.id, owner: ownerOf(pid) ?? '0' }),
       },

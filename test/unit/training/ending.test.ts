@@ -42,7 +42,13 @@ describe('a run ends', () => {
   });
 
   it.each([
-    ['said by the trainer', { lastWord: { event: 'error' as const, code: 'LOSS_DIVERGED', message: 'at step 5' }, exit: { ...exited, status: 1 } }],
+    [
+      'said by the trainer',
+      {
+        lastWord: { event: 'error' as const, code: 'LOSS_DIVERGED', message: 'at step 5' },
+        exit: { ...exited, status: 1 },
+      },
+    ],
     ['seen in its result', { lastWord: { ...result, train_loss: null } }],
   ])('failed, when its loss diverged (%s), with a lower learning rate to try', (_name, changes) => {
     expect(decideEnding(end(changes))).toMatchObject({

@@ -1,10 +1,15 @@
-import { describe, expect, it } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+
+import { packageRoot } from '../../../../src/config/paths.js';
 import { composeArgs } from '../../../../src/engine/docker/cli.js';
 import { jobRun, type JobPlan } from '../../../../src/engine/docker/job-variables.js';
 import { serverRun } from '../../../../src/engine/docker/server-variables.js';
 import { serviceRun } from '../../../../src/engine/docker/service-variables.js';
-import type { Job } from '../../../../src/engine/engine.js';
+import { checkpointGraceMs, type Job } from '../../../../src/engine/engine.js';
 
 const user = { uid: 1000, gid: 1001 };
 
@@ -35,6 +40,15 @@ const sealed: JobPlan = {
 };
 
 describe('what compose/train.yaml is filled with', () => {
+  it('is nothing that makes the training slower when determinism is fast, and the grace time that mlx itself gives', () => {
+    const text = readFileSync(join(packageRoot(), 'compose', 'train.yaml'), 'utf8');
+    const { job } = (parse(text) as { services: { job: Record<string, unknown> } }).services;
+    expect(job['environment']).not.toHaveProperty('CUBLAS_WORKSPACE_CONFIG');
+    expect(job['stop_grace_period']).toBe(`${checkpointGraceMs / 1000}s`);
+    const environment = { CUBLAS_WORKSPACE_CONFIG: ':4096:8' };
+    expect(jobRun({ ...training, environment }, sealed).args).toContain('CUBLAS_WORKSPACE_CONFIG');
+  });
+
   it('holds every folder, the user, the limits and a label for a sealed training', () => {
     expect(jobRun(training, sealed)).toEqual({
       project: 'mlx-0123456789-job-tickets-3f9a',
