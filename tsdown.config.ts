@@ -23,7 +23,7 @@ const chunks = [
     name: 'ledger',
     test: inside('ledger/[\\w-]+|training/reconcile|training/metric-direction', 'better-sqlite3|fastest-levenshtein'),
   },
-  { name: 'settings', test: inside('config/[\\w-]+', 'zod|yaml') },
+  { name: 'settings', test: inside('config/[\\w-]+|privacy/spans', 'zod|yaml') },
   {
     name: 'state',
     test: inside(

@@ -45,7 +45,7 @@ async function runInForeground(context: Context, port: number): Promise<Outcome>
   const { serving, gateway: settings } = await context.config();
   const gateway = await startGatewayServer({
     ...{ paths: context.paths(), port, now: context.now, warn: context.output.note },
-    ...{ drainTimeoutMs: serving.drainTimeoutMs, metering: settings.metering },
+    ...{ drainTimeoutMs: serving.drainTimeoutMs, metering: settings.metering, redaction: settings.redaction },
   });
   context.output.note(`The gateway answers at http://127.0.0.1:${gateway.port}/v1 (process ${process.pid}).`);
   await Promise.race([gateway.stopRequested, aborted(context.signal)]);

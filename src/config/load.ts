@@ -4,6 +4,7 @@ import { isAbsolute, join } from 'node:path';
 
 import { MlxError } from '../errors.js';
 import { toMetering } from './metering.js';
+import { toRedaction } from './redaction-schema.js';
 import type { Paths } from './paths.js';
 import { configSchema, type Config, type ConfigFile } from './schema.js';
 import { environmentOverrides } from './settings.js';
@@ -43,7 +44,7 @@ export function toConfig(file: ConfigFile, project: string): Config {
   return {
     engine: file.engine,
     gpu: file.gpu,
-    gateway: { port: gateway.port, metering: toMetering(gateway) },
+    gateway: { port: gateway.port, metering: toMetering(gateway), redaction: toRedaction(gateway.redaction) },
     mlflow: {
       enabled: mlflow.enabled,
       port: mlflow.port,

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 
 import { checkDestinations, meteringShape, type Metering } from './metering.js';
+import { redactionSchema, type RedactionConfig } from './redaction-schema.js';
 
 const port = z.int().min(1).max(65_535);
 
@@ -12,7 +13,11 @@ export const configSchema = z.strictObject({
     .describe('Where jobs and servers run; auto takes Docker when an Engine answers'),
   gpu: z.enum(['auto', 'off']).default('auto').describe('auto uses an NVIDIA GPU when one is there'),
   gateway: z
-    .strictObject({ port: port.default(4600).describe('127.0.0.1 port of the gateway'), ...meteringShape })
+    .strictObject({
+      port: port.default(4600).describe('127.0.0.1 port of the gateway'),
+      ...meteringShape,
+      redaction: redactionSchema.prefault({}),
+    })
     .superRefine(checkDestinations)
     .prefault({}),
   mlflow: z
@@ -63,7 +68,7 @@ export type ConfigFile = z.infer<typeof configSchema>;
 export type Config = {
   engine: ConfigFile['engine'];
   gpu: ConfigFile['gpu'];
-  gateway: { port: number; metering: Metering };
+  gateway: { port: number; metering: Metering; redaction: RedactionConfig };
   mlflow: { enabled: boolean; port: number; trackingUri: string | undefined; experiment: string };
   serving: { readyTimeoutMs: number; drainTimeoutMs: number };
   docker: { baseImage: string; memoryGib: number | undefined; certificates: string | undefined };

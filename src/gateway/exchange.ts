@@ -57,6 +57,8 @@ export type Trace = {
   tenant?: string;
   feature?: string;
   stream?: boolean;
+  /** `answer@3f2a91c04b7e`: a prompt of the project and the beginning of its hash. */
+  prompt?: string;
   attempts: Attempt[];
   usage?: Usage;
   finishReason?: string;

@@ -29,9 +29,11 @@ export function forwardTo(endpoint: GenerateEndpoint, core: Core): Handler {
     request.trace.operation = endpoint.operation;
     const body = await request.readBody(bodyLimitBytes);
     if (body === 'too_large') return tooLarge(request);
-    const question = parseQuestion(request, endpoint, body);
+    const asked = parseQuestion(request, endpoint, body);
+    if (isResponse(asked)) return asked;
+    request.trace.stream = asked.stream;
+    const question = await core.stages.expand(request, asked);
     if (isResponse(question)) return question;
-    request.trace.stream = question.stream;
     return (await core.stages.admit(request, question)) ?? ask(endpoint, core, request, question);
   };
 }

@@ -8,11 +8,13 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 import type { Metering } from '../config/metering.js';
 import type { Paths } from '../config/paths.js';
+import type { RedactionConfig } from '../config/redaction-schema.js';
 import { currentOwner } from '../engine/owner.js';
 import { errorCode, MlxError } from '../errors.js';
 import { openLedgerForReading } from '../ledger/open.js';
 import { listRoutes } from '../ledger/promotions.js';
 import { createApp } from './app.js';
+import { openContent } from './content.js';
 import { controlSocket, gatewayOwnerFile } from './control-api.js';
 import { serveControls } from './control-server.js';
 import { gatewayKey } from './key.js';
@@ -26,8 +28,9 @@ import type { Stages } from './stages.js';
 import { openUpstreams, type Upstreams } from './upstreams.js';
 
 export type GatewaySettings = {
-  paths: Pick<Paths, 'ledgerFile' | 'trafficFile' | 'run' | 'secrets' | 'sockets'>;
+  paths: Pick<Paths, 'ledgerFile' | 'trafficFile' | 'prompts' | 'run' | 'secrets' | 'sockets'>;
   metering: Metering;
+  redaction: RedactionConfig;
   /** 0 takes any free port (tests). */
   port: number;
   now: () => Date;
@@ -95,13 +98,19 @@ function openClients(settings: GatewaySettings, routes: () => RouteTable) {
     targetsOf: (name) => [routes().get(name)].flatMap((route) => (route ? localTarget(route.model) : [])),
     urlOf: () => undefined,
   });
+  const content = openContent({
+    promptsFolder: paths.prompts,
+    redaction: () => settings.redaction,
+    routeOf: () => undefined,
+  });
   const stages: Stages = {
     authorize: authorize(keys.ring, () => now().getTime()),
-    redact: async () => undefined,
+    ...content.stages,
     ...metering.stages,
   };
   const close = async (): Promise<void> => {
     keys.close();
+    await content.close();
     await metering.close();
     await log.close();
   };

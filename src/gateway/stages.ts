@@ -6,7 +6,9 @@ import type { Question } from './question.js';
 export type Stages = {
   /** Who asks: refuses, or fills `trace.keyId`, `tenant` and `feature`. Wraps every endpoint but `/health`. */
   authorize: Middleware;
-  /** Once a request, after its body was parsed and before a route is chosen: rate limits and budgets. A response refuses. */
+  /** Once a request, after its body was parsed: a prompt of the project put in. A response refuses. */
+  expand: (request: GatewayRequest, question: Question) => Promise<Question | GatewayResponse>;
+  /** Once a request, before a route is chosen: rate limits and budgets. A response refuses. */
   admit: (request: GatewayRequest, question: Question) => Promise<GatewayResponse | undefined>;
   /** Once an attempt, for upstreams that are not local only. undefined: the question may go as it is. A response refuses. */
   redact: (
@@ -52,5 +54,6 @@ export type Passage = { push: (bytes: Buffer) => Buffer; end: () => Buffer };
 
 /** Nothing but the gateway's one key. */
 export function plainStages(authorize: Middleware): Stages {
-  return { authorize, admit: async () => undefined, redact: async () => undefined, meter: () => undefined };
+  const expand: Stages['expand'] = async (_, question) => question;
+  return { authorize, expand, admit: async () => undefined, redact: async () => undefined, meter: () => undefined };
 }

@@ -48,7 +48,7 @@ export function trafficRow(finished: Finished, charge: Charge, now: Date): Traff
     errorClass: trace.errorClass ?? errorClassOf(finished),
     finishReason: charge.finishReason ?? null,
     attempts: JSON.stringify(toSnakeCase(trace.attempts)),
-    prompt: null,
+    prompt: trace.prompt ?? null,
   };
 }
 

@@ -64,6 +64,8 @@ describe('the mlx.yaml of a new project', () => {
       'gateway.hardware.usd_per_hour',
       'gateway.budgets.everything',
       'gateway.alerts.webhook',
+      'gateway.redaction.kinds',
+      'gateway.redaction.names.url',
     ];
     const shown = structuredClone(configSchema.parse(filledIn));
     for (const path of withoutDefault) {

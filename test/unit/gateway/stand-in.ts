@@ -9,6 +9,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { request, type Dispatcher } from 'undici';
 
 import { toMetering, type Metering } from '../../../src/config/metering.js';
+import { toRedaction, type RedactionConfig } from '../../../src/config/redaction-schema.js';
 import { configSchema } from '../../../src/config/schema.js';
 import type { GatewayControl } from '../../../src/gateway/control.js';
 import { gatewayControl } from '../../../src/gateway/control.js';
@@ -97,13 +98,14 @@ export async function startBench(settings: Partial<GatewaySettings> = {}): Promi
   const paths = {
     ledgerFile: join(folder, 'ledger.db'),
     trafficFile: join(folder, 'traffic.db'),
+    prompts: join(folder, 'prompts'),
     run: folder,
     secrets: join(folder, 'secrets'),
     sockets: folder,
   };
   const ledger = openLedger(paths.ledgerFile);
   const plain = { paths, port: 0, now: () => new Date(), drainTimeoutMs: 2_000, warn: () => undefined };
-  const defaults: GatewaySettings = { ...plain, metering: plainMetering(), ...settings };
+  const defaults: GatewaySettings = { ...plain, metering: plainMetering(), redaction: plainRedaction(), ...settings };
   let gateway = await startGatewayServer(defaults);
   const control = gatewayControl(folder);
   let clock = 1;
@@ -139,6 +141,11 @@ export async function startBench(settings: Partial<GatewaySettings> = {}): Promi
 /** Limits nothing, prices nothing, sends nothing on. */
 export function plainMetering(gateway: unknown = {}): Metering {
   return toMetering(configSchema.parse({ gateway }).gateway);
+}
+
+/** As an empty mlx.yaml has it. */
+export function plainRedaction(): RedactionConfig {
+  return toRedaction(configSchema.parse({}).gateway.redaction);
 }
 
 export const question = JSON.stringify({ model: 'tickets', messages: [{ role: 'user', content: 'Grüße 🙂' }] });

@@ -19,7 +19,7 @@ import { promote, type PromotionResult } from '../../../src/registry/promote.js'
 import { aliasTarget, production } from '../../../src/registry/targets.js';
 import { hashFile } from '../../../src/store/hash-file.js';
 import { runFolder } from '../../../src/training/run-folder.js';
-import { plainMetering } from '../gateway/stand-in.js';
+import { plainMetering, plainRedaction } from '../gateway/stand-in.js';
 import { tinyWeights } from '../training/examples.js';
 import { fakeEngine, type FakeEngine } from './fake-engine.js';
 
@@ -55,6 +55,7 @@ export async function makeWorld(): Promise<World> {
       drainTimeoutMs: 1_000,
       warn: () => undefined,
       metering: plainMetering(),
+      redaction: plainRedaction(),
     },
   });
   const stop = new AbortController();

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 
 import { projectPaths } from '../../../src/config/paths.js';
 import { toMetering } from '../../../src/config/metering.js';
+import { toRedaction } from '../../../src/config/redaction-schema.js';
 import { configSchema, type Config } from '../../../src/config/schema.js';
 import type { Engine } from '../../../src/engine/engine.js';
 import { MlxError } from '../../../src/errors.js';
@@ -17,13 +18,13 @@ const signal = new AbortController().signal;
 
 function config(mlflow: Partial<Config['mlflow']> = {}): Config {
   const { gateway, gpu, engine } = configSchema.parse({});
-  const metering = toMetering(gateway);
+  const [metering, redaction] = [toMetering(gateway), toRedaction(gateway.redaction)];
   const ours = { enabled: true, port: 4601, trackingUri: undefined, experiment: 'mlx', ...mlflow };
   const serving = { readyTimeoutMs: 1, drainTimeoutMs: 1 };
   return {
     engine,
     gpu,
-    gateway: { port: gateway.port, metering },
+    gateway: { port: gateway.port, metering, redaction },
     mlflow: ours,
     serving,
     docker: { baseImage: '', memoryGib: undefined, certificates: undefined },

@@ -1,0 +1,109 @@
+// Where a request body (OpenAI's and Anthropic's dialects) carries what people wrote. Everything is taken for text except
+// what must stay exact for the protocol: an unknown field of tomorrow is redacted rather than let through.
+// Fields: https://platform.openai.com/docs/api-reference , https://docs.anthropic.com/en/api/messages
+import { rewriteText, type Rewrite } from './json-text.js';
+
+export type RequestTexts = {
+  fields: Record<string, unknown>;
+  /** Parts that cannot be read as text: `messages.0.content.1 (image_url)`. */
+  media: string[];
+  /** Parts that refer to texts that are not here, or are token numbers: `previous_response_id`. */
+  unreadable: string[];
+};
+
+/** Read first whatever their place, so that numbering stays the same while a conversation grows. */
+const growing = new Set(['messages', 'input', 'prompt']);
+/** Names and identifiers of the protocol. */
+const exactKeys = new Set('model role type id call_id tool_call_id tool_use_id item_id name object status'.split(' '));
+/** Sealed by the provider: not readable, and refused by it when changed. */
+const opaqueKeys = new Set(['signature', 'encrypted_content']);
+/** Below these keys stands what an application defined, with keys of its own. */
+const dataKeys = new Set('arguments parameters input_schema schema metadata variables'.split(' '));
+const mediaTypes = new Set(
+  'image_url input_image image input_audio audio file input_file document video video_url container_upload computer_screenshot'.split(
+    ' ',
+  ),
+);
+/** The label of thinking that a provider wrote and signed; no key of an application reads like that. */
+export const signedThinking = 'thinking, signed';
+/** Texts kept at the provider: what stands in for what there is known to nobody here. */
+const rememberedKeys = ['previous_response_id', 'conversation'];
+
+/** Calls `rewrite` for each text, in an order that does not depend on how the client ordered its keys. */
+export function rewriteRequest(body: Record<string, unknown>, rewrite: Rewrite): RequestTexts {
+  const media: string[] = [];
+  const unreadable = rememberedKeys.filter((key) => body[key] !== undefined && body[key] !== null);
+  for (const key of ['input', 'prompt']) if (isTokens(body[key])) unreadable.push(key);
+  const walk = walker(rewrite, media);
+  const keys = Object.keys(body);
+  const ordered = [...keys.filter((key) => !growing.has(key)), ...keys.filter((key) => growing.has(key))];
+  const rewritten = new Map(ordered.map((key) => [key, walk(body[key], [key], dataKeys.has(key))]));
+  return { fields: Object.fromEntries(keys.map((key) => [key, rewritten.get(key)])), media, unreadable };
+}
+
+type Walk = (value: unknown, path: readonly string[], isData: boolean) => unknown;
+
+function walker(rewrite: Rewrite, media: string[]): Walk {
+  const walk: Walk = (value, path, isData) => {
+    const key = path.findLast((part) => !/^\d+$/.test(part)) ?? '';
+    if (typeof value === 'string') return rewriteString(value, key, path, isData);
+    if (typeof value === 'number') {
+      const text = String(value);
+      const rewritten = Math.abs(value) < 1e6 ? text : rewrite(text, key);
+      return rewritten === text ? value : rewritten;
+    }
+    if (Array.isArray(value)) return value.map((item, index) => walk(item, [...path, String(index)], isData));
+    if (typeof value !== 'object' || value === null) return value;
+    const part = value as Record<string, unknown>;
+    if (!isData && isMedia(part)) {
+      media.push(`${path.join('.')} (${String(part['type'])})`);
+      return value;
+    }
+    return rewriteObject(part, path, isData);
+  };
+  const rewriteString = (value: string, key: string, path: readonly string[], isData: boolean): string => {
+    if (!isData && (exactKeys.has(key) || opaqueKeys.has(key) || isSealed(path, key)) && isIdentifier(value))
+      return value;
+    if (isEncodedFile(value)) {
+      media.push(path.join('.'));
+      return value;
+    }
+    const label = isData ? key : key === 'thinking' ? signedThinking : '';
+    return rewriteText(value, label, rewrite);
+  };
+  const rewriteObject = (part: Record<string, unknown>, path: readonly string[], isData: boolean) => {
+    const calls = typeof part['type'] === 'string' && part['type'].endsWith('tool_use');
+    const entries = Object.entries(part).map(([key, inner]) => {
+      const isInnerData = isData || dataKeys.has(key) || (calls && key === 'input');
+      return [isData ? rewrite(key, '') : key, walk(inner, [...path, key], isInnerData)] as const;
+    });
+    return Object.fromEntries(entries);
+  };
+  return walk;
+}
+
+/** A document whose source is text is text. */
+function isMedia(part: Record<string, unknown>): boolean {
+  const { type, source } = part;
+  if (typeof type !== 'string' || !mediaTypes.has(type)) return false;
+  const sourceType = typeof source === 'object' && source !== null && 'type' in source ? source.type : undefined;
+  return !(type === 'document' && (sourceType === 'text' || sourceType === 'content'));
+}
+
+/** `data` of Anthropic's redacted_thinking. */
+function isSealed(path: readonly string[], key: string): boolean {
+  return key === 'data' && path.includes('content');
+}
+
+/** Letters and digits without spaces, and not digits alone: nobody's text, and nobody's number. */
+function isIdentifier(text: string): boolean {
+  return text === '' || (/^[\w.:/+=-]+$/.test(text) && /[A-Za-z_]/.test(text));
+}
+
+function isEncodedFile(text: string): boolean {
+  return /^data:[\w/+.-]+;base64,/.test(text) || (text.length >= 1024 && /^[A-Za-z0-9+/_=\r\n-]+$/.test(text));
+}
+
+function isTokens(value: unknown): boolean {
+  return Array.isArray(value) && value.some((item) => typeof item === 'number' || isTokens(item));
+}
