@@ -38,6 +38,7 @@ const statusByCode: Record<string, ExitStatus> = {
   PYTHON_MISSING: exitStatus.preflight,
   DISK_FULL: exitStatus.preflight,
   PORT_TAKEN: exitStatus.preflight,
+  TAG_MOVED: exitStatus.preflight,
   BUSY: exitStatus.busy,
   INTERRUPTED: exitStatus.interrupted,
 };

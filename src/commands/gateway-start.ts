@@ -48,7 +48,10 @@ async function runInForeground(context: Context, port: number): Promise<Outcome>
     ...{ drainTimeoutMs: serving.drainTimeoutMs, metering: settings.metering, redaction: settings.redaction },
   });
   context.output.note(`The gateway answers at http://127.0.0.1:${gateway.port}/v1 (process ${process.pid}).`);
+  const { tendPromotions } = await import('../registry/tend.js');
+  const endTending = tendPromotions({ ...context, paths: context.paths(), warn: context.output.note });
   await Promise.race([gateway.stopRequested, aborted(context.signal)]);
+  endTending();
   await gateway.stop();
   return outcome({ stopped: true }, () => 'The gateway has stopped; open answers were finished.');
 }

@@ -1,36 +1,44 @@
 // `mlx releases recover`: finishes or undoes what an interrupted promotion left. Touches the same as `mlx promote`.
-import type { Promotion } from '../ledger/promotions.js';
 import { outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
-import { deadPromotions } from '../registry/journal.js';
+import { movedTags, putTagsBack, type MovedTag } from '../registry/labels.js';
 import { release } from '../registry/release.js';
-import { settlePromotions } from '../registry/settle.js';
+import { duePromotions, settlePromotions, type Due } from '../registry/settle.js';
 
 export const define: CommandModule['define'] = (command) => {
+  command.option('--tags', 'also put image tags back that somebody else moved (mlx status shows them)');
   command.addHelpText(
     'after',
     `
 Promote, rollback, serve, status, releases and the gateway do this by themselves when they start. Past the switch of the route an
-interrupted promotion is finished; before it, it is undone.
+interrupted promotion is finished; before it, it is undone. Servers whose keep_warm_s is over are stopped.
 
 Examples:
   mlx releases recover
+  mlx releases recover --tags
   mlx releases recover --dry-run`,
   );
 };
 
-export const run: CommandModule['run'] = async (context) => {
-  if (context.flags.dryRun) {
-    const waiting = deadPromotions(await context.ledger());
-    return outcome({ dryRun: true, interrupted: waiting.map(release) }, () => said(waiting, 'would recover'));
-  }
-  const recovered = await settlePromotions(context);
-  return outcome({ recovered: recovered.map(release) }, () => said(recovered, 'recovered'));
+export const run: CommandModule['run'] = async (context, _args, flags) => {
+  const { dryRun } = context.flags;
+  const ledger = await context.ledger();
+  const done = dryRun ? duePromotions(ledger, context.now().getTime()) : await settlePromotions(context);
+  const edges = { ledger, engine: context.engine };
+  const tags = flags['tags'] === true ? await movedTags(edges) : [];
+  if (!dryRun) await putTagsBack(edges, tags);
+  const value = { dryRun, recovered: done.promotions.map(release), stopped: done.warm, tags };
+  return outcome(value, () => said(done, tags, dryRun ? 'would be' : 'is'));
 };
 
-function said(promotions: Promotion[], verb: string): string {
-  if (promotions.length === 0) return 'No promotion was interrupted.';
-  return promotions
-    .map(({ id, kind, model, toVersion }) => `${verb} release ${id}: ${kind} of ${model} to version ${toVersion}`)
-    .join('\n');
+function said({ promotions, warm, drills }: Due, tags: readonly MovedTag[], verb: string): string {
+  const lines = [
+    ...promotions.map(
+      ({ id, kind, model, toVersion }) => `release ${id}, ${kind} of ${model} to version ${toVersion}, ${verb} settled`,
+    ),
+    ...warm.map(({ serverId }) => `${serverId} ${verb} stopped: it was kept warm long enough`),
+    ...drills.map((model) => `the rehearsal of ${model} ${verb} ended`),
+    ...tags.map(({ reference, version }) => `${reference} ${verb} put back to version ${version}`),
+  ];
+  return lines.length === 0 ? 'Nothing is left over.' : lines.join('\n');
 }

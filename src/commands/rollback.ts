@@ -1,25 +1,31 @@
 // `mlx rollback`: puts the version back that the latest promotion left. Touches the same as `mlx promote`, through the same code.
-import { MlxError } from '../errors.js';
-import { outcome } from '../output/output.js';
+import { exitStatus, MlxError } from '../errors.js';
+import { outcome, type Outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
 import { actorName } from '../registry/actor.js';
+import { drillRollback, type Drill } from '../registry/drill.js';
 import { openPromotionEdges } from '../registry/edges.js';
 import { planPromotion } from '../registry/plan.js';
 import { promote } from '../registry/promote.js';
-import { promotionStatus, renderPlan, renderPromotion } from '../registry/report.js';
+import { promotionStatus, renderDrill, renderPlan, renderPromotion } from '../registry/report.js';
 import { onlyModel, rollbackCandidate } from '../registry/targets.js';
 
 export const define: CommandModule['define'] = (command) => {
   command
     .argument('[model]', 'the model; none: the only one in production')
     .option('--to <version>', 'this version, instead of the one before')
+    .option('--drill', 'rehearse it on a route of its own and say how long it takes; production is not touched')
     .option('-m, --message <why>', 'why; kept with the release');
   command.addHelpText(
     'after',
     `
+Takes milliseconds while the old server is still there (serving.keep_warm_s in mlx.yaml), else the time that a server takes to
+start. Needs no network and builds nothing.
+
 Examples:
   mlx rollback tickets -m "answers in the wrong language"
   mlx rollback tickets --to 1
+  mlx rollback tickets --drill
   mlx rollback --dry-run`,
   );
 };
@@ -31,9 +37,14 @@ export const run: CommandModule['run'] = async (context, [model], flags) => {
   const edges = await openPromotionEdges(context);
   if (context.flags.dryRun) return outcome(await planPromotion(edges, candidate, 'rollback'), renderPlan);
   const actor = actorName(context.environment);
+  if (flags['drill'] === true) return drilled(await drillRollback(edges, candidate, actor));
   const result = await promote(edges, { ...candidate, kind: 'rollback', actor, reason: message ?? null });
   return outcome(result, renderPromotion, promotionStatus(result));
 };
+
+function drilled(drill: Drill): Outcome {
+  return outcome(drill, renderDrill, drill.error === null ? exitStatus.ok : exitStatus.failed);
+}
 
 function readVersion(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;

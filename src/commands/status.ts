@@ -2,12 +2,17 @@
 import { existsSync } from 'node:fs';
 
 import type { Context } from '../context.js';
+import type { Engine, EngineKind } from '../engine/engine.js';
 import { ownerPid } from '../engine/owner.js';
 import { controlSocket, type GatewayState } from '../gateway/control-api.js';
+import type { Ledger } from '../ledger/open.js';
+import { listRoutes } from '../ledger/promotions.js';
 import { listRuns } from '../ledger/runs.js';
 import { listAliases, listVersions } from '../ledger/versions.js';
+import { listWarmServers } from '../ledger/warm-servers.js';
 import { outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
+import { describeMoved, movedTags } from '../registry/labels.js';
 import { settlePromotions } from '../registry/settle.js';
 import { usedEngines } from '../stack/engines.js';
 import { renderStatus, type ProjectStatus } from '../stack/render.js';
@@ -39,6 +44,8 @@ export const run: CommandModule['run'] = async (context) => {
     parts: [...gatewayPart(gateway), ...parts],
     budgets: (gateway?.budgets ?? []).filter(({ state }) => state !== 'ok'),
     routes: routesOf(gateway),
+    warm: warmServers(await context.ledger(), parts),
+    movedTags: await movedTagsOf(context, engines),
     ...(await ledgerPart(context)),
   };
   return outcome(status, (value) => renderStatus(value, context.now().getTime(), context.output.columns));
@@ -69,6 +76,21 @@ function routesOf(gateway: GatewayState | undefined): ProjectStatus['routes'] {
     version,
     openRequests: gateway.inFlight[serverId] ?? 0,
   }));
+}
+
+function warmServers(ledger: Ledger, parts: readonly Part[]): ProjectStatus['warm'] {
+  const routed = new Set(listRoutes(ledger).map(({ serverId }) => serverId));
+  return listWarmServers(ledger)
+    .filter(({ serverId }) => !routed.has(serverId) && parts.some(({ name }) => name === serverId))
+    .map(({ serverId, model, version, untilMs }) => ({ serverId, model, version, untilMs }));
+}
+
+/** Only on engines that are in use: status opens no other for it. */
+async function movedTagsOf(context: Context, engines: readonly Engine[]): Promise<ProjectStatus['movedTags']> {
+  const unused = { findVersion: () => Promise.resolve(undefined) };
+  const engine = (kind: EngineKind) => Promise.resolve(engines.find((used) => used.kind === kind) ?? unused);
+  const moved = await movedTags({ ledger: await context.ledger(), engine });
+  return moved.map((tag) => ({ reference: tag.reference, what: describeMoved(tag) }));
 }
 
 async function ledgerPart(context: Context): Promise<Pick<ProjectStatus, 'models' | 'runs'>> {

@@ -51,7 +51,11 @@ export function toConfig(file: ConfigFile, project: string): Config {
       trackingUri: mlflow.tracking_uri,
       experiment: mlflow.experiment,
     },
-    serving: { readyTimeoutMs: serving.ready_timeout_s * 1000, drainTimeoutMs: serving.drain_timeout_s * 1000 },
+    serving: {
+      readyTimeoutMs: serving.ready_timeout_s * 1000,
+      drainTimeoutMs: serving.drain_timeout_s * 1000,
+      keepWarmMs: serving.keep_warm_s * 1000,
+    },
     docker: {
       baseImage: docker.base_image,
       memoryGib: docker.memory_gib,

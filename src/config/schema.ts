@@ -40,6 +40,11 @@ export const configSchema = z.strictObject({
         .nonnegative()
         .default(60)
         .describe('How long the old server may finish its answers after a switch'),
+      keep_warm_s: z
+        .number()
+        .nonnegative()
+        .default(300)
+        .describe('How long the old server stays after a switch, so that a rollback takes milliseconds; 0: not at all'),
     })
     .prefault({}),
   docker: z
@@ -70,6 +75,6 @@ export type Config = {
   gpu: ConfigFile['gpu'];
   gateway: { port: number; metering: Metering; redaction: RedactionConfig };
   mlflow: { enabled: boolean; port: number; trackingUri: string | undefined; experiment: string };
-  serving: { readyTimeoutMs: number; drainTimeoutMs: number };
+  serving: { readyTimeoutMs: number; drainTimeoutMs: number; keepWarmMs: number };
   docker: { baseImage: string; memoryGib: number | undefined; certificates: string | undefined };
 };

@@ -173,6 +173,15 @@ const migrations: readonly string[] = [
     PRIMARY KEY (promotion_id, position)
   ) STRICT, WITHOUT ROWID;
   `,
+  /* 5: servers that are kept running after a switch */ `
+  CREATE TABLE warm_servers (
+    server_id TEXT PRIMARY KEY,
+    model TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    engine TEXT NOT NULL,
+    until_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /**

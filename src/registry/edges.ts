@@ -31,6 +31,8 @@ export type PromotionEdges = {
   gpu: boolean;
   readyTimeoutMs: number;
   drainTimeoutMs: number;
+  /** 0: the old server is stopped at once. */
+  keepWarmMs: number;
   now: () => Date;
   clock: () => number;
   pause: (durationMs: number) => Promise<void>;
@@ -71,6 +73,7 @@ export async function openPromotionEdges(command: CommandEdges): Promise<Promoti
     gpu: config.gpu !== 'off',
     readyTimeoutMs: config.serving.readyTimeoutMs,
     drainTimeoutMs: config.serving.drainTimeoutMs,
+    keepWarmMs: config.serving.keepWarmMs,
     now,
     clock: () => performance.now(),
     pause: async (durationMs) => {

@@ -1,6 +1,8 @@
 // What a promotion would do, for --dry-run. Reads the ledger and the engine's list of servers; changes nothing.
-import { findRoute, type Promotion } from '../ledger/promotions.js';
+import { findRoute, type Promotion, type Route } from '../ledger/promotions.js';
 import { isServerAlive } from '../serving/liveness.js';
+import type { ModelVersion } from '../ledger/versions.js';
+import { listWarmServers } from '../ledger/warm-servers.js';
 import type { PromotionEdges } from './edges.js';
 import { liveVersion, type Candidate } from './targets.js';
 
@@ -19,8 +21,10 @@ export type PromotionPlan = {
   outage: 'none';
 };
 
+type PlanEdges = Pick<PromotionEdges, 'ledger' | 'engine' | 'now' | 'readyTimeoutMs' | 'drainTimeoutMs' | 'keepWarmMs'>;
+
 export async function planPromotion(
-  edges: Pick<PromotionEdges, 'ledger' | 'engine' | 'readyTimeoutMs' | 'drainTimeoutMs'>,
+  edges: PlanEdges,
   { version, target }: Candidate,
   kind: Promotion['kind'],
 ): Promise<PromotionPlan> {
@@ -31,7 +35,9 @@ export async function planPromotion(
   const { model, version: toVersion, digest, engine } = version;
   return {
     ...{ kind, model, alias: target.alias, route: target.route, fromVersion, toVersion, digest, engine, alreadyLive },
-    steps: alreadyLive ? [] : promotionSteps(edges, { version, target }, alive ? route.serverId : undefined),
+    steps: alreadyLive
+      ? []
+      : promotionSteps(edges, { version, target }, alive ? route : undefined, await readyServer(edges, version)),
     outage: 'none',
   };
 }
@@ -40,19 +46,38 @@ function serverOf({ serverId, address }: { serverId: string; address: string }) 
   return { id: serverId, address };
 }
 
+/** One that was kept warm: nothing is to be started and waited for. */
+async function readyServer(edges: PlanEdges, version: ModelVersion): Promise<string | undefined> {
+  const nowMs = edges.now().getTime();
+  const warm = listWarmServers(edges.ledger).filter(({ untilMs }) => untilMs > nowMs);
+  const servers = warm.length === 0 ? [] : await (await edges.engine(version.engine)).listServers();
+  const fits = servers.find(
+    ({ id, digest }) => digest === version.digest && warm.some(({ serverId }) => serverId === id),
+  );
+  return fits?.id;
+}
+
 function promotionSteps(
-  edges: Pick<PromotionEdges, 'readyTimeoutMs' | 'drainTimeoutMs'>,
+  edges: PlanEdges,
   { version, target }: Candidate,
-  oldServer: string | undefined,
+  old: Route | undefined,
+  ready: string | undefined,
 ): string[] {
   const name = `${version.model}:${version.version}`;
-  return [
+  const start = [
     `start a server of ${name} (${version.engine}) beside what runs`,
     `wait until it is ready: healthy three times, names ${version.model}, answers a prompt (at most ${edges.readyTimeoutMs / 1000} s)`,
+  ];
+  return [
+    ...(ready === undefined ? start : [`take ${ready}, which was kept warm`]),
     `switch the route ${target.route} to it; requests that come later go to ${name}`,
     ...(target.labelled ? [`move the alias and the image tag ${target.alias}`] : []),
-    ...(oldServer === undefined
-      ? []
-      : [`let ${oldServer} finish its open answers (at most ${edges.drainTimeoutMs / 1000} s), then stop it`]),
+    ...(old === undefined ? [] : [farewell(edges, old, version)]),
   ];
+}
+
+function farewell({ keepWarmMs, drainTimeoutMs }: PlanEdges, old: Route, version: ModelVersion): string {
+  return keepWarmMs > 0 && old.digest !== version.digest
+    ? `keep ${old.serverId} running for ${keepWarmMs / 1000} s, so that a rollback takes milliseconds`
+    : `let ${old.serverId} finish its open answers (at most ${drainTimeoutMs / 1000} s), then stop it`;
 }

@@ -13,6 +13,7 @@ import { isServerAlive } from '../serving/liveness.js';
 import type { PromotionEdges } from './edges.js';
 import { beginPromotion, openJournal } from './journal.js';
 import { endAsPromoted, recoverPromotions, undoPromotion } from './recover.js';
+import { requireOwnTags } from './labels.js';
 import { isPastReturn } from './recovery.js';
 import { readJournal } from './subjects.js';
 import { switchRoute, type Moved } from './switch.js';
@@ -43,7 +44,7 @@ type Ended = Pick<PromotionResult, 'id' | 'outcome' | 'serverId' | 'error'>;
 
 /**
  * Anything that fails is undone, so that what ran before still runs; it is a result, not an exception.
- * @throws MlxError BUSY, and what keeps the gateway from running (PORT_TAKEN, GATEWAY_FAILED)
+ * @throws MlxError BUSY, TAG_MOVED, and what keeps the gateway from running (PORT_TAKEN, GATEWAY_FAILED)
  */
 export async function promote(edges: PromotionEdges, request: PromotionRequest): Promise<PromotionResult> {
   const begun = edges.clock();
@@ -56,6 +57,7 @@ export async function promote(edges: PromotionEdges, request: PromotionRequest):
     ...{ model, alias: target.alias, toVersion },
     fromVersion: liveVersion(edges.ledger, model, target.alias) ?? null,
   };
+  if (request.kind === 'promote' && moved.fromVersion !== toVersion) await requireOwnTags(edges, model);
   const ended = live
     ? { id: null, outcome: 'already_live' as const, serverId: live.serverId, error: null }
     : await carryOut(edges, request, moved);

@@ -9,6 +9,7 @@ import { planRecovery, type Facts } from './recovery.js';
 import { undoStep } from './steps.js';
 import { readJournal, subjectOf, type JournalEntry } from './subjects.js';
 import { finishSwitch } from './switch.js';
+import { drillAlias } from './targets.js';
 
 /** @returns those that were found. Afterwards one version serves, and no server is left that no route uses. */
 export async function recoverPromotions(edges: PromotionEdges): Promise<Promotion[]> {
@@ -30,7 +31,11 @@ async function recoverOrLeave(edges: PromotionEdges, promotion: Promotion): Prom
 async function recover(edges: PromotionEdges, promotion: Promotion): Promise<void> {
   const { id, undoCode } = promotion;
   const entries = readJournal(edges.ledger, id);
-  const plan = planRecovery(entries, undoCode !== null, await lookAround(edges, entries));
+  const plan = planRecovery(
+    entries,
+    undoCode !== null || promotion.alias === drillAlias,
+    await lookAround(edges, entries),
+  );
   const flip = subjectOf(entries, 'flip');
   if (plan.direction === 'finish' && flip) {
     const { after } = flip;

@@ -1,6 +1,7 @@
 // What people read of a promotion, a rollback or its plan. Pure.
 import { exitStatus, MlxError } from '../errors.js';
 import { formatDuration } from '../output/numbers.js';
+import type { Drill } from './drill.js';
 import type { PromotionPlan } from './plan.js';
 import type { PromotionResult } from './promote.js';
 
@@ -36,6 +37,14 @@ export function renderPlan(plan: PromotionPlan): string {
     `Would put ${version} live at ${plan.route} (now: ${before}). Outage for clients: ${plan.outage}. Nothing was changed.`,
     ...steps,
   ].join('\n');
+}
+
+export function renderDrill({ model, toVersion, route, untilSwitchedMs, startedServer, error }: Drill): string {
+  const version = `${model}:${toVersion}`;
+  if (error !== null) return `A rollback to ${version} would fail now: ${error.message} [${error.code}]`;
+  const took = untilSwitchedMs === null ? 'no time' : formatDuration(untilSwitchedMs);
+  const how = startedServer ? 'a new server was started for it' : 'on a server that runs already';
+  return `A rollback to ${version} would take ${took} (${how}). Rehearsed at ${route}, which is gone again; production was not touched.`;
 }
 
 function renderFailure({ error, fromVersion }: PromotionResult, version: string, before: string): string {

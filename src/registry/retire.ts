@@ -2,6 +2,7 @@
 import type { Engine, EngineKind } from '../engine/engine.js';
 import { errorMessage } from '../errors.js';
 import { listRoutes } from '../ledger/promotions.js';
+import { forgetWarm, listWarmServers, setWarmUntil, type WarmServer } from '../ledger/warm-servers.js';
 import type { PromotionEdges } from './edges.js';
 
 const pollMs = 50;
@@ -13,8 +14,34 @@ export async function retireServers(edges: PromotionEdges, model: string, kinds:
   }
 }
 
+/** Makes room: at no time does a model have three servers. */
+export async function stopWarmServers(edges: PromotionEdges, model: string): Promise<void> {
+  await stopWarm(
+    edges,
+    listWarmServers(edges.ledger).filter((server) => server.model === model),
+  );
+}
+
+/** @returns those whose time was over */
+export async function stopExpiredServers(edges: PromotionEdges): Promise<WarmServer[]> {
+  const nowMs = edges.now().getTime();
+  const expired = listWarmServers(edges.ledger).filter(({ untilMs }) => untilMs <= nowMs);
+  await stopWarm(edges, expired);
+  return expired;
+}
+
+/** First nobody can choose it any more, then it is stopped, then forgotten: killed in between, the next command goes on. */
+async function stopWarm(edges: PromotionEdges, servers: readonly WarmServer[]): Promise<void> {
+  for (const { serverId, engine } of servers) {
+    const taken = setWarmUntil(edges.ledger, serverId, { notBeforeMs: 0, untilMs: 0 });
+    const routed = listRoutes(edges.ledger).some((route) => route.serverId === serverId);
+    if (taken && !routed) await retire(edges, await edges.engine(engine), serverId);
+    forgetWarm(edges.ledger, [serverId]);
+  }
+}
+
 async function unusedServers(edges: PromotionEdges, engine: Engine, model: string): Promise<string[]> {
-  const used = new Set(listRoutes(edges.ledger).map(({ serverId }) => serverId));
+  const used = new Set([...listRoutes(edges.ledger), ...listWarmServers(edges.ledger)].map(({ serverId }) => serverId));
   return (await engine.listServers())
     .filter((server) => server.model === model && !used.has(server.id))
     .map(({ id }) => id);

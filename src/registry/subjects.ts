@@ -29,8 +29,12 @@ const subjects = {
     tags: z.array(z.object({ tag: z.string(), engine, before: z.string().nullable(), after: z.string() })),
     aliases: z.array(z.object({ alias: z.string(), before: z.number().nullable(), after: z.number() })),
   }),
-  /** Beyond it there is no way back: the old server may be gone. */
-  drain: z.object({ step: z.literal('drain'), engines: z.array(engine) }),
+  /** Beyond it there is no way back: the old server may be gone. `warm`: it is kept, for so long. */
+  drain: z.object({
+    step: z.literal('drain'),
+    engines: z.array(engine),
+    warm: z.object({ serverId: z.string(), version: z.number(), engine, untilMs: z.number() }).nullable(),
+  }),
 };
 
 const subjectSchema = z.discriminatedUnion('step', [

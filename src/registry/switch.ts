@@ -4,13 +4,14 @@ import { randomBytes } from 'node:crypto';
 
 import type { Engine, ModelServer } from '../engine/engine.js';
 import { findRoute, listRoutes, type Promotion, type Route } from '../ledger/promotions.js';
+import { forgetWarm, keepWarm, listWarmServers, setWarmUntil } from '../ledger/warm-servers.js';
 import type { ModelVersion } from '../ledger/versions.js';
 import { isServerAlive } from '../serving/liveness.js';
 import { readinessPrompt } from '../serving/prompt.js';
 import { waitUntilReady } from '../serving/readiness.js';
 import type { PromotionEdges } from './edges.js';
 import type { Journal } from './journal.js';
-import { retireServers } from './retire.js';
+import { retireServers, stopWarmServers } from './retire.js';
 import { serverSettings } from './settings.js';
 import { performFlip, performTags, planTags } from './steps.js';
 import type { SubjectOf } from './subjects.js';
@@ -27,8 +28,9 @@ export async function switchRoute(
   { version, target }: Candidate,
   moved: Moved,
 ): Promise<Route> {
-  const server = await startCandidate(edges, journal, version);
-  await becomeReady(edges, journal, version, server);
+  const { server, warm } = await startCandidate(edges, journal, version);
+  // One that was kept warm has answered real requests until it lost the route, and is healthy still.
+  if (!warm) await becomeReady(edges, journal, version, server);
   const before = findRoute(edges.ledger, target.route);
   const after = nextRoute(edges, { version, target }, server, before);
   edges.onStep('flip', `${after.name} -> ${version.model}:${version.version}`);
@@ -51,37 +53,74 @@ export async function finishSwitch(
     edges.onStep('tags', `mlx/${moved.model}:${moved.alias} -> v${moved.toVersion}`);
     await journal.run(tags, () => performTags(edges, tags));
   }
-  const engines = [...new Set([after.engine, ...(before ? [before.engine] : [])])];
   if (left.includes('drain')) {
-    await journal.run({ step: 'drain', engines }, () => retireServers(edges, moved.model, engines));
+    const drain = planDrain(edges, before, after);
+    await journal.run(drain, () => performDrain(edges, moved.model, drain));
   }
 }
 
-/** A server of the same image that another route uses already is shared instead of started a second time. */
-async function startCandidate(edges: PromotionEdges, journal: Journal, version: ModelVersion): Promise<ModelServer> {
+/** The old server stays for a rollback, unless the same version goes on: then it was broken, or is in use elsewhere. */
+function planDrain(edges: PromotionEdges, before: Route | null, after: Route): SubjectOf<'drain'> {
+  const engines = [...new Set([after.engine, ...(before ? [before.engine] : [])])];
+  const kept = edges.keepWarmMs > 0 && before !== null && before.digest !== after.digest;
+  const untilMs = edges.now().getTime() + edges.keepWarmMs;
+  const warm = kept ? { serverId: before.serverId, version: before.version, engine: before.engine, untilMs } : null;
+  return { step: 'drain', engines, warm };
+}
+
+/** One server a model is kept, the latest. */
+async function performDrain(
+  edges: PromotionEdges,
+  model: string,
+  { engines, warm }: SubjectOf<'drain'>,
+): Promise<void> {
+  if (warm) {
+    const others = listWarmServers(edges.ledger).filter((server) => server.model === model);
+    forgetWarm(
+      edges.ledger,
+      others.map(({ serverId }) => serverId),
+    );
+    keepWarm(edges.ledger, { model, ...warm });
+  }
+  await retireServers(edges, model, engines);
+}
+
+/** A server of the same image that another route uses, or that was kept warm, is shared instead of started a second time. */
+async function startCandidate(
+  edges: PromotionEdges,
+  journal: Journal,
+  version: ModelVersion,
+): Promise<{ server: ModelServer; warm: boolean }> {
   const engine = await edges.engine(version.engine);
   const shared = await runningServer(edges, engine, version);
   if (shared) return shared;
+  await stopWarmServers(edges, version.model);
   const serverId = `${version.model}-v${version.version}-${randomBytes(2).toString('hex')}`;
   edges.onStep('start', `starting ${version.model}:${version.version} beside what runs (${serverId})`);
   const { model, version: number, digest, engine: kind } = version;
   const settings = serverSettings(version);
   const baseModel = edges.baseModelFolder(version);
   const spec = { id: serverId, model, version: number, digest, baseModel, gpu: edges.gpu, settings };
-  return journal.run({ step: 'start', serverId, engine: kind }, () => engine.startServer(spec, edges.onProgress));
+  const start = { step: 'start', serverId, engine: kind } as const;
+  const server = await journal.run(start, () => engine.startServer(spec, edges.onProgress));
+  return { server, warm: false };
 }
 
 async function runningServer(
   edges: PromotionEdges,
   engine: Engine,
   version: ModelVersion,
-): Promise<ModelServer | undefined> {
-  const routed = new Set(listRoutes(edges.ledger).map(({ serverId }) => serverId));
-  const servers = await engine.listServers();
-  const found = servers.find(
-    ({ id, digest, state }) => routed.has(id) && digest === version.digest && state === 'running',
+): Promise<{ server: ModelServer; warm: boolean } | undefined> {
+  const warm = new Set(listWarmServers(edges.ledger).map(({ serverId }) => serverId));
+  const nowMs = edges.now().getTime();
+  const known = new Set([...warm, ...listRoutes(edges.ledger).map(({ serverId }) => serverId)]);
+  const server = (await engine.listServers()).find(
+    ({ id, digest, state }) => known.has(id) && digest === version.digest && state === 'running',
   );
-  return found && (await isServerAlive(engine, found)) ? found : undefined;
+  if (!server || !(await isServerAlive(engine, server))) return undefined;
+  if (!warm.has(server.id)) return { server, warm: false };
+  const untilMs = nowMs + edges.readyTimeoutMs;
+  return setWarmUntil(edges.ledger, server.id, { notBeforeMs: nowMs, untilMs }) ? { server, warm: true } : undefined;
 }
 
 async function becomeReady(

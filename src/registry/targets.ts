@@ -15,9 +15,12 @@ export function routeName(model: string, alias: string): string {
   return alias === production ? model : `${model}@${alias}`;
 }
 
+/** The route on which `mlx rollback --drill` rehearses. */
+export const drillAlias = 'drill';
+
 /** `v2` is only the name of a route: a version's own tag never moves. */
 export function isLabelled(alias: string): boolean {
-  return !/^v\d+$/.test(alias);
+  return alias !== drillAlias && !/^v\d+$/.test(alias);
 }
 
 export function aliasTarget(model: string, alias: string): RouteTarget {
@@ -31,7 +34,7 @@ export function checkAlias(alias: string): string {
       hint: 'Use lower case letters, digits and dashes, for example: --alias staging',
     });
   }
-  if (alias !== 'previous' && !/^v\d+$/.test(alias)) return alias;
+  if (alias !== 'previous' && isLabelled(alias)) return alias;
   throw new MlxError('USAGE', `'${alias}' is moved by mlx alone.`, {
     hint: 'Choose another, for example: --alias staging',
   });

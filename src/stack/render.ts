@@ -14,6 +14,10 @@ export type ProjectStatus = {
   /** Those that are nearly or wholly used up. */
   budgets: BudgetState[];
   routes: { name: string; model: string; version: number; openRequests: number }[];
+  /** Servers that wait for a rollback. */
+  warm: { serverId: string; model: string; version: number; untilMs: number }[];
+  /** Image tags that somebody else moved. */
+  movedTags: { reference: string; what: string }[];
   models: { model: string; versions: number; aliases: { alias: string; version: number }[] }[];
   runs: { id: string; recipe: string; startedAtMs: number; pid: number | undefined }[];
 };
@@ -25,6 +29,11 @@ export function renderStatus(status: ProjectStatus, nowMs: number, columns: numb
     ...status.parts.filter((part) => part.fix !== undefined).map(attention),
     section('budgets', status.budgets.map(budgetLine)),
     section('routes', status.routes.map(routeLine)),
+    section(
+      'warm, for a rollback',
+      status.warm.map((server) => `${server.model}:${server.version}  for ${formatDuration(server.untilMs - nowMs)}`),
+    ),
+    ...status.movedTags.map(movedTag),
     section('models', status.models.map(modelLine)),
     section(
       'training',
@@ -96,6 +105,10 @@ function budgetLine({ account, unit, used, allowed, limit, state, resetsAtMs }: 
   const colour = state === 'near' ? pc.yellow : pc.red;
   const until = pc.dim(`  until ${new Date(resetsAtMs).toISOString().slice(0, 16)}Z`);
   return `${account}  ${colour(`${amount(used)} of ${amount(allowed)} ${period}`)}${until}`;
+}
+
+function movedTag({ reference, what }: ProjectStatus['movedTags'][number]): string {
+  return `${pc.red('moved')}  ${reference}\n${pc.dim(`  ${what}`)}\n${pc.cyan('next')}  mlx releases recover --tags`;
 }
 
 function routeLine(route: ProjectStatus['routes'][number]): string {

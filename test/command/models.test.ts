@@ -133,9 +133,11 @@ describe('mlx releases', () => {
   it('recover what was interrupted, and say beforehand what that is', async () => {
     released(null, 1, 'promoted', 'first');
     interrupted();
-    expect((await run('releases', 'recover', '--dry-run')).stdout).toContain('would recover release 2');
+    expect((await run('releases', 'recover', '--dry-run')).stdout).toContain(
+      'release 2, promote of tickets to version 2, would be settled',
+    );
     expect((await json('releases', 'recover')).value).toMatchObject({ recovered: [{ id: 2, to_version: 2 }] });
-    expect((await run('releases', 'recover')).stdout).toBe('No promotion was interrupted.\n');
+    expect((await run('releases', 'recover')).stdout).toBe('Nothing is left over.\n');
   });
 });
 

@@ -179,7 +179,7 @@ describe('what becomes of an interrupted promotion', () => {
       after: { ...route, version: 2, serverId: 'new' },
     },
     { step: 'tags', model: 't', tags: [], aliases: [] },
-    { step: 'drain', engines: ['host'] },
+    { step: 'drain', engines: ['host'], warm: null },
   ];
   const upTo = (count: number): JournalEntry[] =>
     subjects.slice(0, count).map((subject, index) => {

@@ -71,6 +71,7 @@ export async function makeWorld(): Promise<World> {
     gpu: false,
     readyTimeoutMs: 10_000,
     drainTimeoutMs: 10_000,
+    keepWarmMs: 0,
     now: () => new Date(),
     ...stoppableClock(),
     onStep: (step) => void steps.push(step),

@@ -4,7 +4,17 @@ import { expect, test } from 'vitest';
 
 import { renderStatus, renderUp, type ProjectStatus } from '../../../src/stack/render.js';
 
-const base: ProjectStatus = { project: '/p', engine: 'host', parts: [], budgets: [], routes: [], models: [], runs: [] };
+const base: ProjectStatus = {
+  project: '/p',
+  engine: 'host',
+  parts: [],
+  budgets: [],
+  routes: [],
+  warm: [],
+  movedTags: [],
+  models: [],
+  runs: [],
+};
 const part = {
   name: 'mlflow',
   kind: 'service' as const,

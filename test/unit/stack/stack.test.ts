@@ -20,7 +20,7 @@ function config(mlflow: Partial<Config['mlflow']> = {}): Config {
   const { gateway, gpu, engine } = configSchema.parse({});
   const [metering, redaction] = [toMetering(gateway), toRedaction(gateway.redaction)];
   const ours = { enabled: true, port: 4601, trackingUri: undefined, experiment: 'mlx', ...mlflow };
-  const serving = { readyTimeoutMs: 1, drainTimeoutMs: 1 };
+  const serving = { readyTimeoutMs: 1, drainTimeoutMs: 1, keepWarmMs: 0 };
   return {
     engine,
     gpu,

@@ -1,0 +1,70 @@
+// What the gateway sees to while it runs: promotions whose command died are settled, and servers that were kept warm long enough
+// stopped, when nobody types a command. Another process does it, so that no request ever waits for it.
+import { join } from 'node:path';
+
+import { packageRoot, type Paths } from '../config/paths.js';
+import { runProgram } from '../engine/exec.js';
+import { errorMessage } from '../errors.js';
+import { openLedgerForReading } from '../ledger/open.js';
+import { duePromotions, isAnythingDue, type Due } from './settle.js';
+
+export type TendEdges = {
+  paths: Pick<Paths, 'ledgerFile' | 'project'>;
+  environment: NodeJS.ProcessEnv;
+  now: () => Date;
+  signal: AbortSignal;
+  warn: (line: string) => void;
+};
+
+const lookEveryMs = 15_000;
+
+/** @returns the end of it */
+export function tendPromotions(edges: TendEdges): () => void {
+  let seen: Due | undefined;
+  let working = false;
+  const look = async (): Promise<void> => {
+    if (working) return;
+    working = true;
+    const due = lookForDue(edges);
+    if (due && isRipe(due, seen)) await recover(edges);
+    seen = due;
+    working = false;
+  };
+  const timer = setInterval(() => void look(), lookEveryMs);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+/** What was interrupted is left for a while to the person, whose next command sees to it at once. Pure. */
+export function isRipe(due: Due, seen: Due | undefined): boolean {
+  const twice = due.promotions.some(({ id }) => seen?.promotions.some((before) => before.id === id));
+  return due.warm.length > 0 || twice || due.drills.some((model) => seen?.drills.includes(model));
+}
+
+function lookForDue({ paths, now, warn }: TendEdges): Due | undefined {
+  try {
+    const ledger = openLedgerForReading(paths.ledgerFile);
+    if (!ledger) return undefined;
+    try {
+      const due = duePromotions(ledger, now().getTime());
+      return isAnythingDue(due) ? due : undefined;
+    } finally {
+      ledger.close();
+    }
+  } catch (error) {
+    warn(`The ledger could not be looked at: ${errorMessage(error)}`);
+    return undefined;
+  }
+}
+
+async function recover({ paths, environment, signal, warn }: TendEdges): Promise<void> {
+  const args = [join(packageRoot(), 'bin', 'mlx.js'), 'releases', 'recover', '--project', paths.project];
+  const program = { file: process.execPath, args, environment, folder: paths.project };
+  try {
+    const { status } = await runProgram(program, { signal, onStderr: warn });
+    if (status !== 0)
+      warn(`What an interrupted promotion left could not be settled: mlx releases recover (status ${status})`);
+  } catch (error) {
+    warn(`mlx releases recover could not be started: ${errorMessage(error)}`);
+  }
+}

@@ -1,0 +1,72 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+import { findRoute, listRoutes } from '../../../src/ledger/promotions.js';
+import { listWarmServers } from '../../../src/ledger/warm-servers.js';
+import { drillRollback } from '../../../src/registry/drill.js';
+import type { PromotionEdges } from '../../../src/registry/edges.js';
+import { recoverPromotions } from '../../../src/registry/recover.js';
+import { duePromotions, isAnythingDue } from '../../../src/registry/settle.js';
+import { rollbackCandidate } from '../../../src/registry/targets.js';
+import { isRipe } from '../../../src/registry/tend.js';
+import { killAt } from './killed.js';
+import { makeWorld, type World } from './world.js';
+
+let world: World;
+
+beforeEach(async () => {
+  world = await makeWorld();
+  await world.promote(1);
+  await world.promote(2);
+});
+
+afterEach(() => world.close());
+
+const drill = (edges: PromotionEdges = world.edges) =>
+  drillRollback(edges, rollbackCandidate(world.ledger, 'tickets', undefined), 'ada');
+const running = () => [...world.engine.servers.values()].map(({ state }) => state.version);
+
+test('a rehearsal starts the version before on a route of its own, says how long that took, and leaves nothing', async () => {
+  const before = { route: findRoute(world.ledger, 'tickets'), tags: new Map(world.engine.tags) };
+  const result = await drill();
+  expect(result).toMatchObject({ toVersion: 1, route: 'tickets@drill', ready: true, startedServer: true, error: null });
+  expect(result.untilSwitchedMs).toBeGreaterThanOrEqual(0);
+  expect({ route: findRoute(world.ledger, 'tickets'), tags: world.engine.tags }).toEqual(before);
+  expect(listRoutes(world.ledger).map(({ name }) => name)).toEqual(['tickets']);
+  expect(running()).toEqual([2]);
+  expect(await world.ask('tickets@drill')).toMatchObject({ status: 404 });
+  expect(rollbackCandidate(world.ledger, 'tickets', undefined).version.version).toBe(1);
+});
+
+test('a version that would not come up is found in the rehearsal, not in the emergency', async () => {
+  world.engine.behaviour = 'exits';
+  expect(await drill()).toMatchObject({ ready: false, untilSwitchedMs: null, error: { code: 'SERVER_NOT_READY' } });
+  expect(await world.ask()).toEqual({ status: 200, version: 'tickets:2' });
+  expect(running()).toEqual([2]);
+});
+
+test('the warm server is rehearsed with, and stays warm', async () => {
+  world.edges.keepWarmMs = 300_000;
+  await world.promote(1);
+  expect(await drill()).toMatchObject({ toVersion: 2, startedServer: false, ready: true });
+  expect(running().sort()).toEqual([1, 2]);
+  expect(listWarmServers(world.ledger).map(({ version }) => version)).toEqual([2]);
+});
+
+test('what a killed rehearsal leaves is found, and ended by the next one', async () => {
+  expect(await killAt(world, 'drain: performed', drill)).toBe(true);
+  await recoverPromotions(world.edges);
+  const due = duePromotions(world.ledger, Date.now());
+  expect(due.drills).toEqual(['tickets']);
+  expect(isAnythingDue(due)).toBe(true);
+  expect(await drill()).toMatchObject({ ready: true });
+  expect(running()).toEqual([2]);
+  expect(isAnythingDue(duePromotions(world.ledger, Date.now()))).toBe(false);
+});
+
+test('the gateway leaves what was interrupted to the next command at first, and stops warm servers in time', () => {
+  const nothing = { promotions: [], warm: [], drills: [] };
+  const server = { serverId: 's', model: 't', version: 1, engine: 'host' as const, untilMs: 1 };
+  expect(isRipe({ ...nothing, drills: ['t'] }, undefined)).toBe(false);
+  expect(isRipe({ ...nothing, drills: ['t'] }, { ...nothing, drills: ['t'] })).toBe(true);
+  expect(isRipe({ ...nothing, warm: [server] }, undefined)).toBe(true);
+});
