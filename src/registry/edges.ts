@@ -81,8 +81,7 @@ export async function openPromotionEdges(command: CommandEdges): Promise<Promoti
     },
     signal,
     onStep: (step, line) => output.progress({ event: 'promotion_step', step, line }, line),
-    onProgress: (line, fraction) =>
-      output.progress({ event: 'progress', line, fraction }, line),
+    onProgress: (line, fraction) => output.progress({ event: 'progress', line, fraction }, line),
     onNote: (line) => output.progress({ event: 'note', line }, line),
     failPoint: async (point) => failPoints.publish(point),
   };

@@ -143,7 +143,9 @@ test('a promotion and a rollback lose no request and cut no stream', async () =>
   const { answered, versions } = await client.stop();
   expect(answered).toBeGreaterThan(2);
   expect(versions).toEqual(['tickets:1', 'tickets:2']);
-  expect((await (await openEngine()).listServers()).map(({ version }) => version)).toEqual([1]);
+  // The way back was to the server that had been kept, and the other one is kept now.
+  const servers = await (await openEngine()).listServers();
+  expect(servers.map(({ version }) => version).sort()).toEqual([1, 2]);
 });
 
 test('a version that cannot be loaded leaves the old one as it was, and says why', async () => {
