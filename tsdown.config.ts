@@ -44,6 +44,12 @@ export default defineConfig({
     paths: 'src/config/paths.ts',
     python: 'src/engine/host/python.ts',
     venvs: 'src/engine/host/venvs.ts',
+    // What bench/ledger.js measures and scripts/kill-ledger.js breaks.
+    'ledger-open': 'src/ledger/open.ts',
+    'ledger-runs': 'src/ledger/runs.ts',
+    'ledger-metrics': 'src/ledger/metrics.ts',
+    'ledger-versions': 'src/ledger/versions.ts',
+    'ledger-audit': 'src/ledger/audit.ts',
     // What bench/redaction.js measures.
     detect: 'src/privacy/detect.ts',
   },
