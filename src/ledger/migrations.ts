@@ -2,6 +2,7 @@
 import type Database from 'better-sqlite3';
 
 import { MlxError } from '../errors.js';
+import { keepBeforeMigration } from './backup.js';
 
 const migrations: readonly string[] = [
   /* 1: runs and their metrics, model versions and their aliases, promotions, routes, the audit chain */ `
@@ -185,8 +186,8 @@ const migrations: readonly string[] = [
 ];
 
 /**
- * Brings a database (the ledger, or with other `steps` the traffic log) to its newest schema. A copy is made first
- * (`FILE.backup-vN`) when it holds an older schema.
+ * Brings a database (the ledger, or with other `steps` the traffic log) to its newest schema. When it holds an older one,
+ * a copy of it is put among the backups first.
  * @throws MlxError LEDGER_NEWER when a newer mlx wrote it
  */
 export function migrate(database: Database.Database, file: string, steps: readonly string[] = migrations): void {
@@ -194,10 +195,10 @@ export function migrate(database: Database.Database, file: string, steps: readon
   if (found === steps.length) return;
   if (found > steps.length) {
     throw new MlxError('LEDGER_NEWER', `${file} has schema ${found}; this mlx knows ${steps.length}.`, {
-      hint: 'Use the newer mlx that wrote it, or restore the copy it made beside the file.',
+      hint: 'Use the newer mlx that wrote it, or restore the copy that it made before: mlx backup --list',
     });
   }
-  if (found > 0) database.prepare('VACUUM INTO ?').run(`${file}.backup-v${found}`);
+  if (found > 0) keepBeforeMigration(database, file, found);
   database
     .transaction(() => {
       // Another process may have migrated between the check and the lock.

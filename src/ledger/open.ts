@@ -72,6 +72,12 @@ export function wrapSqliteError(error: unknown, file: string): unknown {
       hint: 'See who works in this project: mlx status',
     });
   }
+  if (code === 'SQLITE_READONLY_DBMOVED') {
+    return new MlxError('BUSY', `${file} was replaced by one of its copies at this moment.`, {
+      cause: error,
+      hint: 'Run the command again.',
+    });
+  }
   if (code === 'ERR_DLOPEN_FAILED' || code === 'MODULE_NOT_FOUND') {
     return new MlxError(
       'SQLITE_UNUSABLE',
