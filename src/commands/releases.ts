@@ -1,6 +1,6 @@
 // `mlx releases`: who put what live, when and why. Reads the ledger.
 import type { Context } from '../context.js';
-import { listPromotions, type Promotion } from '../ledger/promotions.js';
+import { listPromotions } from '../ledger/promotions.js';
 import { findVersion } from '../ledger/versions.js';
 import { formatAgo, formatDuration } from '../output/numbers.js';
 import { outcome } from '../output/output.js';
@@ -30,14 +30,9 @@ export const run: CommandModule['run'] = async (context, [model], flags) => {
   const ledger = await context.ledger();
   // The usual error, with the nearest names, for a model that does not exist.
   if (model !== undefined) findVersion(ledger, model);
-  const all = flags['all'] === true;
-  const found = listPromotions(ledger, { model, limit: shownAtMost }).filter((each) => all || isRelease(each));
+  const found = listPromotions(ledger, { model, releasesOnly: flags['all'] !== true, limit: shownAtMost });
   return outcome({ releases: found.map(release) }, ({ releases }) => renderReleases(releases, context));
 };
-
-function isRelease({ state, fromVersion, toVersion }: Promotion): boolean {
-  return state !== 'failed' && fromVersion !== toVersion;
-}
 
 function renderReleases(releases: Release[], { now, output }: Context): string {
   if (releases.length === 0) return 'Nothing was put live yet: mlx promote MODEL:VERSION';

@@ -42,7 +42,7 @@ export const run: CommandModule['run'] = async (context, references, flags) => {
   if (!sure) return outcome({ removed: [] }, () => 'Nothing was deleted.');
   for (const { run: id, versions } of removals) {
     // The row first: a folder without a row is litter, a row without its folder is a broken run.
-    if (versions.length === 0) deleteRun(ledger, id);
+    if (versions.length === 0 && !deleteRun(ledger, id)) refuseChanged(context, ledger, id);
     rmSync(runFolder(context.paths().runs, id).folder, { recursive: true, force: true });
   }
   return outcome({ removed: removals }, () => renderRemovals('Deleted', removals));
@@ -68,6 +68,11 @@ function refusePackaged(removals: readonly Removal[], force: boolean): void {
   throw new MlxError('RUN_PACKAGED', `Model versions were made of ${list}.`, {
     hint: 'Free only their files, and keep their rows and versions: add --force',
   });
+}
+
+/** A person took a while to answer, and meanwhile it was resumed, packaged, or deleted by another command. */
+function refuseChanged(context: Context, ledger: Ledger, id: string): void {
+  refusePackaged(planRemovals(context, ledger, [findRun(ledger, id)]), false);
 }
 
 function renderRemovals(verb: string, removals: readonly Removal[]): string {

@@ -115,13 +115,25 @@ export function findPromotion(ledger: Ledger, id: number): Promotion | undefined
 /** Newest first. */
 export function listPromotions(
   ledger: Ledger,
-  filter: { model?: string | undefined; state?: Promotion['state'] | undefined; limit: number },
+  filter: {
+    model?: string | undefined;
+    state?: Promotion['state'] | undefined;
+    /** Leaves out what failed, and restarts of a version that was live already. */
+    releasesOnly?: boolean;
+    limit: number;
+  },
 ): Promotion[] {
   return ledger.database
     .prepare(
-      `SELECT ${columns} FROM promotions WHERE (@model IS NULL OR model = @model) AND (@state IS NULL OR state = @state) ORDER BY id DESC LIMIT @limit`,
+      `SELECT ${columns} FROM promotions WHERE (@model IS NULL OR model = @model) AND (@state IS NULL OR state = @state)
+         AND (NOT @releasesOnly OR (state <> 'failed' AND from_version IS NOT to_version)) ORDER BY id DESC LIMIT @limit`,
     )
-    .all({ model: filter.model ?? null, state: filter.state ?? null, limit: filter.limit }) as Promotion[];
+    .all({
+      model: filter.model ?? null,
+      state: filter.state ?? null,
+      releasesOnly: filter.releasesOnly ? 1 : 0,
+      limit: filter.limit,
+    }) as Promotion[];
 }
 
 export function listRoutes(ledger: Ledger): Route[] {

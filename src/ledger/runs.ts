@@ -52,7 +52,10 @@ const columns = `id, recipe, recipe_file AS recipeFile, method, base_model AS ba
   started_at_ms AS startedAtMs, ended_at_ms AS endedAtMs, error_code AS errorCode, error_message AS errorMessage, error_hint AS errorHint,
   runtime, adapter_sha256 AS adapterSha256, device, steps, tokens, mlflow_run_id AS mlflowRunId, mlflow_synced AS mlflowSynced, replay_of AS replayOf`;
 
-const columnByField: Record<string, string> = {
+/** What may change in a run after its first moment. */
+export type RunChange = Partial<Omit<Run, Exclude<keyof NewRun, 'owner'>>>;
+
+const columnByField: Record<keyof RunChange, string> = {
   seal: 'seal',
   state: 'state',
   owner: 'owner',
@@ -81,15 +84,33 @@ export function insertRun(ledger: Ledger, run: NewRun): void {
   );
 }
 
-export function updateRun(ledger: Ledger, id: string, change: Partial<Omit<Run, 'id'>>): void {
-  const fields = Object.keys(change).filter((field) => field in columnByField);
+export function updateRun(ledger: Ledger, id: string, change: RunChange): void {
+  const fields = Object.keys(change) as (keyof RunChange)[];
   if (fields.length === 0) return;
-  const assignments = fields.map((field) => `${columnByField[field] ?? field} = @${field}`).join(', ');
+  const assignments = fields.map((field) => `${columnByField[field]} = @${field}`).join(', ');
   write(ledger, () => ledger.database.prepare(`UPDATE runs SET ${assignments} WHERE id = @id`).run({ ...change, id }));
 }
 
-export function deleteRun(ledger: Ledger, id: string): void {
-  write(ledger, () => ledger.database.prepare('DELETE FROM runs WHERE id = ?').run(id));
+/** @returns false when nothing was deleted: it is gone, it trains, or model versions were made of it */
+export function deleteRun(ledger: Ledger, id: string): boolean {
+  return write(ledger, () => {
+    const deleted = ledger.database
+      .prepare(
+        `DELETE FROM runs WHERE id = ? AND state <> 'running' AND NOT EXISTS (SELECT 1 FROM model_versions WHERE run_id = runs.id)`,
+      )
+      .run(id);
+    return deleted.changes === 1;
+  });
+}
+
+/** Compare and set: of several commands that find what a dead owner left, one does the rest. Null: there is no rest. */
+export function claimLostRun(ledger: Ledger, id: string, seenOwner: string | null, owner: string | null): boolean {
+  return write(ledger, () => {
+    const claimed = ledger.database
+      .prepare("UPDATE runs SET owner = @owner WHERE id = @id AND state = 'lost' AND owner IS @seenOwner")
+      .run({ id, seenOwner, owner });
+    return claimed.changes === 1;
+  });
 }
 
 export function listRuns(ledger: Ledger, filter: RunFilter): Run[] {

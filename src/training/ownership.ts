@@ -6,9 +6,7 @@ import { findRun, ownedRuns, updateRun, type Run } from '../ledger/runs.js';
 
 /** @throws MlxError BUSY naming the living run */
 export function refuseSecondTraining(ledger: Ledger): void {
-  const living = ownedRuns(ledger).find(
-    ({ state, owner }) => state === 'running' && owner !== null && owner !== currentOwner() && ownerIsAlive(owner),
-  );
+  const living = ownedRuns(ledger).find(({ state, owner }) => state === 'running' && belongsToOther(owner));
   if (!living) return;
   throw new MlxError(
     'BUSY',
@@ -17,12 +15,21 @@ export function refuseSecondTraining(ledger: Ledger): void {
   );
 }
 
-/** Takes over a run that ended early, or one that another process prepared for this one (--detach). */
+/** A process that lives, and is not this one. */
+export function belongsToOther(owner: string | null): boolean {
+  return owner !== null && owner !== currentOwner() && ownerIsAlive(owner);
+}
+
+/**
+ * Makes a run that ended early this process's own. One transaction: two commands at once cannot both find the project free.
+ * @throws MlxError BUSY when another command was faster, or is still ending the run's job
+ */
 export function takeOver(ledger: Ledger, id: string, from: Run['state']): Run {
   return write(ledger, () => {
+    refuseSecondTraining(ledger);
     const current = findRun(ledger, id);
-    if (current.state !== from) {
-      throw new MlxError('BUSY', `Run ${id} is ${current.state} by now; another command was faster.`, {
+    if (current.state !== from || belongsToOther(current.owner)) {
+      throw new MlxError('BUSY', `Run ${id} is ${current.state}, and another command is at work on it.`, {
         hint: `See it: mlx runs show ${id}`,
       });
     }

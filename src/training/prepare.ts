@@ -121,7 +121,10 @@ export function fetchBaseModel(edges: TrainEdges, engine: Engine, recipe: Recipe
 }
 
 /** Counts only when something was really fetched or installed: a quick look at what is there is mlx's own time. */
-function openStopwatch({ onProgress }: TrainEdges): { onProgress: TrainEdges['onProgress']; elapsedMs: () => number } {
+export function openStopwatch({ onProgress }: Pick<TrainEdges, 'onProgress'>): {
+  onProgress: TrainEdges['onProgress'];
+  elapsedMs: () => number;
+} {
   const begun = performance.now();
   let worked = false;
   return {

@@ -1,10 +1,11 @@
 // Makes the ledger true again after a crash: a run whose owner died without a word becomes `lost`, and what is left of its
 // job is ended. Called at the start of every command that shows or starts runs; costs one query when there is nothing to do.
 import type { Engine, EngineKind } from '../engine/engine.js';
-import { ownerIsAlive, ownerPid } from '../engine/owner.js';
+import { currentOwner, ownerIsAlive, ownerPid } from '../engine/owner.js';
 import { errorMessage, MlxError } from '../errors.js';
 import { write, type Ledger } from '../ledger/open.js';
-import { findRun, ownedRuns, updateRun, type Run } from '../ledger/runs.js';
+import { claimLostRun, findRun, ownedRuns, updateRun, type Run } from '../ledger/runs.js';
+import { belongsToOther } from './ownership.js';
 
 export type ReconcileEdges = {
   ledger: Ledger;
@@ -56,14 +57,19 @@ function markLost({ ledger, now }: ReconcileEdges, seen: Run): boolean {
   });
 }
 
-/** A job can outlive its mlx. When its engine does not answer now, the next command tries again. */
+/**
+ * A job can outlive its mlx. When its engine does not answer now, the next command tries again. Claimed first: while the
+ * engine answers, another command may have ended the job already, and a third resumed the run.
+ */
 async function endOrphanJobs({ ledger, engine, note }: ReconcileEdges): Promise<void> {
-  for (const run of ownedRuns(ledger).filter(({ state }) => state === 'lost')) {
+  for (const run of ownedRuns(ledger).filter(({ state, owner }) => state === 'lost' && !belongsToOther(owner))) {
     try {
+      if (!claimLostRun(ledger, run.id, run.owner, currentOwner())) continue;
       if (await (await engine(run.engine)).stopJob(run.id))
         note(`Its job was still running and has been ended (${run.engine}).`);
-      updateRun(ledger, run.id, { owner: null });
+      claimLostRun(ledger, run.id, currentOwner(), null);
     } catch (error) {
+      claimLostRun(ledger, run.id, currentOwner(), run.owner);
       note(`Whether the job of ${run.id} still runs cannot be seen now: ${errorMessage(error)}`);
     }
   }

@@ -10,7 +10,7 @@ import type { Recipe } from '../recipe/schema.js';
 import { hashFile } from '../store/hash-file.js';
 import { findBaseModel, type BaseModel } from './base-model.js';
 import { refuseSecondTraining, takeOver } from './ownership.js';
-import { fetchBaseModel, type PreparedRun } from './prepare.js';
+import { fetchBaseModel, openStopwatch, type PreparedRun } from './prepare.js';
 import { runFolder, type RunFolder } from './run-folder.js';
 import type { TrainEdges } from './train.js';
 
@@ -28,9 +28,11 @@ export async function resumeRun(edges: TrainEdges, reference: string): Promise<P
   const recipe = storedRecipe(run, folder);
   await checkRows(edges, run, folder);
   const engine = await edges.engine(run.engine);
-  await engine.prepareRuntime('trainer', edges.onProgress, edges.signal);
-  const baseModel = await sameBaseModel(edges, run, recipe);
-  return { run: takeOver(ledger, run.id, run.state), recipe, folder, baseModel, resume: true, fetchMs: 0 };
+  const fetching = openStopwatch(edges);
+  await engine.prepareRuntime('trainer', fetching.onProgress, edges.signal);
+  const baseModel = await sameBaseModel({ ...edges, onProgress: fetching.onProgress }, run, recipe);
+  const fetchMs = fetching.elapsedMs();
+  return { run: takeOver(ledger, run.id, run.state), recipe, folder, baseModel, resume: true, fetchMs };
 }
 
 /** The other half of --detach: the command that prepared the run made this process its owner before it began. */
@@ -41,8 +43,10 @@ export async function adoptRun(edges: TrainEdges, id: string): Promise<PreparedR
   }
   const folder = runFolder(edges.paths.runs, id);
   const recipe = storedRecipe(run, folder);
-  const baseModel = await sameBaseModel(edges, run, recipe);
-  return { run, recipe, folder, baseModel, resume: existsSync(folder.checkpoints), fetchMs: 0 };
+  const fetching = openStopwatch(edges);
+  const baseModel = await sameBaseModel({ ...edges, onProgress: fetching.onProgress }, run, recipe);
+  const fetchMs = fetching.elapsedMs();
+  return { run, recipe, folder, baseModel, resume: existsSync(folder.checkpoints), fetchMs };
 }
 
 function storedRecipe(run: Run, folder: RunFolder): Recipe {

@@ -10,7 +10,7 @@ import type { Engine, EngineKind, JobExit, OnProgress } from '../engine/engine.j
 import { errorCode, errorMessage, MlxError } from '../errors.js';
 import { latestMetrics, recordMetrics, type Metric } from '../ledger/metrics.js';
 import type { Ledger } from '../ledger/open.js';
-import { findRun, updateRun, type Run } from '../ledger/runs.js';
+import { findRun, updateRun, type Run, type RunChange } from '../ledger/runs.js';
 import type { LoadedRecipe } from '../recipe/load.js';
 import { startMirror, type Mirror } from '../tracking/mirror.js';
 import { hashTrainedWeights, type TrainedWeights } from './adapter.js';
@@ -126,7 +126,7 @@ type Durations = {
 };
 
 /** `duration_ms` adds up over stops and resumes; `wrapper_ms` is mlx's own part of this time. */
-function recordEnd(edges: TrainEdges, run: Run, end: Partial<Run>, { durationMs, othersMs }: Durations): Metric[] {
+function recordEnd(edges: TrainEdges, run: Run, end: RunChange, { durationMs, othersMs }: Durations): Metric[] {
   const { ledger } = edges;
   const at = { step: 0, recordedAtMs: edges.now().getTime() };
   try {
@@ -154,7 +154,6 @@ async function runTrainer(
   recorder: Recorder,
   signal: AbortSignal,
 ): Promise<{ exit: JobExit | MlxError; durationMs: number }> {
-  const engine = await edges.engine(run.engine);
   const job = trainerJob({
     runId: run.id,
     folder,
@@ -167,6 +166,7 @@ async function runTrainer(
   });
   const begun = performance.now();
   try {
+    const engine = await edges.engine(run.engine);
     const exit = await engine.runJob(job, { onStdout: recorder.stdout, onStderr: recorder.stderr, signal });
     updateRun(edges.ledger, run.id, { seal: exit.seal });
     return { exit, durationMs: performance.now() - begun };
@@ -181,7 +181,7 @@ async function withWeights(
   decided: Ending,
   { folder }: PreparedRun,
   recorder: Recorder,
-): Promise<{ end: Partial<Run>; weights: TrainedWeights | undefined }> {
+): Promise<{ end: RunChange; weights: TrainedWeights | undefined }> {
   const result = recorder.lastWord();
   if (decided.state !== 'finished' || result?.event !== 'result') return { end: decided, weights: undefined };
   try {

@@ -8,7 +8,7 @@ import { onTestFinished } from 'vitest';
 import { projectPaths } from '../../src/config/paths.js';
 import { recordDatasets, recordMetrics, recordParams } from '../../src/ledger/metrics.js';
 import { openLedger, type Ledger } from '../../src/ledger/open.js';
-import { insertRun, updateRun, type Run } from '../../src/ledger/runs.js';
+import { insertRun, updateRun, type RunChange } from '../../src/ledger/runs.js';
 import { runFolder } from '../../src/training/run-folder.js';
 
 /** The clock of these tests stands here. */
@@ -29,7 +29,7 @@ export function addRun(
   place: Place,
   id: string,
   minutesAgo: number,
-  changes: Partial<Run> = {},
+  changes: RunChange = {},
   exactMatch = 0.8,
   r = '16',
 ): void {
@@ -91,7 +91,7 @@ export function addRun(
   );
 }
 
-export function failed(): Partial<Run> {
+export function failed(): RunChange {
   return {
     state: 'failed',
     adapterSha256: null,

@@ -2,10 +2,14 @@ import { existsSync } from 'node:fs';
 
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 
+import { run as remove } from '../../src/commands/runs-rm.js';
+import { openContext, type Context } from '../../src/context.js';
+import { updateRun } from '../../src/ledger/runs.js';
 import { insertVersion } from '../../src/ledger/versions.js';
+import type { Output } from '../../src/output/output.js';
 import { runFolder } from '../../src/training/run-folder.js';
 import { mlx, mlxJson } from './mlx.js';
-import { addRun, failed, now, project } from './runs-project.js';
+import { addRun, failed, now, project, type Place } from './runs-project.js';
 
 beforeEach(() => {
   vi.useFakeTimers({ now, toFake: ['Date'] });
@@ -220,21 +224,21 @@ describe('mlx runs rm', () => {
     expect((await mlx(['runs', 'rm', 'latest', '--yes'], place)).status).toBe(7);
   });
 
+  it('leaves a run that was resumed or packaged while the person thought about it', async () => {
+    const place = project();
+    addRun(place, 'tickets-000001', 90, failed());
+    const resumed = answering(place, () => updateRun(place.ledger, 'tickets-000001', { state: 'running' }));
+    await expect(remove(resumed, ['tickets-000001'], {})).rejects.toMatchObject({ code: 'BUSY' });
+    updateRun(place.ledger, 'tickets-000001', { state: 'finished' });
+    const packaged = answering(place, () => addVersion(place));
+    await expect(remove(packaged, ['tickets-000001'], {})).rejects.toMatchObject({ code: 'RUN_PACKAGED' });
+    expect(existsSync(runFolder(place.runs, 'tickets-000001').folder)).toBe(true);
+  });
+
   it('frees only the files of a packaged run, and only with --force', async () => {
     const place = project();
     addRun(place, 'tickets-000001', 90);
-    insertVersion(place.ledger, {
-      model: 'tickets',
-      version: 1,
-      digest: 'sha256:1',
-      engine: 'host',
-      runId: 'tickets-000001',
-      baseModel: 'mlx/demo-base',
-      baseCommit: 'c0ffee00',
-      settings: '{}',
-      sizeBytes: 1,
-      createdAtMs: now,
-    });
+    addVersion(place);
     const refused = await mlx(['runs', 'rm', 'latest', '--yes'], place);
     expect(refused).toMatchObject({ status: 1, stderr: expect.stringContaining('tickets:1') });
     expect((await mlx(['runs', 'rm', 'latest', '--yes', '--force'], place)).status).toBe(0);
@@ -242,3 +246,39 @@ describe('mlx runs rm', () => {
     expect((await mlx(['runs', 'show', 'latest'], place)).status).toBe(0);
   });
 });
+
+function addVersion(place: Place): void {
+  insertVersion(place.ledger, {
+    model: 'tickets',
+    version: 1,
+    digest: 'sha256:1',
+    engine: 'host',
+    runId: 'tickets-000001',
+    baseModel: 'mlx/demo-base',
+    baseCommit: 'c0ffee00',
+    settings: '{}',
+    sizeBytes: 1,
+    createdAtMs: now,
+  });
+}
+
+/** A person who says yes after something else has happened. */
+function answering({ folder }: Place, meanwhile: () => void): Context {
+  const output: Output = {
+    ...{ json: false, interactive: true, columns: 80 },
+    ...{ progress: ignore, note: ignore, stream: ignore, result: ignore, error: ignore },
+    confirm: () => {
+      meanwhile();
+      return Promise.resolve(true);
+    },
+  };
+  return openContext({
+    flags: { yes: false, dryRun: false, engine: undefined, project: undefined },
+    environment: { HOME: folder },
+    workingDirectory: folder,
+    output,
+    signal: new AbortController().signal,
+  });
+}
+
+function ignore(): void {}

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { MlxError } from '../../../src/errors.js';
 import { latestMetrics, metricHistory, recordMetrics, recordParams, runParams } from '../../../src/ledger/metrics.js';
 import { openLedger, type Ledger } from '../../../src/ledger/open.js';
-import { deleteRun, findRun, insertRun, listRuns, updateRun } from '../../../src/ledger/runs.js';
+import { deleteRun, findRun, insertRun, listRuns, updateRun, type RunChange } from '../../../src/ledger/runs.js';
 
 let folder: string;
 let ledger: Ledger;
@@ -36,6 +36,11 @@ function addRun(id: string, startedAtMs: number, recipe = 'tickets'): void {
     startedAtMs,
   });
 }
+
+test('a field that a run never changes is refused, not dropped', () => {
+  const unknown = { recipeFile: 'other.yaml' } as RunChange;
+  expect(() => updateRun(ledger, 'a', unknown)).toThrow();
+});
 
 test('a run is found by its id, the beginning of its id, and as the latest', () => {
   addRun('tickets-aaaaaa', 1);
@@ -102,7 +107,9 @@ test('deleting a run takes its metrics and params with it', () => {
   addRun('tickets-aaaaaa', 1);
   recordParams(ledger, 'tickets-aaaaaa', { seed: '42' });
   recordMetrics(ledger, 'tickets-aaaaaa', [{ key: 'train/loss', step: 1, value: 3, recordedAtMs: 1 }]);
-  deleteRun(ledger, 'tickets-aaaaaa');
+  expect(deleteRun(ledger, 'tickets-aaaaaa')).toBe(false);
+  updateRun(ledger, 'tickets-aaaaaa', { state: 'finished' });
+  expect(deleteRun(ledger, 'tickets-aaaaaa')).toBe(true);
   expect(runParams(ledger, 'tickets-aaaaaa')).toEqual({});
   expect(latestMetrics(ledger, 'tickets-aaaaaa')).toEqual({});
 });

@@ -80,6 +80,27 @@ test('a version number is never used twice', () => {
   expect(() => addVersion(2)).toThrow();
 });
 
+test('releases are counted without what failed and restarts of the same version', () => {
+  const start = {
+    kind: 'promote',
+    model: 'tickets',
+    alias: 'production',
+    actor: 'ada',
+    reason: null,
+    owner: null,
+  } as const;
+  const add = (fromVersion: number | null, toVersion: number, state: 'promoted' | 'failed'): number => {
+    const id = startPromotion(ledger, { ...start, fromVersion, toVersion, startedAtMs: 5 });
+    endPromotion(ledger, id, { state, endedAtMs: 7, errorCode: null, errorMessage: null });
+    return id;
+  };
+  const first = add(null, 1, 'promoted');
+  add(1, 2, 'failed');
+  add(1, 1, 'promoted');
+  expect(listPromotions(ledger, { releasesOnly: true, limit: 1 }).map(({ id }) => id)).toEqual([first]);
+  expect(listPromotions(ledger, { limit: 9 })).toHaveLength(3);
+});
+
 test('a promotion is in the ledger before anything happens, and keeps its end', () => {
   const start = {
     kind: 'promote',

@@ -6,7 +6,9 @@ import { describe, expect, it } from 'vitest';
 import { currentOwner, ownerOf } from '../../../src/engine/owner.js';
 import { MlxError } from '../../../src/errors.js';
 import { latestMetrics, runDatasets, runParams } from '../../../src/ledger/metrics.js';
-import { findRun, insertRun, listRuns } from '../../../src/ledger/runs.js';
+import { findRun, insertRun, listRuns, updateRun } from '../../../src/ledger/runs.js';
+import { takeOver } from '../../../src/training/ownership.js';
+import { reconcileRuns } from '../../../src/training/reconcile.js';
 import { train } from '../../../src/training/train.js';
 import { deadOwner, newRun } from './examples.js';
 import { fakeEngine, goodTrainer, step, writeCheckpoint } from './fake-engine.js';
@@ -121,6 +123,18 @@ describe('a training', () => {
     const run = await train(edgesOf(place, engine).edges, tickets);
     expect(run).toMatchObject({ state: 'failed', errorCode: 'OUT_OF_MEMORY', owner: null });
     expect(run.errorHint).toContain('per_device_train_batch_size=4');
+  });
+
+  it('whose engine cannot be reached any more when it begins is a failed run', async () => {
+    const place = project();
+    const { edges } = edgesOf(place, fakeEngine());
+    const engine: typeof edges.engine = (kind) =>
+      kind === undefined ? edges.engine() : Promise.reject(new MlxError('DOCKER_UNREACHABLE', 'No Engine answers.'));
+    expect(await train({ ...edges, engine }, tickets)).toMatchObject({
+      state: 'failed',
+      owner: null,
+      errorCode: 'DOCKER_UNREACHABLE',
+    });
   });
 
   it('whose engine goes away is a failed run, not a crash', async () => {
@@ -253,6 +267,48 @@ describe('one training at a time', () => {
     await train(edges, tickets);
     expect(engine.leftovers.size).toBe(0);
     expect(findRun(place.ledger, 'other-000001').owner).toBeNull();
+  });
+});
+
+describe('a lost run', () => {
+  it('that somebody resumed while the engine took its time is left alone by the one who came to clean up', async () => {
+    const place = project();
+    insertRun(place.ledger, newRun('other-000001', deadOwner));
+    const engine = fakeEngine();
+    const { edges } = edgesOf(place, engine);
+    const slow = {
+      ...edges,
+      engine: () => {
+        updateRun(place.ledger, 'other-000001', { state: 'running', owner: livingOwner() });
+        return Promise.resolve(engine);
+      },
+    };
+    await reconcileRuns(slow);
+    expect(findRun(place.ledger, 'other-000001')).toMatchObject({ state: 'running', owner: livingOwner() });
+  });
+
+  it('whose job another command is ending is not touched, and cannot be resumed yet', async () => {
+    const place = project();
+    insertRun(place.ledger, newRun('other-000001'));
+    updateRun(place.ledger, 'other-000001', { state: 'lost', owner: livingOwner() });
+    const engine = fakeEngine();
+    engine.leftovers.add('other-000001');
+    await reconcileRuns(edgesOf(place, engine).edges);
+    expect(engine.leftovers.size).toBe(1);
+    expect(() => takeOver(place.ledger, 'other-000001', 'lost')).toThrowError(
+      expect.objectContaining({ code: 'BUSY' }),
+    );
+  });
+
+  it('is not taken over while another run trains', () => {
+    const place = project();
+    insertRun(place.ledger, newRun('other-000001'));
+    updateRun(place.ledger, 'other-000001', { state: 'lost' });
+    insertRun(place.ledger, newRun('living-000001', livingOwner()));
+    expect(() => takeOver(place.ledger, 'other-000001', 'lost')).toThrowError(
+      expect.objectContaining({ message: expect.stringContaining('living-000001') }),
+    );
+    expect(findRun(place.ledger, 'other-000001').state).toBe('lost');
   });
 });
 
