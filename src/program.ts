@@ -77,6 +77,11 @@ const entries: readonly Entry[] = [
     summary: 'address, routes and open requests',
     load: () => import('./commands/gateway-status.js'),
   },
+  {
+    path: 'gateway reload',
+    summary: 'read mlx.yaml again, without losing a request',
+    load: () => import('./commands/gateway-reload.js'),
+  },
   { path: 'gateway key', summary: 'print the key that clients send', load: () => import('./commands/gateway-key.js') },
   { path: 'prompts ls', summary: 'list the prompts of the project', load: () => import('./commands/prompts-ls.js') },
   {
@@ -116,6 +121,16 @@ const entries: readonly Entry[] = [
     load: () => import('./commands/traffic.js'),
   },
   {
+    path: 'routes ls',
+    summary: 'the names that clients send, and where they go',
+    load: () => import('./commands/routes-ls.js'),
+  },
+  {
+    path: 'routes explain',
+    summary: 'which upstream a request would take, and why',
+    load: () => import('./commands/routes-explain.js'),
+  },
+  {
     path: 'audit verify',
     summary: 'find versions, aliases and promotions that were rewritten',
     load: () => import('./commands/audit-verify.js'),
@@ -137,6 +152,7 @@ const groupSummaries: Record<string, string> = {
   models: 'model versions and their images',
   gateway: 'one stable address for every model',
   keys: "clients' keys: models, limits and budgets",
+  routes: 'from the names that clients send to upstreams',
 };
 
 export type Invocation = {

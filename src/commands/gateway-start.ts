@@ -41,13 +41,19 @@ export const run: CommandModule['run'] = async (context, _args, flags) => {
 };
 
 async function runInForeground(context: Context, port: number): Promise<Outcome> {
-  const { startGatewayServer } = await import('../gateway/server.js');
-  const { serving, gateway: settings } = await context.config();
+  const [{ startGatewayServer }, { loadConfig }] = await Promise.all([
+    import('../gateway/server.js'),
+    import('../config/load.js'),
+  ]);
+  const { drainTimeoutMs } = (await context.config()).serving;
+  const { environment, now, output } = context;
+  const paths = context.paths();
   const gateway = await startGatewayServer({
-    ...{ paths: context.paths(), port, now: context.now, warn: context.output.note },
-    ...{ drainTimeoutMs: serving.drainTimeoutMs, metering: settings.metering, redaction: settings.redaction },
+    ...{ paths, port, now, warn: output.note, drainTimeoutMs, environment },
+    readConfig: () => loadConfig(paths, environment),
   });
   context.output.note(`The gateway answers at http://127.0.0.1:${gateway.port}/v1 (process ${process.pid}).`);
+  process.on('SIGHUP', () => void gateway.reload());
   const { tendPromotions } = await import('../registry/tend.js');
   const endTending = tendPromotions({ ...context, paths: context.paths(), warn: context.output.note });
   await Promise.race([gateway.stopRequested, aborted(context.signal)]);

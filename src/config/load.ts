@@ -6,8 +6,10 @@ import { MlxError } from '../errors.js';
 import { toMetering } from './metering.js';
 import { toRedaction } from './redaction-schema.js';
 import type { Paths } from './paths.js';
+import { toRouteConfig } from './route-schema.js';
 import { configSchema, type Config, type ConfigFile } from './schema.js';
 import { environmentOverrides } from './settings.js';
+import { toUpstream } from './upstream-schema.js';
 import { parseYamlFile, type YamlFile } from './yaml.js';
 
 export async function loadConfig(
@@ -44,7 +46,14 @@ export function toConfig(file: ConfigFile, project: string): Config {
   return {
     engine: file.engine,
     gpu: file.gpu,
-    gateway: { port: gateway.port, metering: toMetering(gateway), redaction: toRedaction(gateway.redaction) },
+    gateway: {
+      port: gateway.port,
+      maxInFlight: gateway.max_in_flight,
+      metering: toMetering(gateway),
+      redaction: toRedaction(gateway.redaction),
+    },
+    upstreams: Object.entries(file.upstreams).map(([name, upstream]) => toUpstream(name, upstream, absolute)),
+    routes: Object.entries(file.routes).map(([name, route]) => toRouteConfig(name, route)),
     mlflow: {
       enabled: mlflow.enabled,
       port: mlflow.port,

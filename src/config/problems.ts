@@ -9,7 +9,13 @@ export type KeyPath = readonly PropertyKey[];
 
 type Issue = z.core.$ZodIssue;
 type Place = (path: KeyPath) => Pick<Problem, 'file' | 'line'>;
-type JsonSchema = { properties?: Record<string, JsonSchema>; anyOf?: JsonSchema[]; items?: JsonSchema };
+type JsonSchema = {
+  properties?: Record<string, JsonSchema>;
+  anyOf?: JsonSchema[];
+  items?: JsonSchema;
+  /** Of a record, whose keys the person chose; false where keys are fixed. */
+  additionalProperties?: JsonSchema | boolean;
+};
 
 export function schemaProblems(schema: z.ZodType, issues: readonly Issue[], value: unknown, place: Place): Problem[] {
   const known = z.toJSONSchema(schema, { io: 'input' }) as JsonSchema;
@@ -62,8 +68,9 @@ function describe(issue: Issue, value: unknown): string {
     case 'invalid_format':
       if (issue.format === 'url') return 'must be an address such as http://127.0.0.1:5000';
       return `${nounOf(value)} does not fit; allowed: ${issue.message}`;
-    case 'invalid_union':
     case 'invalid_key':
+      return `is no name that fits; allowed: ${issue.issues.map(({ message }) => message).join(', ')}`;
+    case 'invalid_union':
     case 'invalid_element':
     case 'unrecognized_keys':
     case 'not_multiple_of':
@@ -112,7 +119,8 @@ function knownKeys(schema: JsonSchema, path: KeyPath): string[] {
   const alternatives = schema.anyOf ?? [schema];
   if (key === undefined) return [...new Set(alternatives.flatMap((one) => Object.keys(one.properties ?? {})))];
   return alternatives.flatMap((one) => {
-    const inner = one.properties?.[String(key)] ?? one.items;
+    const named = typeof one.additionalProperties === 'object' ? one.additionalProperties : undefined;
+    const inner = one.properties?.[String(key)] ?? one.items ?? named;
     return inner === undefined ? [] : knownKeys(inner, rest);
   });
 }

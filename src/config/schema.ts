@@ -3,10 +3,12 @@ import { z } from 'zod';
 
 import { checkDestinations, meteringShape, type Metering } from './metering.js';
 import { redactionSchema, type RedactionConfig } from './redaction-schema.js';
+import { checkTargets, routesSchema, type RouteConfig } from './route-schema.js';
+import { upstreamsSchema, type Upstream } from './upstream-schema.js';
 
 const port = z.int().min(1).max(65_535);
 
-export const configSchema = z.strictObject({
+const sections = z.strictObject({
   engine: z
     .enum(['auto', 'docker', 'host'])
     .default('auto')
@@ -15,11 +17,18 @@ export const configSchema = z.strictObject({
   gateway: z
     .strictObject({
       port: port.default(4600).describe('127.0.0.1 port of the gateway'),
+      max_in_flight: z
+        .int()
+        .min(1)
+        .default(256)
+        .describe('Requests at once; those beyond it are refused with 503 and Retry-After'),
       ...meteringShape,
       redaction: redactionSchema.prefault({}),
     })
     .superRefine(checkDestinations)
     .prefault({}),
+  upstreams: upstreamsSchema.prefault({}),
+  routes: routesSchema.prefault({}),
   mlflow: z
     .strictObject({
       enabled: z.boolean().default(true).describe('Mirror runs to MLflow when it answers; a run never waits for it'),
@@ -67,13 +76,19 @@ export const configSchema = z.strictObject({
     .prefault({}),
 });
 
+export const configSchema = sections.superRefine((file, context) =>
+  checkTargets(file, (path, message) => context.addIssue({ code: 'custom', path, message })),
+);
+
 /** As written in YAML: snake_case. Code reads `Config`. */
 export type ConfigFile = z.infer<typeof configSchema>;
 
 export type Config = {
   engine: ConfigFile['engine'];
   gpu: ConfigFile['gpu'];
-  gateway: { port: number; metering: Metering; redaction: RedactionConfig };
+  gateway: { port: number; maxInFlight: number; metering: Metering; redaction: RedactionConfig };
+  upstreams: Upstream[];
+  routes: RouteConfig[];
   mlflow: { enabled: boolean; port: number; trackingUri: string | undefined; experiment: string };
   serving: { readyTimeoutMs: number; drainTimeoutMs: number; keepWarmMs: number };
   docker: { baseImage: string; memoryGib: number | undefined; certificates: string | undefined };

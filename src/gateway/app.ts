@@ -1,54 +1,62 @@
 // The gateway's core: host, then endpoint, then key, then the answer. Pure wiring; edges come in as values.
-import type { Endpoint } from './endpoints.js';
-import { endpoints, pathOf } from './endpoints.js';
-import { compose, jsonResponse, refuse, type GatewayRequest, type Handler } from './exchange.js';
+import type { Breakers } from './breakers.js';
+import type { Clock } from './clock.js';
+import { endpoints, pathOf, type Endpoint } from './endpoints.js';
+import { compose, jsonResponse, refuse, type GatewayRequest, type Handler, type Middleware } from './exchange.js';
 import { forwardTo } from './forward.js';
 import { catchFailures } from './middleware/failures.js';
 import { checkHost } from './middleware/host.js';
-import type { RouteTable } from './routing.js';
+import { listModels, showModel } from './models.js';
+import type { Finished } from './node-server.js';
+import type { RetryBudget } from './retry.js';
+import type { Routing } from './routing.js';
+import type { Shadows } from './shadow.js';
 import type { Stages } from './stages.js';
 import type { Upstreams } from './upstreams.js';
 
 export type Core = {
   stages: Stages;
   port: () => number;
-  /** The table of this moment; swapped as a whole. */
-  routes: () => RouteTable;
+  /** Every route of this moment; swapped as a whole. */
+  routing: () => Routing;
   upstreams: Upstreams;
+  breakers: Breakers;
+  retries: RetryBudget;
+  shadows: Shadows;
+  /** What became of a copy that went to a shadow. */
+  onShadow: (finished: Finished) => void;
+  admission: Middleware;
+  clock: Clock;
+  /** From 0 up to 1. */
+  random: () => number;
 };
 
 export function createApp(core: Core): Handler {
   const pipelines = new Map(
     endpoints.map((endpoint) => [`${endpoint.method} ${endpoint.path}`, pipeline(endpoint, core)]),
   );
+  const oneModel = compose([core.stages.authorize], async (request) => showModel(request, core.routing()));
   const dispatch: Handler = (request) => {
     const path = pathOf(request.target);
     const handler = pipelines.get(`${request.method} ${path}`);
-    return handler ? handler(request) : Promise.resolve(noSuchEndpoint(request, path));
+    if (handler) return handler(request);
+    if (request.method === 'GET' && path.startsWith('/v1/models/')) return oneModel(request);
+    return Promise.resolve(noSuchEndpoint(request, path));
   };
   return compose([catchFailures, checkHost(core.port)], dispatch);
 }
 
 /** The key is asked for on the endpoint that was matched, so that no spelling of a path gets around it. */
 function pipeline(endpoint: Endpoint, core: Core): Handler {
+  const { authorize } = core.stages;
   switch (endpoint.kind) {
     case 'health':
       return async () => jsonResponse(200, { status: 'ok' });
     case 'models':
-      return compose([core.stages.authorize], async () => jsonResponse(200, modelList(core.routes())));
+      return compose([authorize], async (request) => listModels(request, core.routing()));
     case 'generate':
-      return compose([core.stages.authorize], forwardTo(endpoint, core));
+      return compose([authorize, core.admission], forwardTo(endpoint, core));
   }
-}
-
-function modelList(routes: RouteTable) {
-  const models = [...routes.values()].map((route) => ({
-    id: route.name,
-    object: 'model',
-    created: Math.floor(route.updatedAtMs / 1000),
-    owned_by: 'mlx',
-  }));
-  return { object: 'list', data: models };
 }
 
 function noSuchEndpoint(request: GatewayRequest, path: string) {

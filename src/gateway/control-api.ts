@@ -39,6 +39,24 @@ export const gatewayStateSchema = z.object({
   /** Open requests by server; a server without any is not named. */
   inFlight: z.record(z.string(), z.number()),
   budgets: z.array(budgetStateSchema),
+  /** By destination: a name of `upstreams`, or a model server's id. One that never failed is not named. */
+  breakers: z.record(z.string(), z.enum(['closed', 'open', 'half_open'])).default({}),
+  upstreams: z.array(z.object({ name: z.string(), problem: z.string().nullable() })).default([]),
+  /** Why the mlx.yaml that lies there now is not the one in use. */
+  configProblem: z
+    .object({
+      message: z.string(),
+      problems: z.array(
+        z.object({
+          file: z.string(),
+          line: z.number().optional(),
+          path: z.string().optional(),
+          message: z.string(),
+        }),
+      ),
+    })
+    .nullable()
+    .default(null),
 });
 
 export type GatewayState = z.infer<typeof gatewayStateSchema>;

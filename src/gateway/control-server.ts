@@ -8,8 +8,8 @@ import type { GatewayState } from './control-api.js';
 
 export type Controls = {
   state: () => GatewayState;
-  /** Reads the routes anew; requests that come after it take them. */
-  reload: () => void;
+  /** Reads the routes and mlx.yaml anew; requests that come after it take them. */
+  reload: () => Promise<void>;
   stop: () => void;
 };
 
@@ -19,7 +19,7 @@ export async function serveControls(socketPath: string, controls: Controls): Pro
   rmSync(socketPath, { force: true });
   const server = createServer((incoming, outgoing) => {
     incoming.resume();
-    answer(`${incoming.method} ${incoming.url}`, controls, outgoing);
+    void answer(`${incoming.method} ${incoming.url}`, controls, outgoing);
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -29,13 +29,13 @@ export async function serveControls(socketPath: string, controls: Controls): Pro
   return server;
 }
 
-function answer(call: string, controls: Controls, outgoing: ServerResponse): void {
+async function answer(call: string, controls: Controls, outgoing: ServerResponse): Promise<void> {
   try {
     switch (call) {
       case 'GET /state':
         return reply(outgoing, 200, controls.state());
       case 'POST /reload':
-        controls.reload();
+        await controls.reload();
         return reply(outgoing, 200, controls.state());
       case 'POST /stop':
         reply(outgoing, 202, controls.state());

@@ -14,8 +14,8 @@ export type GatewayControl = {
    * @throws MlxError GATEWAY_DOWN, GATEWAY_STALE
    */
   reload: (name: string, expected: Route | undefined) => Promise<void>;
-  /** Makes the gateway read the ledger's keys anew. False when none runs. */
-  refresh: () => Promise<boolean>;
+  /** Makes the gateway read its routes, keys and mlx.yaml again. undefined when none runs. */
+  refresh: () => Promise<GatewayState | undefined>;
   /** The gateway takes no more requests, finishes open answers and ends. False when none runs. */
   requestStop: () => Promise<boolean>;
 };
@@ -37,7 +37,7 @@ export function gatewayControl(socketFolder: string): GatewayControl {
         hint: 'Start it again: mlx gateway stop && mlx gateway start',
       });
     },
-    refresh: async () => (await call(socketPath, 'POST', '/reload')) !== undefined,
+    refresh: () => call(socketPath, 'POST', '/reload'),
     requestStop: async () => (await call(socketPath, 'POST', '/stop')) !== undefined,
   };
 }

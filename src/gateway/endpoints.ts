@@ -15,6 +15,8 @@ export const endpoints: readonly Endpoint[] = [
   generate('/v1/completions', 'openai', 'completions'),
   generate('/v1/embeddings', 'openai', 'embeddings'),
   generate('/v1/responses', 'openai', 'responses'),
+  generate('/v1/messages', 'anthropic', 'messages'),
+  generate('/v1/messages/count_tokens', 'anthropic', 'count_tokens'),
 ];
 
 /** Before the endpoint is known: a refusal has to speak some dialect. Anthropic's clients always send their version. */

@@ -4,6 +4,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
+import { loadConfig } from '../config/load.js';
 import { packageRoot, type Paths } from '../config/paths.js';
 import { startDetached } from '../engine/detached.js';
 import { endGroup } from '../engine/group.js';
@@ -16,7 +17,7 @@ import { gatewayOwnerFile, type GatewayState } from './control-api.js';
 import { gatewayControl, type GatewayControl } from './control.js';
 
 export type GatewayEdges = {
-  paths: Pick<Paths, 'project' | 'run' | 'sockets'>;
+  paths: Pick<Paths, 'project' | 'configFile' | 'run' | 'sockets'>;
   port: number;
   environment: NodeJS.ProcessEnv;
 };
@@ -53,7 +54,7 @@ async function startGateway(edges: GatewayEdges, control: GatewayControl): Promi
   const outFile = join(edges.paths.run, 'gateway.out');
   rmSync(outFile, { force: true });
   // The gateway itself writes down who it is, once the port is its own.
-  const owner = await startDetached(gatewayProgram(edges, outFile), () => undefined);
+  const owner = await startDetached(await gatewayProgram(edges, outFile), () => undefined);
   const state = await waitForState(control, owner);
   if (state) return state;
   throw await startFailure(outFile);
@@ -68,11 +69,13 @@ async function endGateway(paths: Pick<Paths, 'run'>, control: GatewayControl): P
   return asked || ended;
 }
 
-/** The gateway needs no secret and no proxy: its environment holds none. */
-function gatewayProgram(edges: GatewayEdges, outFile: string) {
-  const { PATH, HOME, TMPDIR, XDG_RUNTIME_DIR, MLX_HOME } = edges.environment;
-  const kept = Object.entries({ PATH, HOME, TMPDIR, XDG_RUNTIME_DIR, MLX_HOME }).filter(
-    ([, value]) => value !== undefined,
+/** Of the secrets around it, the gateway gets those alone that mlx.yaml names as keys of upstreams. */
+async function gatewayProgram(edges: GatewayEdges, outFile: string) {
+  const { upstreams } = await loadConfig(edges.paths, edges.environment);
+  const keyVariables = upstreams.flatMap(({ key }) => (key && 'variable' in key ? [key.variable] : []));
+  const wanted = new Set(['PATH', 'HOME', 'TMPDIR', 'XDG_RUNTIME_DIR', 'NODE_EXTRA_CA_CERTS', ...keyVariables]);
+  const kept = Object.entries(edges.environment).filter(
+    ([name, value]) => value !== undefined && (wanted.has(name) || name.startsWith('MLX_')),
   );
   const { project } = edges.paths;
   return {

@@ -20,6 +20,8 @@ export type GatewayRequest = {
   readBody: (limitBytes: number) => Promise<Buffer | 'too_large'>;
   /** Aborted when the client went away. */
   signal: AbortSignal;
+  /** Calls back once the answer was written to its end, or will not be. */
+  whenOver: (run: () => void) => void;
   /** What the log line will say; filled in on the way. */
   trace: Trace;
 };
@@ -47,6 +49,8 @@ export type Trace = {
   dialect?: Dialect;
   operation?: Operation;
   route?: string;
+  /** Why this upstream: a shadow's trace is one of its own. */
+  role?: 'primary' | 'canary' | 'fallback' | 'shadow';
   /** `local`, or a name of `upstreams:`. Of the attempt that was answered, else of the last one. */
   upstream?: string;
   upstreamModel?: string;

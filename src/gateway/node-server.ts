@@ -36,13 +36,19 @@ async function answer(
   outgoing.once('close', () => {
     if (!outgoing.writableFinished) gone.abort();
   });
-  const request = toGatewayRequest(incoming, gone.signal);
+  const over: (() => void)[] = [];
+  const request = toGatewayRequest(incoming, gone.signal, (run) => void over.push(run));
   const response = await handler(request);
   const end = await writeResponse(response, outgoing, request);
+  for (const run of over) run();
   onFinished({ request, status: response.status, durationMs: performance.now() - startedMs, end });
 }
 
-function toGatewayRequest(incoming: IncomingMessage, signal: AbortSignal): GatewayRequest {
+function toGatewayRequest(
+  incoming: IncomingMessage,
+  signal: AbortSignal,
+  whenOver: GatewayRequest['whenOver'],
+): GatewayRequest {
   const target = incoming.url ?? '';
   return {
     id: `req_${randomUUID()}`,
@@ -52,6 +58,7 @@ function toGatewayRequest(incoming: IncomingMessage, signal: AbortSignal): Gatew
     hostHeaders: incoming.rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host').length,
     readBody: (limitBytes) => readBody(incoming, limitBytes),
     signal,
+    whenOver,
     trace: { dialect: dialectOf(target, incoming.headers), attempts: [] },
   };
 }

@@ -1,33 +1,122 @@
-// Which route a request takes: by the `model` of its body alone. Pure.
+// Every route, upstream and model server of this moment, as one value that is swapped as a whole. Pure.
+import type { RouteConfig, Target } from '../config/route-schema.js';
+import { ownRoute } from '../config/route-schema.js';
+import type { Rewrite } from '../config/rewrite-schema.js';
+import { localUpstream, type Upstream } from '../config/upstream-schema.js';
+import { parseAddress } from '../engine/address.js';
 import type { Route } from '../ledger/promotions.js';
-import { refuse, type GatewayRequest, type GatewayResponse } from './exchange.js';
+import type { Dialect } from './exchange.js';
 
-/** By name: `tickets` (production) or `tickets@staging`. Never changed, only swapped as a whole. */
-export type RouteTable = ReadonlyMap<string, Route>;
+/** An upstream with its key read; `problem` says why it cannot be asked. */
+export type KeyedUpstream = Upstream & { secret?: string; problem?: string };
 
-export function routeTable(routes: readonly Route[]): RouteTable {
-  return new Map(routes.map((route) => [route.name, route]));
+export type Routing = {
+  /** By the name that clients send. Those of mlx.yaml, and every model server's own. */
+  routes: ReadonlyMap<string, RouteConfig & { updatedAtMs: number }>;
+  /** The ledger's rows: `tickets` (production), `tickets@staging`. */
+  locals: ReadonlyMap<string, Route>;
+  upstreams: ReadonlyMap<string, KeyedUpstream>;
+  /** Targets of the routes, looked up beforehand: a request finds its destinations ready. */
+  resolved: ReadonlyMap<Target, Destination | string>;
+};
+
+/** Where an attempt goes: all that sending needs, and nothing that has to be looked up again. */
+export type Destination = {
+  target: Target;
+  /** Of its breaker and its open requests: the name of the upstream, or the model server's id. */
+  id: string;
+  dialect: Dialect;
+  /** The name that the upstream knows. */
+  model: string;
+  /** On this machine: may take private requests. */
+  local: boolean;
+  origin: string;
+  socketPath: string | null;
+  /** Before the dialect's own paths: `/v1` for OpenAI's, empty for Anthropic's. */
+  basePath: string;
+  secret: string | undefined;
+  rewrite: Rewrite | undefined;
+  /** Of a model version of ours. */
+  version?: string;
+  digest?: string;
+};
+
+export function buildRouting(
+  config: { routes: readonly RouteConfig[]; upstreams: readonly KeyedUpstream[] },
+  rows: readonly Route[],
+): Routing {
+  const own = rows.map(({ name, updatedAtMs }) => ({ ...ownRoute(name), updatedAtMs }));
+  const configured = config.routes.map((route) => ({ ...route, updatedAtMs: 0 }));
+  const routing: Routing = {
+    routes: new Map([...own, ...configured].map((route) => [route.name, route])),
+    locals: new Map(rows.map((row) => [row.name, row])),
+    upstreams: new Map(config.upstreams.map((upstream) => [upstream.name, upstream])),
+    resolved: new Map(),
+  };
+  const targets = [...routing.routes.values()].flatMap(targetsOf);
+  return { ...routing, resolved: new Map(targets.map((target) => [target, resolveTarget(routing, target)])) };
 }
 
-/** The names are the hint: whoever holds the key may know them. */
-export function unknownModel(request: GatewayRequest, model: string, routes: RouteTable): GatewayResponse {
-  if (routes.size === 0) {
-    return refuse(
-      request,
-      {
-        status: 503,
-        type: 'server_error',
-        code: 'no_route',
-        message: 'No model is being served yet. Start one: mlx serve MODEL',
-      },
-      { 'retry-after': '5' },
-    );
-  }
-  return refuse(request, {
-    status: 404,
-    type: 'invalid_request_error',
-    code: 'model_not_found',
-    param: 'model',
-    message: `The model '${model.slice(0, 100)}' is not served here. There are: ${[...routes.keys()].join(', ')}`,
+/** @returns why it cannot be asked, in words */
+export function resolveTarget(routing: Routing, target: Target): Destination | string {
+  const known = routing.resolved.get(target);
+  if (known !== undefined) return known;
+  return target.upstream === localUpstream ? resolveLocal(routing, target) : resolveRemote(routing, target);
+}
+
+/** Whatever a request for this name may cost: every upstream that could answer it. */
+export function possibleTargets(routing: Routing, name: string): { upstream: string; model: string; local: boolean }[] {
+  const route = routing.routes.get(name);
+  return (route ? targetsOf(route) : []).flatMap((target) => {
+    const destination = resolveTarget(routing, target);
+    if (typeof destination === 'string') return [];
+    const { model, local } = destination;
+    return [{ upstream: target.upstream, model, local }];
   });
+}
+
+function targetsOf({ primary, fallback, canary, shadow }: RouteConfig): Target[] {
+  return [primary, ...fallback, ...(canary ? [canary.target] : []), ...(shadow ? [shadow.target] : [])];
+}
+
+function resolveLocal({ locals }: Routing, target: Target): Destination | string {
+  const row = locals.get(target.model);
+  if (!row) return `no model server runs for ${target.model}: mlx serve ${target.model}`;
+  return {
+    target,
+    id: row.serverId,
+    dialect: 'openai',
+    model: row.model,
+    local: true,
+    ...parseAddress(row.address),
+    basePath: '/v1',
+    secret: undefined,
+    rewrite: undefined,
+    version: `${row.model}:${row.version}`,
+    digest: row.digest,
+  };
+}
+
+function resolveRemote({ upstreams }: Routing, target: Target): Destination | string {
+  const upstream = upstreams.get(target.upstream);
+  if (!upstream) return `there is no upstream ${target.upstream} in mlx.yaml`;
+  if (upstream.problem !== undefined) return upstream.problem;
+  const { origin, pathname } = new URL(upstream.url);
+  return {
+    target,
+    id: upstream.name,
+    dialect: upstream.dialect,
+    model: target.model,
+    local: upstream.local,
+    origin,
+    socketPath: null,
+    basePath: pathname.replace(/\/+$/, ''),
+    secret: upstream.secret,
+    rewrite: upstream.rewrite,
+  };
+}
+
+/** Those that nothing names any more lose their connections and breakers. */
+export function destinationIds({ locals, upstreams }: Routing): Set<string> {
+  return new Set([...[...locals.values()].map(({ serverId }) => serverId), ...upstreams.keys()]);
 }

@@ -6,74 +6,80 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
-import type { Metering } from '../config/metering.js';
 import type { Paths } from '../config/paths.js';
-import type { RedactionConfig } from '../config/redaction-schema.js';
 import { currentOwner } from '../engine/owner.js';
 import { errorCode, MlxError } from '../errors.js';
-import { openLedgerForReading } from '../ledger/open.js';
-import { listRoutes } from '../ledger/promotions.js';
 import { createApp } from './app.js';
+import { openBreakers } from './breakers.js';
+import { systemClock } from './clock.js';
 import { openContent } from './content.js';
 import { controlSocket, gatewayOwnerFile } from './control-api.js';
 import { serveControls } from './control-server.js';
+import type { Handler } from './exchange.js';
 import { gatewayKey } from './key.js';
 import { liveKeys } from './keys/live.js';
+import { liveRouting, type GatewayConfig, type LiveRouting } from './live-routing.js';
 import { openGatewayLog } from './log.js';
 import { openMetering } from './metering.js';
+import { openAdmission } from './middleware/admission.js';
 import { authorize } from './middleware/keys.js';
 import { serveHandler } from './node-server.js';
-import { routeTable, type RouteTable } from './routing.js';
+import { openRetryBudget } from './retry.js';
+import { destinationIds, possibleTargets, type Routing } from './routing.js';
+import { openShadows } from './shadow.js';
 import type { Stages } from './stages.js';
-import { openUpstreams, type Upstreams } from './upstreams.js';
+import { openUpstreams } from './upstreams.js';
 
 export type GatewaySettings = {
   paths: Pick<Paths, 'ledgerFile' | 'trafficFile' | 'prompts' | 'run' | 'secrets' | 'sockets'>;
-  metering: Metering;
-  redaction: RedactionConfig;
   /** 0 takes any free port (tests). */
   port: number;
   now: () => Date;
   drainTimeoutMs: number;
   /** A line for the person who runs the gateway. */
   warn: (line: string) => void;
+  /** mlx.yaml as it lies there now. */
+  readConfig: () => Promise<GatewayConfig>;
+  /** Holds the keys of upstreams. */
+  environment: NodeJS.ProcessEnv;
 };
 
 export type RunningGateway = {
   port: number;
   /** Resolves when the gateway was told to stop, by a command. */
   stopRequested: Promise<void>;
+  /** Reads routes and mlx.yaml anew. */
+  reload: () => Promise<void>;
   /** Takes no more requests, lets open answers end, then closes. */
   stop: () => Promise<void>;
 };
 
-/** @throws MlxError PORT_TAKEN */
+/** @throws MlxError PORT_TAKEN, CONFIG_INVALID */
 export async function startGatewayServer(settings: GatewaySettings): Promise<RunningGateway> {
   const { paths, now } = settings;
-  const upstreams = openUpstreams();
-  const routes = liveRoutes(paths.ledgerFile, upstreams);
+  const parts = openParts();
+  const routing = await liveRouting({ ...settings, ledgerFile: paths.ledgerFile }, parts.keepOnly);
   let port = settings.port;
-  const clients = openClients(settings, routes.current);
-  const app = createApp({ stages: clients.stages, port: () => port, routes: routes.current, upstreams });
-  const server = serveHandler(app, clients.finish);
+  const clients = openClients(settings, routing);
+  const server = serveHandler(
+    appOf(routing, parts, clients, () => port),
+    clients.finish,
+  );
   // Taken first: of two gateways that start at once, the one without the port must not touch the other's socket.
   port = await listen(server, settings.port);
   const startedAtMs = now().getTime();
+  const reload = async (): Promise<void> => {
+    await routing.reload();
+    clients.reload();
+  };
   let requestStop = (): void => undefined;
   const stopRequested = new Promise<void>((resolve) => (requestStop = resolve));
   const control = await serveControls(controlSocket(paths.sockets), {
     state: () => ({
-      pid: process.pid,
-      port,
-      startedAtMs,
-      routes: [...routes.current().values()],
-      inFlight: upstreams.open(),
-      budgets: clients.budgets(),
+      ...{ pid: process.pid, port, startedAtMs, budgets: clients.budgets() },
+      ...gatewayState(parts, routing),
     }),
-    reload: () => {
-      routes.reload();
-      clients.reload();
-    },
+    reload,
     stop: requestStop,
   });
   const forgetOwner = recordOwner(paths.run);
@@ -82,26 +88,27 @@ export async function startGatewayServer(settings: GatewaySettings): Promise<Run
     control.close();
     await drain(server, settings.drainTimeoutMs);
     forgetOwner();
-    await upstreams.close();
+    parts.shadows.stop();
+    await parts.upstreams.close();
     await clients.close();
   };
-  return { port, stopRequested, stop };
+  return { port, stopRequested, reload, stop };
 }
 
 /** Who may ask, how much, and what became of it. */
-function openClients(settings: GatewaySettings, routes: () => RouteTable) {
-  const { paths, now, warn, metering: limits } = settings;
+function openClients({ paths, now, warn }: GatewaySettings, routing: LiveRouting) {
   const log = openGatewayLog(join(paths.run, 'gateway.log'), now);
   const keys = liveKeys(paths.ledgerFile, gatewayKey(paths.secrets), () => metering.keysChanged());
+  const settings = routing.config().gateway.metering;
   const metering = openMetering({
-    ...{ trafficFile: paths.trafficFile, settings: limits, catalogue: undefined, ring: keys.ring, now, warn, log },
-    targetsOf: (name) => [routes().get(name)].flatMap((route) => (route ? localTarget(route.model) : [])),
-    urlOf: () => undefined,
+    ...{ trafficFile: paths.trafficFile, settings, catalogue: undefined, ring: keys.ring, now, warn, log },
+    targetsOf: (name) => possibleTargets(routing.current(), name),
+    urlOf: (upstream) => routing.current().upstreams.get(upstream)?.url,
   });
   const content = openContent({
     promptsFolder: paths.prompts,
-    redaction: () => settings.redaction,
-    routeOf: () => undefined,
+    redaction: () => routing.config().gateway.redaction,
+    routeOf: (name) => routing.current().routes.get(name),
   });
   const stages: Stages = {
     authorize: authorize(keys.ring, () => now().getTime()),
@@ -114,33 +121,58 @@ function openClients(settings: GatewaySettings, routes: () => RouteTable) {
     await metering.close();
     await log.close();
   };
-  return { stages, finish: metering.finish, reload: keys.reload, budgets: metering.budgets, close };
+  const reload = (): void => {
+    keys.reload();
+    metering.reload(routing.config().gateway.metering);
+  };
+  return { stages, finish: metering.finish, reload, budgets: metering.budgets, close };
 }
 
-function localTarget(model: string) {
-  return { upstream: 'local', model, local: true };
+function appOf(
+  routing: LiveRouting,
+  parts: ReturnType<typeof openParts>,
+  { stages, finish }: ReturnType<typeof openClients>,
+  port: () => number,
+): Handler {
+  const admission = openAdmission(() => routing.config().gateway.maxInFlight);
+  return createApp({
+    ...parts,
+    stages,
+    port,
+    routing: routing.current,
+    onShadow: finish,
+    admission: admission.limit,
+  });
 }
 
-/** One table of routes in memory, swapped as a whole. */
-function liveRoutes(ledgerFile: string, upstreams: Upstreams): { current: () => RouteTable; reload: () => void } {
-  let table = readRoutes(ledgerFile);
+/** What remembers something between requests, and is empty at the start. */
+function openParts() {
+  const breakers = openBreakers(systemClock);
+  const upstreams = openUpstreams();
   return {
-    current: () => table,
-    reload: () => {
-      table = readRoutes(ledgerFile);
-      upstreams.keepOnly(new Set([...table.values()].map((route) => route.serverId)));
+    upstreams,
+    breakers,
+    retries: openRetryBudget(),
+    shadows: openShadows(),
+    clock: systemClock,
+    random: Math.random,
+    keepOnly: (routing: Routing): void => {
+      const ids = destinationIds(routing);
+      upstreams.keepOnly(ids);
+      breakers.keepOnly(ids);
     },
   };
 }
 
-function readRoutes(ledgerFile: string): RouteTable {
-  const ledger = openLedgerForReading(ledgerFile);
-  if (!ledger) return routeTable([]);
-  try {
-    return routeTable(listRoutes(ledger));
-  } finally {
-    ledger.close();
-  }
+function gatewayState(parts: ReturnType<typeof openParts>, routing: LiveRouting) {
+  const { locals, upstreams } = routing.current();
+  return {
+    routes: [...locals.values()],
+    inFlight: parts.upstreams.open(),
+    breakers: parts.breakers.states(),
+    upstreams: [...upstreams.values()].map(({ name, problem }) => ({ name, problem: problem ?? null })),
+    configProblem: routing.problem(),
+  };
 }
 
 /** @returns what removes the record again, unless a newer gateway wrote its own meanwhile */

@@ -2,6 +2,8 @@
 // and what the last ones said. Format: https://html.spec.whatwg.org/multipage/server-sent-events.html
 import { z } from 'zod';
 
+import type { Operation } from './exchange.js';
+
 export type EventCutter = {
   /** @returns the bytes up to the end of the last whole event, unchanged; empty while there is none */
   push: (chunk: Uint8Array) => Buffer;
@@ -39,7 +41,12 @@ export function cutEvents(): EventCutter {
 /** `done`: ended as the protocol wants. `finished`: only the `[DONE]` is missing. `error`: said so itself. `cut`: neither. */
 export type StreamEnding = 'done' | 'finished' | 'error' | 'cut';
 
-export function streamEnding(tail: string): StreamEnding {
+/** The last event of an answer that is whole, where it is not `[DONE]`. */
+const lastTypes = new Set(['message_stop', 'response.completed', 'response.incomplete']);
+const errorTypes = new Set(['error', 'response.failed']);
+
+/** `operation` is the upstream's: each has its own way of ending. */
+export function streamEnding(tail: string, operation: Operation): StreamEnding {
   const events = tail
     .split(/\r?\n\r?\n/)
     .map(eventText)
@@ -47,7 +54,9 @@ export function streamEnding(tail: string): StreamEnding {
   if (events.at(-1) === '[DONE]') return 'done';
   const parsed = events.map(parseEvent);
   if (parsed.some((event) => event.failed)) return 'error';
-  return parsed.some((event) => event.finished) ? 'finished' : 'cut';
+  if (parsed.some((event) => event.last)) return 'done';
+  const chat = operation === 'chat' || operation === 'completions';
+  return chat && parsed.some((event) => event.finished) ? 'finished' : 'cut';
 }
 
 /** After the last empty line; 0 when there is none. */
@@ -69,19 +78,21 @@ function eventText(event: string): string {
 }
 
 const chunkSchema = z.object({
+  type: z.string().optional().catch(undefined),
   error: z.unknown().optional(),
   choices: z.array(z.object({ finish_reason: z.string().nullish() })).optional(),
 });
 
 /** The first text of a tail may be half an event: then it says nothing. */
-function parseEvent(text: string): { failed: boolean; finished: boolean } {
+function parseEvent(text: string): { failed: boolean; finished: boolean; last: boolean } {
   try {
-    const chunk = chunkSchema.parse(JSON.parse(text));
+    const { type = '', error, choices = [] } = chunkSchema.parse(JSON.parse(text));
     return {
-      failed: chunk.error !== undefined && chunk.error !== null,
-      finished: (chunk.choices ?? []).some((choice) => typeof choice.finish_reason === 'string'),
+      failed: (error !== undefined && error !== null) || errorTypes.has(type),
+      finished: choices.some((choice) => typeof choice.finish_reason === 'string'),
+      last: lastTypes.has(type),
     };
   } catch {
-    return { failed: false, finished: false };
+    return { failed: false, finished: false, last: false };
   }
 }

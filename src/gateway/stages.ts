@@ -51,9 +51,3 @@ export type AnswerShape = { status: number; dialect: Dialect; operation: Operati
  * the whole body at once. `end` gives what was held back; it is not called when the answer broke off or the client left.
  */
 export type Passage = { push: (bytes: Buffer) => Buffer; end: () => Buffer };
-
-/** Nothing but the gateway's one key. */
-export function plainStages(authorize: Middleware): Stages {
-  const expand: Stages['expand'] = async (_, question) => question;
-  return { authorize, expand, admit: async () => undefined, redact: async () => undefined, meter: () => undefined };
-}

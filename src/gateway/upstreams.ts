@@ -1,8 +1,7 @@
-// Connections to model servers, and how many requests each one has open: draining asks for that number.
+// Connections to upstreams, and how many requests each one has open: draining asks for that number.
 import { Pool, type Dispatcher } from 'undici';
 
-import { parseAddress } from '../engine/address.js';
-import type { Route } from '../ledger/promotions.js';
+import type { Destination } from './routing.js';
 
 export type Lease = {
   dispatcher: Dispatcher;
@@ -12,55 +11,54 @@ export type Lease = {
 
 export type Upstreams = {
   /** Counts the request in the same tick in which its route was read: a switch can never miss it. */
-  lease: (route: Route) => Lease;
-  /** Servers with open requests. */
+  lease: (destination: Destination) => Lease;
+  /** Destinations with open requests, by id. */
   open: () => Record<string, number>;
-  /** Closes the idle connections to servers that no route names any more; open answers go on to their end. */
-  keepOnly: (serverIds: ReadonlySet<string>) => void;
+  /** Closes the idle connections to those that nothing names any more; open answers go on to their end. */
+  keepOnly: (ids: ReadonlySet<string>) => void;
   close: () => Promise<void>;
 };
 
-const connectTimeoutMs = 3_000;
-
-/** undici's own names; milliseconds. */
+/** undici's own names; milliseconds. Phases have their own timers (phases.ts): these are only the outermost bounds. */
 const timeouts = {
-  /** A whole answer without streaming is silent until it is ready. */
-  headersTimeout: 600_000,
-  bodyTimeout: 120_000,
+  headersTimeout: 0,
+  bodyTimeout: 0,
   /** Shorter than uvicorn's 5 s, so that no request meets a connection that the server is just closing. */
   keepAliveTimeout: 2_000,
   keepAliveMaxTimeout: 2_000,
 };
+const connectTimeoutMs = 60_000;
+
+type OpenPool = { id: string; pool: Pool };
 
 export function openUpstreams(): Upstreams {
-  const pools = new Map<string, Pool>();
+  const pools = new Map<string, OpenPool>();
   const open = openCounter();
-  const poolOf = (route: Route): Pool => {
-    const pool = pools.get(route.serverId) ?? openPool(route);
-    pools.set(route.serverId, pool);
+  const poolOf = (destination: Destination): Pool => {
+    const { id, origin, socketPath } = destination;
+    const key = `${id} ${socketPath ?? origin}`;
+    const known = pools.get(key);
+    if (known) return known.pool;
+    const pool = new Pool(origin, { ...timeouts, connect: { socketPath, timeout: connectTimeoutMs }, pipelining: 1 });
+    pools.set(key, { id, pool });
     return pool;
   };
   return {
-    lease: (route) => ({ dispatcher: poolOf(route), release: open.begin(route.serverId) }),
+    lease: (destination) => ({ dispatcher: poolOf(destination), release: open.begin(destination.id) }),
     open: open.counts,
-    keepOnly: (serverIds) => {
-      for (const [serverId, pool] of pools) {
-        if (serverIds.has(serverId)) continue;
-        pools.delete(serverId);
+    keepOnly: (ids) => {
+      for (const [key, { id, pool }] of pools) {
+        if (ids.has(id)) continue;
+        pools.delete(key);
         // Waits for open answers by itself; what fails on the way failed for its own request already.
         pool.close().catch(() => undefined);
       }
     },
     close: async () => {
-      await Promise.all([...pools.values()].map((pool) => pool.destroy()));
+      await Promise.all([...pools.values()].map(({ pool }) => pool.destroy()));
       pools.clear();
     },
   };
-}
-
-function openPool(route: Route): Pool {
-  const { origin, socketPath } = parseAddress(route.address);
-  return new Pool(origin, { ...timeouts, connect: { socketPath, timeout: connectTimeoutMs }, pipelining: 1 });
 }
 
 /** `begin` returns the end of that one request, which counts once. */

@@ -55,6 +55,14 @@ describe('the mlx.yaml of a new project', () => {
     );
   });
 
+  it('shows an upstream and a route with every key, as they may be written', async () => {
+    const example = manual.replaceAll(/^# ((?:upstreams|routes):|  +\S.*)$/gm, '$1');
+    const written = parse(example) as Record<'upstreams' | 'routes', Record<string, object>>;
+    const { upstreams, routes } = configSchema.parse({ upstreams: written.upstreams, routes: written.routes });
+    expect(Object.keys(upstreams)).toEqual(['openai', 'anthropic', 'together', 'ollama']);
+    expect(Object.keys(written.routes['support'] ?? {}).sort()).toEqual(Object.keys(routes['support'] ?? {}).sort());
+  });
+
   it('shows the default of each key, and says where there is none', () => {
     const defaults = configSchema.parse({});
     const withoutDefault = [

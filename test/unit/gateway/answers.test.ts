@@ -79,7 +79,7 @@ describe('an answer', () => {
   });
 
   test('is not asked for with anything of the client but its body and what it accepts', async () => {
-    const asking = post('/v1/completions?api_base=http://evil', question, {
+    const asking = post('/v1/completions?api_base=http://evil', '{"model":"tickets","prompt":"Hi"}', {
       cookie: 'secret=1',
       'x-forwarded-for': '10.0.0.1',
       'proxy-authorization': 'Basic abc',
@@ -91,7 +91,7 @@ describe('an answer', () => {
     await (await asking).body.dump();
     expect(call.path).toBe('/v1/completions');
     expect(Object.keys(call.headers).sort()).toEqual(
-      ['accept', 'connection', 'content-length', 'content-type', 'host', 'x-request-id'].sort(),
+      ['accept', 'accept-encoding', 'connection', 'content-length', 'content-type', 'host', 'x-request-id'].sort(),
     );
   });
 

@@ -12,6 +12,7 @@ export function requestOf(operation: Operation = 'chat'): GatewayRequest {
     hostHeaders: 1,
     readBody: async () => Buffer.alloc(0),
     signal: new AbortController().signal,
+    whenOver: () => undefined,
     trace: { dialect, operation, attempts: [] },
   };
 }

@@ -2,13 +2,9 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import { createApp } from '../../../src/gateway/app.js';
-import { keyRing } from '../../../src/gateway/keys/ring.js';
-import { authorize } from '../../../src/gateway/middleware/keys.js';
-import { routeTable } from '../../../src/gateway/routing.js';
-import { plainStages } from '../../../src/gateway/stages.js';
-import { openUpstreams } from '../../../src/gateway/upstreams.js';
+import { buildRouting } from '../../../src/gateway/routing.js';
 import type { Route } from '../../../src/ledger/promotions.js';
+import { openCore } from './core-bench.js';
 import {
   answerJson,
   chunkEvent,
@@ -70,7 +66,7 @@ describe('when the server fails', () => {
     },
   );
 
-  test('in the middle of an answer that is no stream, the client gets a 502 and no part of it', async () => {
+  test('in the middle of an answer that is no stream, the client gets a 502 instead of a part', async () => {
     const asking = post('/v1/chat/completions', question);
     const { answer } = await server.nextCall();
     answer.writeHead(200, { 'content-type': 'application/json' }).write('{"choices":');
@@ -80,30 +76,22 @@ describe('when the server fails', () => {
 
   test('because a switch took it away just now, the new one is asked instead', async () => {
     const replacement = await startStandIn(join(bench.folder, 'new.sock'), (call) => answerJson(call, 'new'));
-    const upstreams = openUpstreams();
-    const tables = ['gone', 'new'].map((name) =>
-      routeTable([{ ...route, serverId: name, address: `unix:${join(bench.folder, `${name}.sock`)}` }]),
+    const [gone, arrived] = ['gone', 'new'].map((name) =>
+      buildRouting({ routes: [], upstreams: [] }, [
+        { ...route, serverId: name, address: `unix:${join(bench.folder, `${name}.sock`)}` },
+      ]),
     );
     let reads = 0;
-    const app = createApp({
-      stages: plainStages(authorize(() => keyRing(bench.key, []), Date.now)),
-      port: () => 1,
-      upstreams,
-      routes: () => tables[Math.min(reads++, 1)] ?? new Map(),
-    });
-    const answer = await app({
-      id: 'req_1',
-      method: 'POST',
-      target: '/v1/chat/completions',
-      headers: { host: 'localhost:1', authorization: `Bearer ${bench.key}` },
-      hostHeaders: 1,
-      readBody: () => Promise.resolve(Buffer.from(question)),
-      signal: new AbortController().signal,
-      trace: { attempts: [] },
-    });
+    if (!gone || !arrived) throw new Error('both were built');
+    const core = openCore({ routing: () => (reads++ === 0 ? gone : arrived) });
+    const answer = await core.ask(question);
     expect(answer.status).toBe(200);
+    expect(answer.trace.attempts).toMatchObject([
+      { status: null, errorClass: 'connect_failed' },
+      { status: 200, errorClass: null },
+    ]);
     expect(replacement.calls).toHaveLength(1);
-    await upstreams.close();
+    await core.close();
     await replacement.close();
   });
 });

@@ -152,14 +152,14 @@ describe('a budget', () => {
 
   test('gives back what was promised when the server fails before a byte', async () => {
     const key = await addKey({ usdPerDay: 3 });
-    for (let index = 0; index < 5; index += 1) {
+    for (let index = 0; index < 4; index += 1) {
       const asking = postTo(bench, '/v1/chat/completions', body({ max_tokens: 250 }), key.headers);
       (await server.nextCall()).answer.destroy();
       expect((await asking).statusCode).toBe(502);
       await (await asking).body.dump();
     }
     await ask(key.headers, { max_tokens: 250 });
-    expect((await rows(6)).map((row) => row['cost_usd'])).toEqual([null, null, null, null, null, 1.55]);
+    expect((await rows(5)).map((row) => row['cost_usd'])).toEqual([null, null, null, null, 1.55]);
   });
 
   test('holds while many ask at once: no more is promised than there is', async () => {
@@ -183,9 +183,9 @@ describe('a budget', () => {
     await once(receiver, 'listening');
     onTestFinished(() => void receiver.close());
     const webhook = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/alerts?x=1`;
-    await bench.restart({
-      metering: plainMetering({ prices, alerts: { webhook }, budgets: { tenants: { acme: { usd_per_day: 1 } } } }),
-    });
+    await bench.restart(
+      plainMetering({ prices, alerts: { webhook }, budgets: { tenants: { acme: { usd_per_day: 1 } } } }),
+    );
     const key = await addKey();
     await (await postTo(bench, '/v1/chat/completions', body(), key.headers)).body.dump();
     await once(receiver, 'request');

@@ -1,6 +1,6 @@
 // A model server's stand-in: a real HTTP server on a unix socket, whose answers the test scripts.
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,8 +9,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { request, type Dispatcher } from 'undici';
 
 import { toMetering, type Metering } from '../../../src/config/metering.js';
-import { toRedaction, type RedactionConfig } from '../../../src/config/redaction-schema.js';
 import { configSchema } from '../../../src/config/schema.js';
+import { loadConfig } from '../../../src/config/load.js';
 import type { GatewayControl } from '../../../src/gateway/control.js';
 import { gatewayControl } from '../../../src/gateway/control.js';
 import { gatewayKey } from '../../../src/gateway/key.js';
@@ -87,14 +87,26 @@ export type Bench = {
   control: GatewayControl;
   key: string;
   readonly url: string;
+  /** Another mlx.yaml, which a reload reads. */
+  configure: (text: string) => Promise<void>;
   route: (change: Partial<Route> & Pick<Route, 'address' | 'serverId'>) => Promise<void>;
   /** The same files, and another port. */
-  restart: (settings?: Partial<GatewaySettings>) => Promise<void>;
+  restart: (metering?: Metering) => Promise<void>;
   close: () => Promise<void>;
 };
 
-export async function startBench(settings: Partial<GatewaySettings> = {}): Promise<Bench> {
+type BenchSettings = Partial<GatewaySettings> & {
+  /** mlx.yaml */
+  config?: string;
+  metering?: Metering;
+};
+
+export async function startBench({ config = '', metering, ...settings }: BenchSettings = {}): Promise<Bench> {
   const folder = mkdtempSync(join(tmpdir(), 'mlx-gw-'));
+  const configFile = join(folder, 'mlx.yaml');
+  writeFileSync(configFile, config);
+  const place = { project: folder, configFile };
+  const readConfig = readingConfig(place, metering);
   const paths = {
     ledgerFile: join(folder, 'ledger.db'),
     trafficFile: join(folder, 'traffic.db'),
@@ -105,7 +117,7 @@ export async function startBench(settings: Partial<GatewaySettings> = {}): Promi
   };
   const ledger = openLedger(paths.ledgerFile);
   const plain = { paths, port: 0, now: () => new Date(), drainTimeoutMs: 2_000, warn: () => undefined };
-  const defaults: GatewaySettings = { ...plain, metering: plainMetering(), redaction: plainRedaction(), ...settings };
+  const defaults: GatewaySettings = { ...plain, readConfig, environment: {}, ...settings };
   let gateway = await startGatewayServer(defaults);
   const control = gatewayControl(folder);
   let clock = 1;
@@ -120,15 +132,19 @@ export async function startBench(settings: Partial<GatewaySettings> = {}): Promi
     get url() {
       return `http://127.0.0.1:${gateway.port}`;
     },
+    configure: async (text) => {
+      writeFileSync(configFile, text);
+      await control.refresh();
+    },
     route: async (change) => {
       const base = { name: 'tickets', model: 'tickets', version: 1, digest: 'sha256:1', engine: 'host' as const };
       const route = { ...base, updatedAtMs: (clock += 1), ...change };
       setRoute(ledger, route);
       await control.reload(route.name, route);
     },
-    restart: async (changes = {}) => {
+    restart: async (changed) => {
       await gateway.stop();
-      gateway = await startGatewayServer({ ...defaults, ...changes });
+      gateway = await startGatewayServer({ ...defaults, readConfig: readingConfig(place, changed ?? metering) });
     },
     close: async () => {
       await gateway.stop();
@@ -143,9 +159,11 @@ export function plainMetering(gateway: unknown = {}): Metering {
   return toMetering(configSchema.parse({ gateway }).gateway);
 }
 
-/** As an empty mlx.yaml has it. */
-export function plainRedaction(): RedactionConfig {
-  return toRedaction(configSchema.parse({}).gateway.redaction);
+function readingConfig(paths: { project: string; configFile: string }, metering: Metering | undefined) {
+  return async () => {
+    const read = await loadConfig(paths, {});
+    return metering ? { ...read, gateway: { ...read.gateway, metering } } : read;
+  };
 }
 
 export const question = JSON.stringify({ model: 'tickets', messages: [{ role: 'user', content: 'Grüße 🙂' }] });

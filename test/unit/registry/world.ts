@@ -5,7 +5,9 @@ import { join } from 'node:path';
 
 import { request, type Dispatcher } from 'undici';
 
+import { toConfig } from '../../../src/config/load.js';
 import { projectPaths, type Paths } from '../../../src/config/paths.js';
+import { configSchema } from '../../../src/config/schema.js';
 import { gatewayControl } from '../../../src/gateway/control.js';
 import { gatewayKey } from '../../../src/gateway/key.js';
 import { startGatewayServer, type RunningGateway } from '../../../src/gateway/server.js';
@@ -19,7 +21,6 @@ import { promote, type PromotionResult } from '../../../src/registry/promote.js'
 import { aliasTarget, production } from '../../../src/registry/targets.js';
 import { hashFile } from '../../../src/store/hash-file.js';
 import { runFolder } from '../../../src/training/run-folder.js';
-import { plainMetering, plainRedaction } from '../gateway/stand-in.js';
 import { tinyWeights } from '../training/examples.js';
 import { fakeEngine, type FakeEngine } from './fake-engine.js';
 
@@ -48,15 +49,13 @@ export async function makeWorld(): Promise<World> {
   const ledger = openLedger(paths.ledgerFile);
   const engine = fakeEngine(paths.run);
   const gateway = await startGatewayServer({
-    ...{
-      paths,
-      port: 0,
-      now: () => new Date(),
-      drainTimeoutMs: 1_000,
-      warn: () => undefined,
-      metering: plainMetering(),
-      redaction: plainRedaction(),
-    },
+    paths,
+    port: 0,
+    now: () => new Date(),
+    drainTimeoutMs: 1_000,
+    warn: () => undefined,
+    readConfig: async () => toConfig(configSchema.parse({}), paths.project),
+    environment: {},
   });
   const stop = new AbortController();
   const [notes, steps]: [string[], string[]] = [[], []];

@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { projectPaths } from '../../../src/config/paths.js';
-import { toMetering } from '../../../src/config/metering.js';
-import { toRedaction } from '../../../src/config/redaction-schema.js';
+import { toConfig } from '../../../src/config/load.js';
 import { configSchema, type Config } from '../../../src/config/schema.js';
 import type { Engine } from '../../../src/engine/engine.js';
 import { MlxError } from '../../../src/errors.js';
@@ -17,18 +16,9 @@ const quiet = () => undefined;
 const signal = new AbortController().signal;
 
 function config(mlflow: Partial<Config['mlflow']> = {}): Config {
-  const { gateway, gpu, engine } = configSchema.parse({});
-  const [metering, redaction] = [toMetering(gateway), toRedaction(gateway.redaction)];
+  const defaults = toConfig(configSchema.parse({}), '/p');
   const ours = { enabled: true, port: 4601, trackingUri: undefined, experiment: 'mlx', ...mlflow };
-  const serving = { readyTimeoutMs: 1, drainTimeoutMs: 1, keepWarmMs: 0 };
-  return {
-    engine,
-    gpu,
-    gateway: { port: gateway.port, metering, redaction },
-    mlflow: ours,
-    serving,
-    docker: { baseImage: '', memoryGib: undefined, certificates: undefined },
-  };
+  return { ...defaults, mlflow: ours };
 }
 
 test('up starts MLflow on its port with its data in the project, and leaves it alone the second time', async () => {

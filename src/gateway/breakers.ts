@@ -1,0 +1,44 @@
+// The breakers of all upstreams, by the id of the destination: a name of `upstreams:`, or a model server's.
+import { begin, closedBreaker, permits, settle, type Breaker, type Verdict } from './breaker.js';
+import type { Clock } from './clock.js';
+
+export type Breakers = {
+  stateOf: (id: string) => Breaker['state'];
+  /** Milliseconds until the next call may probe; 0 when one may begin now. */
+  closedForMs: (id: string) => number;
+  /** @returns undefined when no call may begin; else what ends the call, once */
+  begin: (id: string) => ((verdict: Verdict) => void) | undefined;
+  /** An answer that broke off after it had begun. */
+  countFailure: (id: string) => void;
+  states: () => Record<string, Breaker['state']>;
+  keepOnly: (ids: ReadonlySet<string>) => void;
+};
+
+export function openBreakers(clock: Clock): Breakers {
+  const breakers = new Map<string, Breaker>();
+  const breakerOf = (id: string): Breaker => breakers.get(id) ?? closedBreaker;
+  return {
+    stateOf: (id) => breakerOf(id).state,
+    closedForMs: (id) => {
+      const breaker = breakerOf(id);
+      return breaker.state === 'open' ? Math.max(0, breaker.untilMs - clock.nowMs()) : 0;
+    },
+    begin: (id) => {
+      if (!permits(breakerOf(id), clock.nowMs())) return undefined;
+      const { breaker, probe } = begin(breakerOf(id));
+      breakers.set(id, breaker);
+      let ended = false;
+      return (verdict) => {
+        if (ended) return;
+        ended = true;
+        breakers.set(id, settle(breakerOf(id), { probe, verdict }, clock.nowMs()));
+      };
+    },
+    countFailure: (id) =>
+      void breakers.set(id, settle(breakerOf(id), { probe: false, verdict: 'failed' }, clock.nowMs())),
+    states: () => Object.fromEntries([...breakers].map(([id, { state }]) => [id, state])),
+    keepOnly: (ids) => {
+      for (const id of breakers.keys()) if (!ids.has(id)) breakers.delete(id);
+    },
+  };
+}

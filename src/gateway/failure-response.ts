@@ -1,0 +1,95 @@
+// What a client is told when no upstream answered: what failed, whose it is, and the next thing to do. Pure.
+import type { RouteConfig } from '../config/route-schema.js';
+import { localUpstream } from '../config/upstream-schema.js';
+import { refuse, type GatewayRequest, type GatewayResponse } from './exchange.js';
+import type { Plan, Step } from './plan.js';
+import type { FailureClass, Failed } from './retry.js';
+import type { Routing } from './routing.js';
+
+export function failureResponse(
+  request: GatewayRequest,
+  route: RouteConfig,
+  { destination }: Step,
+  failed: Failed,
+): GatewayResponse {
+  const failure = 'failure' in failed ? failed.failure : 'broken';
+  request.trace.errorClass = failure;
+  const { target, id } = destination;
+  const own = target.upstream === localUpstream;
+  return refuse(request, {
+    status: failure.endsWith('_timeout') ? 504 : 502,
+    type: 'server_error',
+    code: failure.endsWith('_timeout') ? 'upstream_timeout' : 'upstream_failed',
+    message: own
+      ? ownWords(failure, route, target.model, id)
+      : otherWords(failure, `${target.upstream}/${target.model}`),
+  });
+}
+
+/** Nothing could be asked at all. */
+export function noUpstream(
+  request: GatewayRequest,
+  route: RouteConfig,
+  { skipped }: Plan,
+  closedForMs: (id: string) => number,
+): GatewayResponse {
+  request.trace.errorClass = skipped.some(({ reason }) => reason === 'breaker_open') ? 'breaker_open' : 'no_upstream';
+  const reasons = skipped.map(({ target, why }) => `${target.upstream}/${target.model}: ${why}`);
+  const waitsMs = skipped.map(({ target }) => closedForMs(target.upstream));
+  const retryAfterS = Math.max(1, Math.ceil(Math.min(...waitsMs, 10_000) / 1000));
+  return refuse(
+    request,
+    {
+      status: 503,
+      type: 'server_error',
+      code: 'no_upstream',
+      message: `No upstream of ${route.name} can be asked now. ${reasons.join('; ')}`,
+    },
+    { 'retry-after': String(retryAfterS) },
+  );
+}
+
+/** The names are the hint: whoever holds the key may know them. */
+export function unknownModel(request: GatewayRequest, model: string, { routes }: Routing): GatewayResponse {
+  if (routes.size === 0) {
+    return refuse(
+      request,
+      {
+        status: 503,
+        type: 'server_error',
+        code: 'no_route',
+        message: 'No model is being served yet. Start one: mlx serve MODEL',
+      },
+      { 'retry-after': '5' },
+    );
+  }
+  return refuse(request, {
+    status: 404,
+    type: 'invalid_request_error',
+    code: 'model_not_found',
+    param: 'model',
+    message: `The model '${model.slice(0, 100)}' is not served here. There are: ${[...routes.keys()].join(', ')}`,
+  });
+}
+
+function ownWords(failure: FailureClass, route: RouteConfig, model: string, id: string): string {
+  if (failure === 'connect_failed')
+    return `The model server of ${route.name} does not run. Start it again: mlx serve ${model}`;
+  if (failure.endsWith('_timeout'))
+    return `The model server of ${route.name} took too long (${failure}). Its log: mlx logs ${id}`;
+  return `The model server of ${route.name} broke off before its answer. Its log: mlx logs ${id}`;
+}
+
+function otherWords(failure: FailureClass, name: string): string {
+  const words: Record<FailureClass, string> = {
+    connect_failed: 'could not be reached',
+    connect_timeout: 'could not be reached in time',
+    first_byte_timeout: 'did not begin to answer in time',
+    idle_timeout: 'fell silent in the middle of its answer',
+    total_timeout: 'took longer than the route allows',
+    broken: 'broke off before its answer',
+    redirected: 'answered with a redirect, which is never followed',
+    gone: 'was not waited for',
+  };
+  return `${name} ${words[failure]}.`;
+}

@@ -1,0 +1,83 @@
+// Which upstreams a request may go to, in which order, and why not to the others. Pure: `mlx routes explain` asks the same.
+import type { DataClass, RouteConfig, Target } from '../config/route-schema.js';
+import type { Breaker } from './breaker.js';
+import { resolveTarget, type Destination, type Routing } from './routing.js';
+
+export type Role = 'primary' | 'canary' | 'fallback' | 'shadow';
+
+export type Step = { role: Role; destination: Destination };
+
+export type SkipReason = 'private' | 'unavailable' | 'breaker_open';
+
+export type Skipped = { role: Role; target: Target; reason: SkipReason; why: string };
+
+export type Plan = { steps: Step[]; skipped: Skipped[]; shadow: Step | undefined };
+
+export type Situation = {
+  breakerOf: (id: string) => Breaker['state'];
+  /** Milliseconds until an open breaker lets a probe pass. */
+  closedForMs: (id: string) => number;
+  /** From 0 up to 100: below the percentage means in. */
+  canaryDraw: number;
+  shadowDraw: number;
+};
+
+export function planAttempts(routing: Routing, route: RouteConfig, situation: Situation): Plan {
+  const { canary, shadow } = route;
+  const inCanary = canary !== undefined && situation.canaryDraw < canary.percent;
+  const wanted: [Role, Target][] = [
+    ...(inCanary ? [['canary', canary.target] satisfies [Role, Target]] : []),
+    ['primary', route.primary],
+    ...route.fallback.map((target): [Role, Target] => ['fallback', target]),
+  ];
+  const judged = wanted.map(([role, target]) => judge(routing, route.dataClass, role, target, situation));
+  const inShadow = shadow !== undefined && situation.shadowDraw < shadow.percent;
+  const shadowed = inShadow ? judge(routing, route.dataClass, 'shadow', shadow.target, situation) : undefined;
+  return {
+    steps: judged.filter((one) => 'destination' in one),
+    skipped: judged.filter((one) => 'reason' in one),
+    shadow: shadowed && 'destination' in shadowed ? shadowed : undefined,
+  };
+}
+
+/**
+ * The one place that says whether a request may leave this machine. Primary, retry, fallback, canary and shadow all come
+ * through here, and `sendAttempt` asks once more before it opens a connection.
+ */
+export function mayTake(dataClass: DataClass, destination: Pick<Destination, 'local'>): boolean {
+  return dataClass !== 'private' || destination.local;
+}
+
+function judge(
+  routing: Routing,
+  dataClass: DataClass,
+  role: Role,
+  target: Target,
+  situation: Situation,
+): Step | Skipped {
+  const destination = resolveTarget(routing, target);
+  if (typeof destination === 'string') return { role, target, reason: 'unavailable', why: destination };
+  if (!mayTake(dataClass, destination)) {
+    return { role, target, reason: 'private', why: 'the route is private, and this is not on this machine' };
+  }
+  const breaker = situation.breakerOf(destination.id);
+  if (breaker === 'closed' || (breaker === 'open' && situation.closedForMs(destination.id) === 0)) {
+    return { role, destination };
+  }
+  return { role, target, reason: 'breaker_open', why: `${target.upstream} failed too often just now` };
+}
+
+/** Another route draws anew for the same key: not every canary meets the same people. */
+export function stickyName(route: string, value: string): string {
+  return `${route} ${value}`;
+}
+
+/** The same text falls on the same side, whatever ran before it. */
+export function drawOf(text: string): number {
+  let hash = 0x811c9dc5; // FNV-1a, 32 bits: http://www.isthe.com/chongo/tech/comp/fnv/
+  for (const byte of Buffer.from(text)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  // FNV's low bits are its weak ones on short texts: mixed before they are used (MurmurHash3's finalizer).
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32) * 100;
+}
