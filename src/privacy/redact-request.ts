@@ -1,7 +1,7 @@
 // One request on its way off the machine: every identifier in it becomes a placeholder, or the request does not go.
 import { findIdentifiers, type Detection } from './detect.js';
 import { openPlaceholders } from './placeholders.js';
-import { rewriteRequest, signedThinking } from './request-texts.js';
+import { rewriteRequest, protocolName, signedThinking } from './request-texts.js';
 import { withoutOverlaps, type Span } from './spans.js';
 
 /** Names of people in each text, as an optional local detector finds them. Must throw when it cannot tell. */
@@ -53,7 +53,7 @@ function placeOf(text: string, label: string): string {
 }
 
 async function addNames(found: Map<string, Span[]>, findNames: FindNames): Promise<void> {
-  const places = [...found.keys()];
+  const places = [...found.keys()].filter((place) => !place.startsWith(protocolName));
   const names = await findNames(places.map((place) => place.slice(place.indexOf('\0') + 1)));
   if (names.length !== places.length) throw new Error('The name detector answered for another number of texts.');
   for (const [index, place] of places.entries()) {

@@ -1,5 +1,5 @@
-// Where a request body (OpenAI's and Anthropic's dialects) carries what people wrote. Everything is taken for text except
-// what must stay exact for the protocol: an unknown field of tomorrow is redacted rather than let through.
+// Where a request body (OpenAI's and Anthropic's dialects) carries what people wrote: everywhere. Every string, number and key is
+// read, so that a field that is new tomorrow is redacted rather than let through; only how it is read differs by place.
 // Fields: https://platform.openai.com/docs/api-reference , https://docs.anthropic.com/en/api/messages
 import { rewriteText, type Rewrite } from './json-text.js';
 
@@ -13,10 +13,12 @@ export type RequestTexts = {
 
 /** Read first whatever their place, so that numbering stays the same while a conversation grows. */
 const growing = new Set(['messages', 'input', 'prompt']);
-/** Names and identifiers of the protocol. */
-const exactKeys = new Set('model role type id call_id tool_call_id tool_use_id item_id name object status'.split(' '));
-/** Sealed by the provider: not readable, and refused by it when changed. */
-const opaqueKeys = new Set(['signature', 'encrypted_content']);
+/** Names of the protocol, and what a provider sealed. */
+const protocolKeys = new Set(
+  'model role type id call_id tool_call_id tool_use_id item_id name object status signature encrypted_content'.split(
+    ' ',
+  ),
+);
 /** Below these keys stands what an application defined, with keys of its own. */
 const dataKeys = new Set('arguments parameters input_schema schema metadata variables'.split(' '));
 const mediaTypes = new Set(
@@ -24,8 +26,9 @@ const mediaTypes = new Set(
     ' ',
   ),
 );
-/** The label of thinking that a provider wrote and signed; no key of an application reads like that. */
+/** Labels of what is no text of a person; no key of an application reads like that. */
 export const signedThinking = 'thinking, signed';
+export const protocolName = 'name, of the protocol';
 /** Texts kept at the provider: what stands in for what there is known to nobody here. */
 const rememberedKeys = ['previous_response_id', 'conversation'];
 
@@ -38,7 +41,11 @@ export function rewriteRequest(body: Record<string, unknown>, rewrite: Rewrite):
   const keys = Object.keys(body);
   const ordered = [...keys.filter((key) => !growing.has(key)), ...keys.filter((key) => growing.has(key))];
   const rewritten = new Map(ordered.map((key) => [key, walk(body[key], [key], dataKeys.has(key))]));
-  return { fields: Object.fromEntries(keys.map((key) => [key, rewritten.get(key)])), media, unreadable };
+  return {
+    fields: Object.fromEntries(keys.map((key) => [rewrite(key, protocolName), rewritten.get(key)])),
+    media,
+    unreadable,
+  };
 }
 
 type Walk = (value: unknown, path: readonly string[], isData: boolean) => unknown;
@@ -62,8 +69,8 @@ function walker(rewrite: Rewrite, media: string[]): Walk {
     return rewriteObject(part, path, isData);
   };
   const rewriteString = (value: string, key: string, path: readonly string[], isData: boolean): string => {
-    if (!isData && (exactKeys.has(key) || opaqueKeys.has(key) || isSealed(path, key)) && isIdentifier(value))
-      return value;
+    const isProtocol = !isData && (protocolKeys.has(key) || isSealed(path, key));
+    if (isProtocol && isIdentifier(value)) return rewrite(value, protocolName);
     if (isEncodedFile(value)) {
       media.push(path.join('.'));
       return value;
@@ -75,7 +82,7 @@ function walker(rewrite: Rewrite, media: string[]): Walk {
     const calls = typeof part['type'] === 'string' && part['type'].endsWith('tool_use');
     const entries = Object.entries(part).map(([key, inner]) => {
       const isInnerData = isData || dataKeys.has(key) || (calls && key === 'input');
-      return [isData ? rewrite(key, '') : key, walk(inner, [...path, key], isInnerData)] as const;
+      return [rewrite(key, isData ? '' : protocolName), walk(inner, [...path, key], isInnerData)] as const;
     });
     return Object.fromEntries(entries);
   };
@@ -95,9 +102,9 @@ function isSealed(path: readonly string[], key: string): boolean {
   return key === 'data' && path.includes('content');
 }
 
-/** Letters and digits without spaces, and not digits alone: nobody's text, and nobody's number. */
+/** Letters and digits without spaces: the names of people are elsewhere. */
 function isIdentifier(text: string): boolean {
-  return text === '' || (/^[\w.:/+=-]+$/.test(text) && /[A-Za-z_]/.test(text));
+  return /^[\w.:/+=-]*$/.test(text);
 }
 
 function isEncodedFile(text: string): boolean {

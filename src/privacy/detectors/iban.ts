@@ -4,7 +4,7 @@ import { countrySpecs } from 'ibantools';
 
 import type { Detector } from './detector.js';
 
-const begin = /(?<![\p{L}\p{N}])[A-Za-z]{2}\d{2}/gu;
+const begin = /(?<![\p{Script=Latin}\p{N}])[A-Za-z]{2}\d{2}/gu;
 
 export const findIbans: Detector = ({ text }) => {
   const found: { start: number; end: number }[] = [];

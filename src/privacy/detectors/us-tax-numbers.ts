@@ -28,6 +28,8 @@ function isWritten(run: DigitRun, usualShape: string, text: string, words: RegEx
   if (run.shape !== usualShape && run.shape !== '9') return false;
   const label = labelBefore(text, run.start, words);
   if (label === 'named') return true;
-  if (run.shape !== usualShape || label === 'other' || run.dashed) return false;
-  return run.separator === '-' || (run.separator === ' ' && run.whole && usualShape === '3-2-4');
+  if (run.shape !== usualShape || run.dashed) return false;
+  // Hardly anything else is written 3-2-4; two digits and seven are numbers of parts as well.
+  if (usualShape === '3-2-4') return run.separator === '-' || (run.separator === ' ' && run.whole && label === 'none');
+  return run.separator === '-' && label === 'none';
 }

@@ -1,8 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { redactRequest, type RedactionRules } from '../../../src/privacy/redact-request.js';
-import { restoreValue } from '../../../src/privacy/restore-value.js';
 import { kinds } from '../../../src/privacy/spans.js';
 
 const rules: RedactionRules = { kinds, phoneRegions: ['US', 'JP'], allowMedia: false, findNames: undefined };
@@ -210,43 +208,17 @@ describe('a request that leaves the machine', () => {
       );
     const { fields } = await redacted({ messages: [{ role: 'user', content: 'Jane, a@b.co' }] }, { findNames });
     expect(fields).toEqual({ messages: [{ role: 'user', content: '[NAME_1], [EMAIL_1]' }] });
+    const asked: string[] = [];
+    await redacted(
+      { model: 'gpt-5', messages: [{ role: 'user', content: 'Hello' }] },
+      { findNames: async (texts) => (asked.push(...texts), texts.map(() => [])) },
+    );
+    expect(asked).toEqual(['Hello']);
     const broken = async () => Promise.reject(new Error('detector is down'));
     await expect(redacted({ messages: [{ content: 'Jane' }] }, { findNames: broken })).rejects.toThrow(
       'detector is down',
     );
     const short = async () => [];
     await expect(redacted({ messages: [{ content: 'Jane' }] }, { findNames: short })).rejects.toThrow('another number');
-  });
-});
-
-describe('what is redacted and restored', () => {
-  it('is what it was, whatever the texts are', async () => {
-    const piece = fc.oneof(
-      fc.string({ unit: 'grapheme' }),
-      fc.constantFrom(
-        '[EMAIL_1]',
-        '[CARD_2',
-        'a@b.co',
-        'c@d.co',
-        '4111 1111 1111 1111',
-        '９８３２０５６７３２１４',
-        '\n',
-        '[',
-        '{"a": "a@b.co"}',
-        ']',
-        'x'.repeat(40),
-      ),
-    );
-    const text = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join(' '));
-    await fc.assert(
-      fc.asyncProperty(fc.array(text, { minLength: 1, maxLength: 5 }), async (texts) => {
-        const fields = { messages: texts.map((content) => ({ role: 'user', content })) };
-        const { fields: sent, originals } = await redacted(fields);
-        for (const original of originals.values())
-          expect(JSON.stringify(sent)).not.toContain(JSON.stringify(original).slice(1, -1));
-        expect(restoreValue(sent, originals)).toEqual(fields);
-      }),
-      { numRuns: 300 },
-    );
   });
 });
