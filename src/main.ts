@@ -31,7 +31,9 @@ export async function main(argv: string[]): Promise<void> {
 }
 
 /** The program in process: argv in, streams written, exit status out. Command tests call this. */
-export async function runMlx(argv: readonly string[], surroundings: Surroundings): Promise<number> {
+export async function runMlx(typed: readonly string[], surroundings: Surroundings): Promise<number> {
+  // `mlx help train` asks what `mlx train --help` answers.
+  const argv = typed[0] === 'help' ? [...typed.slice(1), '--help'] : typed;
   let status: number = exitStatus.ok;
   const json = argv.includes('--json');
   try {

@@ -54,11 +54,18 @@ export const run: CommandModule['run'] = async (context, args, flags) => {
   const files = isAddition
     ? [recipeFile(recipe, name)]
     : projectFiles({ template, name, recipe, version: productVersion() });
-  const options = { force: flags['force'] === true, dryRun: context.flags.dryRun };
+  const again = commandAgain(args, { template: chosen, recipe, name: text(flags['name']) });
+  const options = { force: flags['force'] === true, dryRun: context.flags.dryRun, again };
   const { written, replaced } = await writeProject(folder, files, options);
   const made = { folder, name, template: isAddition ? null : template, written, replaced, dryRun: options.dryRun };
   return outcome(made, (value) => render(value, relative(context.workingDirectory, folder)));
 };
+
+/** The same command with --force: its hint is typed where this one was. */
+function commandAgain(args: readonly string[], flags: Record<string, string | undefined>): string {
+  const given = Object.entries(flags).flatMap(([flag, value]) => (value === undefined ? [] : [`--${flag} ${value}`]));
+  return ['mlx init', ...args, ...given, '--force'].join(' ');
+}
 
 type Made = {
   folder: string;

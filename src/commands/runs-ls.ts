@@ -47,10 +47,11 @@ export const run: CommandModule['run'] = async (context, _args, flags) => {
   const filter = readFilter(flags);
   // One more than asked for tells whether there are more.
   const found = listRuns(ledger, { ...filter, limit: filter.limit + 1 });
-  if (found.length === 0 && filter.sort !== 'started') checkMetric(ledger, filter.sort);
+  if (filter.sort !== 'started') checkMetric(ledger, filter.sort);
   const runs = found.slice(0, filter.limit).map((each) => listedRun(ledger, each));
+  const filtered = filter.state !== undefined || filter.recipe !== undefined;
   const list: RunList = { runs, more: found.length > filter.limit, sort: filter.sort };
-  return outcome(list, (value) => renderRuns(value, context));
+  return outcome(list, (value) => (value.runs.length === 0 ? noRuns(filtered) : renderRuns(value, context)));
 };
 
 type ListedRun = Pick<Run, 'recipe' | 'state' | 'engine' | 'startedAtMs' | 'endedAtMs' | 'errorCode'> & {
@@ -99,8 +100,11 @@ function checkMetric(ledger: Ledger, key: string): void {
   throw new MlxError('NOT_FOUND', `No run has a metric '${key}'.`, { hint: `There are: started, ${known.join(', ')}` });
 }
 
+function noRuns(filtered: boolean): string {
+  return filtered ? 'No run is like that. See them all: mlx runs ls' : 'There is no run yet. Make one: mlx train';
+}
+
 function renderRuns({ runs, more, sort }: RunList, { output, now }: Context): string {
-  if (runs.length === 0) return 'There is no such run. Make one: mlx train';
   const nowMs = now().getTime();
   const columns: Column<ListedRun>[] = [
     { title: 'run', cell: ({ run: id }) => id },

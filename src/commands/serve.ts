@@ -54,7 +54,9 @@ key       mlx gateway key
 curl ${served.url}/chat/completions -H "Authorization: Bearer $(mlx gateway key)" -H "Content-Type: application/json" \\
   -d '${body}'
 
-from openai import OpenAI  # or set OPENAI_BASE_URL and OPENAI_API_KEY
-client = OpenAI(base_url="${served.url}", api_key="$(mlx gateway key)")
+export OPENAI_BASE_URL=${served.url} OPENAI_API_KEY=$(mlx gateway key)
+
+from openai import OpenAI  # finds both variables
+client = OpenAI()
 client.chat.completions.create(model="${served.route}", messages=[{"role": "user", "content": "Hello"}])`;
 }

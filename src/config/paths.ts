@@ -50,7 +50,7 @@ export function findPaths(start: string, environment: NodeJS.ProcessEnv): Paths 
     const parent = dirname(folder);
     if (parent === folder) {
       throw new MlxError('PROJECT_NOT_FOUND', `There is no mlx.yaml in ${resolve(start)} or any folder above it.`, {
-        hint: 'Make a project here: mlx init (or name one: mlx --project FOLDER ...)',
+        hint: 'Make a project here: mlx init (or name one: add -C FOLDER)',
       });
     }
     folder = parent;

@@ -8,22 +8,27 @@ import type { ProjectFile } from './project-template.js';
 
 export type WrittenProject = { written: string[]; replaced: string[] };
 
-export type WriteOptions = { force: boolean; dryRun: boolean };
+export type WriteOptions = {
+  force: boolean;
+  dryRun: boolean;
+  /** What a person types to replace the files in the way. */
+  again: string;
+};
 
 /** @throws MlxError FILE_EXISTS with every file in the way, NOT_WRITABLE, DISK_FULL */
 export async function writeProject(
   folder: string,
   files: readonly ProjectFile[],
-  { force, dryRun }: WriteOptions,
+  { force, dryRun, again }: WriteOptions,
 ): Promise<WrittenProject> {
   refuseNonFolder(folder);
   const isThere = (file: ProjectFile): boolean => existsSync(join(folder, file.path));
   // What mlx keeps is never touched, whatever is forced.
   const wanted = files.filter((file) => !(file.path.startsWith('.mlx') && isThere(file)));
   const replaced = wanted.filter(isThere);
-  if (replaced.length > 0 && !force) throw filesExist(folder, replaced);
+  if (replaced.length > 0 && !force) throw filesExist(folder, replaced, again);
   const blocked = replaced.filter((file) => !statSync(join(folder, file.path)).isFile());
-  if (blocked.length > 0) throw filesExist(folder, blocked, 'is a folder');
+  if (blocked.length > 0) throw filesExist(folder, blocked, undefined);
   if (!dryRun) await writeAll(folder, wanted, new Set(replaced));
   return {
     written: wanted.filter((file) => !replaced.includes(file)).map((file) => file.path),
@@ -38,12 +43,11 @@ function refuseNonFolder(folder: string): void {
   });
 }
 
-function filesExist(folder: string, files: readonly ProjectFile[], message = 'exists'): MlxError {
+function filesExist(folder: string, files: readonly ProjectFile[], again: string | undefined): MlxError {
   const count = files.length === 1 ? 'one file is' : `${files.length} files are`;
   return new MlxError('FILE_EXISTS', `Nothing was written to ${folder}: ${count} in the way.`, {
-    problems: files.map((file) => ({ file: file.path, message })),
-    hint:
-      message === 'exists' ? 'Choose another folder, or replace these files: mlx init --force' : 'Move it away first.',
+    problems: files.map((file) => ({ file: file.path, message: again === undefined ? 'is a folder' : 'exists' })),
+    hint: again === undefined ? 'Move it away first.' : `Choose another folder, or replace these files: ${again}`,
   });
 }
 
@@ -54,11 +58,13 @@ async function writeAll(
   replaced: ReadonlySet<ProjectFile>,
 ): Promise<void> {
   const added: string[] = [];
+  const folders: string[] = [];
   try {
     for (const file of files) {
       const target = join(folder, file.path);
       const isPrivate = file.path.startsWith('.mlx');
-      await mkdir(dirname(target), { recursive: true, ...(isPrivate ? { mode: 0o700 } : {}) });
+      const made = await mkdir(dirname(target), { recursive: true, ...(isPrivate ? { mode: 0o700 } : {}) });
+      if (made !== undefined) folders.push(made);
       const partial = `${target}.partial`;
       if (!replaced.has(file)) added.push(target);
       added.push(partial);
@@ -67,6 +73,8 @@ async function writeAll(
     }
   } catch (error) {
     await Promise.all(added.map((path) => rm(path, { force: true }).catch(() => undefined)));
+    // The uppermost folder of each that was made; nothing but our own files was ever in it.
+    await Promise.all(folders.map((path) => rm(path, { recursive: true, force: true }).catch(() => undefined)));
     throw writeError(folder, error);
   }
 }
@@ -74,7 +82,10 @@ async function writeAll(
 function writeError(folder: string, error: unknown): unknown {
   const code = errorCode(error) ?? '';
   if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new MlxError('DISK_FULL', `The disk that holds ${folder} is full; nothing new was kept.`, { cause: error });
+    return new MlxError('DISK_FULL', `The disk that holds ${folder} is full; nothing new was kept.`, {
+      cause: error,
+      hint: 'Free some space, then repeat the command.',
+    });
   }
   if (!['EACCES', 'EPERM', 'EROFS', 'ENOTDIR'].includes(code)) return error;
   return new MlxError('NOT_WRITABLE', `Files cannot be written to ${folder} (${code}); nothing new was kept.`, {

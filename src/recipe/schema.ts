@@ -27,7 +27,10 @@ const lora = z.strictObject({
 
 const trainer = z.strictObject({
   num_train_epochs: z.number().positive().default(3),
-  max_steps: z.int().default(-1).describe('Stops after so many steps; -1: by epochs'),
+  max_steps: z
+    .union([z.literal(-1), z.int().min(1)])
+    .default(-1)
+    .describe('Stops after so many steps; -1: by epochs'),
   learning_rate: z.number().positive().default(0.0002),
   lr_scheduler_type: z.enum(['linear', 'cosine', 'constant', 'constant_with_warmup']).default('cosine'),
   warmup_steps: z.number().min(0).default(0.03).describe('Below 1: share of all steps'),

@@ -56,10 +56,11 @@ const colourOf: Record<Part['state'], (text: string) => string> = {
   exited: pc.red,
 };
 
-function nothingRuns({ models }: ProjectStatus): string {
+function nothingRuns({ models, runs }: ProjectStatus): string {
   const live = models.find(({ aliases }) => aliases.some(({ alias }) => alias === 'production'));
   const serve = live === undefined ? '' : `; put ${live.model} back: mlx serve ${live.model}@production`;
-  return `Nothing runs. Start MLflow: mlx up${serve}`;
+  const nothing = runs.length > 0 ? 'Nothing runs but a training' : 'Nothing runs';
+  return `${nothing}. Start MLflow: mlx up${serve}`;
 }
 
 function partsTable({ parts, project }: ProjectStatus, nowMs: number, width: number): string {

@@ -88,6 +88,7 @@ async function executeRun(edges: TrainEdges, prepared: PreparedRun, begun: numbe
   const { ledger } = edges;
   const { run, folder, recipe } = prepared;
   edges.onBegin(run.id);
+  const inLedger = performance.now();
   const mirror = startMirror({ ledger, run, settings: edges.config.mlflow, environment: edges.environment });
   const stop = new AbortController();
   const recorder = openRecorder({
@@ -111,8 +112,12 @@ async function executeRun(edges: TrainEdges, prepared: PreparedRun, begun: numbe
     hasCheckpoint: existsSync(folder.checkpoints) && readdirSync(folder.checkpoints).length > 0,
   });
   const { end, weights } = await withWeights(decided, prepared, recorder);
-  const othersMs = prepared.fetchMs + job.durationMs;
-  mirror.metrics(recordEnd(edges, run, end, { durationMs: performance.now() - begun, othersMs }));
+  mirror.metrics(
+    recordEnd(edges, run, end, {
+      durationMs: performance.now() - inLedger,
+      wrapperMs: performance.now() - begun - prepared.fetchMs - job.durationMs,
+    }),
+  );
   const ended = findRun(ledger, run.id);
   if (weights !== undefined) await keep(edges, ended, folder, weights);
   await endMirror(edges, prepared, mirror);
@@ -120,20 +125,21 @@ async function executeRun(edges: TrainEdges, prepared: PreparedRun, begun: numbe
 }
 
 type Durations = {
+  /** Since the run was in the ledger. */
   durationMs: number;
-  /** Of the trainer, of downloads and of installs. */
-  othersMs: number;
+  /** Since the command began, without the trainer, downloads and installs. */
+  wrapperMs: number;
 };
 
 /** `duration_ms` adds up over stops and resumes; `wrapper_ms` is mlx's own part of this time. */
-function recordEnd(edges: TrainEdges, run: Run, end: RunChange, { durationMs, othersMs }: Durations): Metric[] {
+function recordEnd(edges: TrainEdges, run: Run, end: RunChange, { durationMs, wrapperMs }: Durations): Metric[] {
   const { ledger } = edges;
   const at = { step: 0, recordedAtMs: edges.now().getTime() };
   try {
     const before = latestMetrics(ledger, run.id)['duration_ms'] ?? 0;
     const metrics = [
       { ...at, key: 'duration_ms', value: before + durationMs },
-      { ...at, key: 'wrapper_ms', value: durationMs - othersMs },
+      { ...at, key: 'wrapper_ms', value: wrapperMs },
     ];
     recordMetrics(ledger, run.id, metrics);
     updateRun(ledger, run.id, { ...end, owner: null, endedAtMs: at.recordedAtMs });

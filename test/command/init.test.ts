@@ -200,19 +200,36 @@ describe('mlx config', () => {
     const { stdout, status } = await mlx(['config', '--engine', 'host'], { folder, environment: { MLX_GPU: 'off' } });
     expect(status).toBe(0);
     expect(stdout).toMatchInlineSnapshot(`
-      "SETTING                  VALUE                      FROM
-      engine                   host                       --engine
-      gpu                      off                        MLX_GPU
-      gateway.port             4700                       mlx.yaml:2
-      mlflow.enabled           true                       default
-      mlflow.port              4601                       default
-      mlflow.tracking_uri      -                          default
-      mlflow.experiment        mlx                        default
-      serving.ready_timeout_s  300                        default
-      serving.drain_timeout_s  60                         default
-      docker.base_image        python:3.11-slim-bookworm  default
-      docker.memory_gib        -                          default
-      docker.certificates      -                          default
+      "SETTING                                         VALUE                      FROM
+      engine                                          host                       --engine
+      gpu                                             off                        MLX_GPU
+      gateway.port                                    4700                       mlx.yaml:2
+      gateway.traffic_days                            90                         default
+      gateway.hardware.usd_per_hour                   -                          default
+      gateway.assumed_output_tokens                   4096                       default
+      gateway.budgets.everything.usd_per_day          -                          default
+      gateway.budgets.everything.usd_per_month        -                          default
+      gateway.budgets.everything.tokens_per_day       -                          default
+      gateway.budgets.everything.tokens_per_month     -                          default
+      gateway.budgets.everything.requests_per_minute  -                          default
+      gateway.budgets.everything.tokens_per_minute    -                          default
+      gateway.alerts.at_percent                       80                         default
+      gateway.alerts.webhook                          -                          default
+      gateway.allowed_hosts                           -                          default
+      gateway.redaction.enabled                       true                       default
+      gateway.redaction.kinds                         -                          default
+      gateway.redaction.phone_regions                 -                          default
+      gateway.redaction.allow_media                   false                      default
+      gateway.redaction.names.url                     -                          default
+      mlflow.enabled                                  true                       default
+      mlflow.port                                     4601                       default
+      mlflow.tracking_uri                             -                          default
+      mlflow.experiment                               mlx                        default
+      serving.ready_timeout_s                         300                        default
+      serving.drain_timeout_s                         60                         default
+      docker.base_image                               python:3.11-slim-bookworm  default
+      docker.memory_gib                               -                          default
+      docker.certificates                             -                          default
       "
     `);
   });
