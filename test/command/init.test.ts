@@ -204,6 +204,7 @@ describe('mlx config', () => {
       engine                                          host                       --engine
       gpu                                             off                        MLX_GPU
       gateway.port                                    4700                       mlx.yaml:2
+      gateway.max_in_flight                           256                        default
       gateway.traffic_days                            90                         default
       gateway.hardware.usd_per_hour                   -                          default
       gateway.assumed_output_tokens                   4096                       default
@@ -227,6 +228,7 @@ describe('mlx config', () => {
       mlflow.experiment                               mlx                        default
       serving.ready_timeout_s                         300                        default
       serving.drain_timeout_s                         60                         default
+      serving.keep_warm_s                             300                        default
       docker.base_image                               python:3.11-slim-bookworm  default
       docker.memory_gib                               -                          default
       docker.certificates                             -                          default
