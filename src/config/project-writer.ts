@@ -1,10 +1,11 @@
 // Writes the files of a new project: none when one would be overwritten unasked, and each whole or not at all.
 import { existsSync, statSync } from 'node:fs';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import { errorCode, MlxError } from '../errors.js';
 import type { ProjectFile } from './project-template.js';
+import { writeWhole } from './whole-file.js';
 
 export type WrittenProject = { written: string[]; replaced: string[] };
 
@@ -65,11 +66,9 @@ async function writeAll(
       const isPrivate = file.path.startsWith('.mlx');
       const made = await mkdir(dirname(target), { recursive: true, ...(isPrivate ? { mode: 0o700 } : {}) });
       if (made !== undefined) folders.push(made);
-      const partial = `${target}.partial`;
       if (!replaced.has(file)) added.push(target);
-      added.push(partial);
-      await writeFile(partial, file.contents);
-      await rename(partial, target);
+      // A project's files are for everybody whom the person's umask lets in.
+      writeWhole(target, file.contents, { mode: 0o666 });
     }
   } catch (error) {
     await Promise.all(added.map((path) => rm(path, { force: true }).catch(() => undefined)));

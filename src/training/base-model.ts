@@ -1,15 +1,15 @@
 // The base model of a recipe: found, verified and safety-checked on every use, and fetched or made when it is absent.
 // Touches: MLX_HOME/models.
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
-import { isAbsolute, join, resolve } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 
 import type { HomePaths } from '../config/paths.js';
 import type { Engine, OnProgress } from '../engine/engine.js';
 import { withLock } from '../engine/lock.js';
 import { ownerPid } from '../engine/owner.js';
-import { MlxError, type Problem } from '../errors.js';
+import { errorCode, MlxError, type Problem } from '../errors.js';
 import { checkModelDirectory, modelEntries } from '../privacy/model-directory.js';
 import type { Recipe } from '../recipe/schema.js';
 import { demoRepository, demoRevision } from './demo-base.js';
@@ -95,9 +95,7 @@ async function obtain(edges: BaseModelEdges, baseModel: Recipe['base_model'], ca
     edges.onProgress(`waiting for process ${ownerPid(holder)}, which is fetching ${wanted.repository}`);
   };
   const lock = join(repositoryFolder(edges.home.models, wanted.repository), '.lock');
-  return interruptible(edges.signal, () =>
-    withLock(lock, () => obtainAlone(edges, wanted, care), { signal: edges.signal, onWait }),
-  );
+  return named(edges, () => withLock(lock, () => obtainAlone(edges, wanted, care), { signal: edges.signal, onWait }));
 }
 
 /** The demo's model has no branches: main is what this mlx makes. */
@@ -148,7 +146,7 @@ async function verifiedModel(
   if (!verify && (await hasSameFiles(folder, manifest))) return asBaseModel(manifest, folder);
   const compared = await compareContent(folder, manifest, (path) => edges.onProgress(`verifying ${path}`));
   if (compared.problems.length > 0) return { folder, problems: compared.problems };
-  await writeManifest(join(folder, manifestName), compared.manifest);
+  remember(edges, join(folder, manifestName), compared.manifest);
   return asBaseModel(manifest, folder);
 }
 
@@ -161,7 +159,7 @@ async function download(edges: BaseModelEdges, wanted: Wanted, partial: string, 
   const { models } = edges.home;
   const { repository, revision } = wanted;
   const folderOf = (commit: string): string => commitFolder(models, repository, commit);
-  const fetched = await fetchModel(edges, { ...wanted, partial }, (commit) => existsSync(folderOf(commit)));
+  const fetched = await fetchModel(edges, { ...wanted, partial }, (commit) => isInstalled(folderOf(commit)));
   const { commit, files } = fetched;
   if (files === undefined) {
     await rememberCommit(models, repository, revision, commit);
@@ -169,11 +167,21 @@ async function download(edges: BaseModelEdges, wanted: Wanted, partial: string, 
     if (present !== undefined && 'commit' in present) return present;
     return obtainAlone(edges, { repository, revision: commit }, care);
   }
-  const source = `hub ${edges.environment['HF_ENDPOINT'] ?? 'https://huggingface.co'}`;
+  const source = `hub ${hubOrigin(edges.environment)}`;
   const hashes = new Map(files.map((file) => [file.path, file.sha256]));
   const model = await install({ repository, commit, source }, partial, folderOf(commit), hashes);
   await rememberCommit(models, repository, revision, commit);
   return model;
+}
+
+/** A folder without a manifest that can be read is none: it is fetched again. */
+function isInstalled(folder: string): boolean {
+  return readManifest(join(folder, manifestName)) !== undefined;
+}
+
+/** The address of a mirror may hold a user and a password, which belong in no file. */
+function hubOrigin({ HF_ENDPOINT: endpoint }: NodeJS.ProcessEnv): string {
+  return endpoint !== undefined && URL.canParse(endpoint) ? new URL(endpoint).origin : 'https://huggingface.co';
 }
 
 async function makeDemo(edges: BaseModelEdges, wanted: Wanted, partial: string): Promise<BaseModel> {
@@ -207,7 +215,7 @@ async function install(
   }
   const files = await describeFiles(partial, knownHashes, () => undefined);
   const manifest: ModelManifest = { schema: 1, ...origin, files };
-  await writeManifest(join(partial, manifestName), manifest);
+  writeManifest(join(partial, manifestName), manifest);
   await rm(folder, { recursive: true, force: true });
   await rename(partial, folder);
   return asBaseModel(manifest, folder);
@@ -223,9 +231,23 @@ async function folderModel(edges: BaseModelEdges, folder: string, verify: boolea
   const lines = files.map((file) => `${file.sha256}  ${file.path}\n`).join('');
   const commit = createHash('sha256').update(lines).digest('hex').slice(0, 40);
   const manifest: ModelManifest = { schema: 1, repository: folder, commit, source: 'folder', folder, files };
-  await mkdir(join(edges.home.models, '.folders'), { recursive: true });
-  await writeManifest(manifestFile, manifest);
+  remember(edges, manifestFile, manifest);
   return asBaseModel(manifest, folder);
+}
+
+/** What was verified is as good in a home that may only be read: there it is verified again each time. */
+function remember(edges: BaseModelEdges, file: string, manifest: ModelManifest): void {
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    writeManifest(file, manifest);
+  } catch (error) {
+    if (!isNotWritable(error)) throw error;
+    edges.onProgress(`${edges.home.home} may not be written to: the model will be verified again next time`);
+  }
+}
+
+function isNotWritable(error: unknown): boolean {
+  return ['EACCES', 'EROFS', 'EPERM', 'ENOTDIR'].includes(errorCode(error) ?? '');
 }
 
 export function folderManifest(home: HomePaths, folder: string): string {
@@ -257,11 +279,22 @@ function offline({ repository, revision }: Wanted): MlxError {
   );
 }
 
-async function interruptible<Result>(signal: AbortSignal, work: () => Promise<Result>): Promise<Result> {
+/** What a Ctrl-C while waiting and a home that refuses new files mean here. */
+async function named<Result>({ signal, home }: BaseModelEdges, work: () => Promise<Result>): Promise<Result> {
   try {
     return await work();
   } catch (error) {
-    if (!signal.aborted || error instanceof MlxError) throw error;
-    throw new MlxError('INTERRUPTED', 'Stopped while waiting for the base model.', { cause: error });
+    if (error instanceof MlxError) throw error;
+    if (signal.aborted) {
+      throw new MlxError('INTERRUPTED', 'Stopped while waiting for the base model.', {
+        cause: error,
+        hint: 'Repeat the command: what has arrived is kept.',
+      });
+    }
+    if (!isNotWritable(error)) throw error;
+    throw new MlxError('HOME_NOT_WRITABLE', `${home.home} may not be written to (${errorCode(error)}).`, {
+      cause: error,
+      hint: 'Set MLX_HOME to a folder of your own.',
+    });
   }
 }

@@ -1,11 +1,12 @@
 // Base models on disk: MODELS/ORG/NAME/COMMIT/ with its manifest, and beside it which commit each branch and tag was.
 // A folder stands in its final place only when it is complete and checked; until then it is REVISION.partial.
 import { readFileSync, statSync } from 'node:fs';
-import { readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { z } from 'zod';
 
+import { writeWhole } from '../config/whole-file.js';
 import { errorCode, MlxError, type Problem } from '../errors.js';
 import { modelEntries } from '../privacy/model-directory.js';
 import { hashFile } from '../store/hash-file.js';
@@ -46,8 +47,8 @@ export function readManifest(file: string): ModelManifest | undefined {
   }
 }
 
-export async function writeManifest(file: string, manifest: ModelManifest): Promise<void> {
-  await writeJson(file, manifest);
+export function writeManifest(file: string, manifest: ModelManifest): void {
+  writeJson(file, manifest);
 }
 
 /** Files, their sizes and times as they lie on disk; `knownHashes` saves reading those again. */
@@ -123,14 +124,14 @@ export async function rememberCommit(
   commit: string,
 ): Promise<void> {
   const refs = await readRefs(models, repository);
-  await writeJson(refsFile(models, repository), { ...refs, [revision]: commit });
+  writeJson(refsFile(models, repository), { ...refs, [revision]: commit });
 }
 
 async function readRefs(models: string, repository: string): Promise<Record<string, string>> {
   try {
     return refsSchema.safeParse(JSON.parse(await readFile(refsFile(models, repository), 'utf8'))).data ?? {};
   } catch (error) {
-    if (errorCode(error) === 'ENOENT' || error instanceof SyntaxError) return {};
+    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR' || error instanceof SyntaxError) return {};
     throw error;
   }
 }
@@ -139,7 +140,6 @@ function refsFile(models: string, repository: string): string {
   return join(repositoryFolder(models, repository), 'refs.json');
 }
 
-async function writeJson(file: string, value: unknown): Promise<void> {
-  await writeFile(`${file}.partial`, `${JSON.stringify(value, null, 2)}\n`);
-  await rename(`${file}.partial`, file);
+function writeJson(file: string, value: unknown): void {
+  writeWhole(file, `${JSON.stringify(value, null, 2)}\n`, { sync: true });
 }

@@ -3,11 +3,12 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 
 import { z } from 'zod';
 
+import { writeWhole } from '../../config/whole-file.js';
 import { errorCode, MlxError } from '../../errors.js';
 import { withLock } from '../lock.js';
 
@@ -56,9 +57,9 @@ export async function readTags(layout: string): Promise<Descriptor[]> {
 export async function changeTags(layout: string, change: (tags: Descriptor[]) => Descriptor[]): Promise<void> {
   await withLock(join(layout, '.lock'), async () => {
     const manifests = change(await readTags(layout));
-    await replaceFile(join(layout, 'oci-layout'), JSON.stringify({ imageLayoutVersion: '1.0.0' }));
+    writeWhole(join(layout, 'oci-layout'), JSON.stringify({ imageLayoutVersion: '1.0.0' }), { sync: true });
     const index = { schemaVersion: 2, mediaType: mediaTypes.index, manifests };
-    await replaceFile(join(layout, 'index.json'), JSON.stringify(index, undefined, 2));
+    writeWhole(join(layout, 'index.json'), JSON.stringify(index, undefined, 2), { sync: true });
   });
 }
 
@@ -83,7 +84,7 @@ export async function addJsonBlob(layout: string, value: unknown): Promise<{ dig
   const text = JSON.stringify(value);
   const digest = `sha256:${createHash('sha256').update(text).digest('hex')}`;
   await mkdir(join(layout, 'blobs', 'sha256'), { recursive: true, mode: 0o700 });
-  await replaceFile(blobFile(layout, digest), text);
+  writeWhole(blobFile(layout, digest), text, { sync: true });
   return { digest, sizeBytes: Buffer.byteLength(text) };
 }
 
@@ -108,28 +109,6 @@ export function namedDiskError(error: unknown, layout: string): unknown {
     cause: error,
     hint: 'Free some space (mlx doctor shows how much), then run the command again.',
   });
-}
-
-/** Readers see the old file or the new one; after a power cut too. */
-async function replaceFile(file: string, text: string): Promise<void> {
-  const temporary = `${file}.${randomUUID()}`;
-  try {
-    await writeSynced(temporary, text);
-    await rename(temporary, file);
-  } finally {
-    await rm(temporary, { force: true });
-  }
-  await syncFolder(dirname(file));
-}
-
-async function writeSynced(file: string, text: string): Promise<void> {
-  const opened = await open(file, 'w', 0o600);
-  try {
-    await opened.writeFile(text);
-    await opened.sync();
-  } finally {
-    await opened.close();
-  }
 }
 
 async function syncFolder(folder: string): Promise<void> {

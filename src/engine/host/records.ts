@@ -1,9 +1,10 @@
 // What runs, written down: one small JSON file a job, model server or service, in .mlx/run. Its owner says whether it still runs.
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
 import { z } from 'zod';
 
+import { writeWhole } from '../../config/whole-file.js';
 import { errorCode } from '../../errors.js';
 
 export const jobRecord = z.object({ id: z.string(), owner: z.string() });
@@ -32,9 +33,7 @@ export type ServiceRecord = z.infer<typeof serviceRecord>;
 /** Readers see the old record or the new one. It need not survive a power cut: neither does what it names. */
 export function writeRecord<Shape extends { owner: string }>(file: string, record: Shape): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const temporary = `${file}.${process.pid}`;
-  writeFileSync(temporary, JSON.stringify(record), { mode: 0o600 });
-  renameSync(temporary, file);
+  writeWhole(file, JSON.stringify(record));
 }
 
 /** @returns undefined when there is none, or none that this mlx understands */

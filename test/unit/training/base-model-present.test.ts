@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
@@ -79,6 +79,30 @@ describe('a base model that is there', () => {
     expect(readFileSync(file, 'utf8')).toBe('{"a": 1}');
   });
 
+  it('without a manifest that can be read is fetched again', async () => {
+    const { pull, engine } = place(fetcher(newHub()));
+    const { folder } = await pull();
+    writeFileSync(join(folder, 'mlx-manifest.json'), '{"schema": 99}');
+    expect(await pull()).toMatchObject({ folder, commit: firstCommit });
+    expect(await pull({ repository, revision: firstCommit })).toMatchObject({ folder });
+    expect(engine.jobs).toHaveLength(2);
+  });
+
+  it('names the hub that it came from without the password in its address, in a file of ours alone', async () => {
+    const { pull, environment } = place(fetcher(newHub()));
+    environment['HF_ENDPOINT'] = 'https://ada:secret@mirror.example/hub';
+    const manifest = join((await pull()).folder, 'mlx-manifest.json');
+    expect(JSON.parse(readFileSync(manifest, 'utf8'))).toMatchObject({ source: 'hub https://mirror.example' });
+    expect(statSync(manifest).mode & 0o777).toBe(0o600);
+  });
+
+  it('cannot be fetched into a home that refuses new files, which is named', async () => {
+    const { ensure, home } = place(fetcher(newHub()));
+    mkdirSync(home.home, { recursive: true });
+    writeFileSync(home.models, 'in the way');
+    await expect(ensure()).rejects.toMatchObject({ code: 'HOME_NOT_WRITABLE' });
+  });
+
   it('that someone made unsafe is refused before it is used', async () => {
     const { ensure } = place(fetcher(newHub()));
     const { folder } = await ensure();
@@ -133,6 +157,16 @@ describe('a folder as base model', () => {
     expect(findBaseModel(home, folder, first.commit)).toBeUndefined();
     expect(engine.jobs).toEqual([]);
     expect(readdirSync(folder).sort()).toEqual(['config.json', 'model.safetensors']);
+  });
+
+  it('is used from a home that refuses new files, and verified each time', async () => {
+    const { ensure, said, project, home } = place(fetcher(newHub()));
+    mkdirSync(join(project, 'base'));
+    writeFileSync(join(project, 'base', 'model.safetensors'), tinyWeights('mine'));
+    mkdirSync(home.home, { recursive: true });
+    writeFileSync(home.models, 'in the way');
+    expect(await ensure({ path: 'base' })).toEqual(await ensure({ path: 'base' }));
+    expect(said.join('\n')).toContain('may not be written to');
   });
 
   it('is refused when it is unsafe or absent', async () => {
