@@ -1,4 +1,4 @@
-// The part of `gateway:` in mlx.yaml that counts and limits: prices, budgets, alerts and the traffic log.
+// The part of `gateway:` in mlx.yaml that counts and limits: prices, budgets, alerts, the traffic log and what is sent on.
 import { z } from 'zod';
 
 const usd = z.number().nonnegative();
@@ -52,6 +52,24 @@ export const meteringShape = {
       webhook: sendsTo.optional().describe('Gets a POST with each alert; its host must be in gateway.allowed_hosts'),
     })
     .prefault({}),
+  otlp: z
+    .strictObject({
+      endpoint: sendsTo.optional().describe('Gets a span for each request, without its content: .../v1/traces'),
+      protocol: z.enum(['protobuf', 'json']).default('protobuf').describe('MLflow takes protobuf alone'),
+      headers: z
+        .record(
+          z
+            .string()
+            .regex(
+              /^(?!authorization$)[\w-]+$/i,
+              'is no header that may stand here: a secret has no place in mlx.yaml',
+            ),
+          z.string(),
+        )
+        .default({})
+        .describe('Sent along'),
+    })
+    .prefault({}),
   allowed_hosts: z
     .array(z.string().min(1))
     .default([])
@@ -84,11 +102,12 @@ export type Metering = {
   /** By account: `everything`, `tenant:NAME`, `feature:NAME`. */
   budgets: ReadonlyMap<string, Budget>;
   alerts: { atShare: number; webhook: string | undefined };
+  otlp: { endpoint: string | undefined; protocol: 'protobuf' | 'json'; headers: Record<string, string> };
 };
 
 /** What leaves the gateway goes to this machine or to a host that was named for it, never in the clear over a network. */
 export function checkDestinations(file: MeteringFile, context: z.RefinementCtx<MeteringFile>): void {
-  const destinations = { 'alerts.webhook': file.alerts.webhook };
+  const destinations = { 'alerts.webhook': file.alerts.webhook, 'otlp.endpoint': file.otlp.endpoint };
   for (const [path, address] of Object.entries(destinations)) {
     const problem = address === undefined ? undefined : destinationProblem(new URL(address), file.allowed_hosts);
     if (problem !== undefined)
@@ -97,7 +116,7 @@ export function checkDestinations(file: MeteringFile, context: z.RefinementCtx<M
 }
 
 export function toMetering(file: MeteringFile): Metering {
-  const { budgets, prices, alerts } = file;
+  const { budgets, prices, alerts, otlp } = file;
   return {
     trafficDays: file.traffic_days,
     hardwareUsdPerHour: file.hardware.usd_per_hour,
@@ -109,6 +128,7 @@ export function toMetering(file: MeteringFile): Metering {
       ...Object.entries(budgets.features).map(([name, one]) => [`feature:${name}`, toBudget(one)] as const),
     ]),
     alerts: { atShare: alerts.at_percent / 100, webhook: alerts.webhook },
+    otlp: { endpoint: otlp.endpoint, protocol: otlp.protocol, headers: otlp.headers },
   };
 }
 

@@ -2,10 +2,19 @@
 import type { Breakers } from './breakers.js';
 import type { Clock } from './clock.js';
 import { endpoints, pathOf, type Endpoint } from './endpoints.js';
-import { compose, jsonResponse, refuse, type GatewayRequest, type Handler, type Middleware } from './exchange.js';
+import {
+  compose,
+  jsonResponse,
+  refuse,
+  type GatewayRequest,
+  type GatewayResponse,
+  type Handler,
+  type Middleware,
+} from './exchange.js';
 import { forwardTo } from './forward.js';
 import { catchFailures } from './middleware/failures.js';
 import { checkHost } from './middleware/host.js';
+import { ownerOnly } from './middleware/owner.js';
 import { listModels, showModel } from './models.js';
 import type { Finished } from './node-server.js';
 import type { RetryBudget } from './retry.js';
@@ -16,6 +25,8 @@ import type { Upstreams } from './upstreams.js';
 
 export type Core = {
   stages: Stages;
+  /** In the text format of Prometheus. */
+  metrics: () => string;
   port: () => number;
   /** Every route of this moment; swapped as a whole. */
   routing: () => Routing;
@@ -52,6 +63,8 @@ function pipeline(endpoint: Endpoint, core: Core): Handler {
   switch (endpoint.kind) {
     case 'health':
       return async () => jsonResponse(200, { status: 'ok' });
+    case 'metrics':
+      return compose([core.stages.authorize, ownerOnly], async () => metricsResponse(core.metrics()));
     case 'models':
       return compose([authorize], async (request) => listModels(request, core.routing()));
     case 'generate':
@@ -74,4 +87,8 @@ function noSuchEndpoint(request: GatewayRequest, path: string) {
     },
     known ? { allow: allowed.join(', ') } : {},
   );
+}
+
+function metricsResponse(text: string): GatewayResponse {
+  return { status: 200, headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }, body: text };
 }

@@ -8,6 +8,8 @@ import type { GatewayState } from './control-api.js';
 
 export type Controls = {
   state: () => GatewayState;
+  /** In the text format of Prometheus: curl --unix-socket .mlx/run/gateway.sock http://localhost/metrics */
+  metrics: () => string;
   /** Reads the routes and mlx.yaml anew; requests that come after it take them. */
   reload: () => Promise<void>;
   stop: () => void;
@@ -34,6 +36,9 @@ async function answer(call: string, controls: Controls, outgoing: ServerResponse
     switch (call) {
       case 'GET /state':
         return reply(outgoing, 200, controls.state());
+      case 'GET /metrics':
+        outgoing.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8', connection: 'close' });
+        return void outgoing.end(controls.metrics());
       case 'POST /reload':
         await controls.reload();
         return reply(outgoing, 200, controls.state());

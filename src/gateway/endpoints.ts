@@ -4,12 +4,13 @@ import type { Dialect, GatewayRequest, Operation } from './exchange.js';
 export type Endpoint = {
   method: 'GET' | 'POST';
   path: string;
-} & ({ kind: 'health' | 'models' } | { kind: 'generate'; dialect: Dialect; operation: Operation });
+} & ({ kind: 'health' | 'models' | 'metrics' } | { kind: 'generate'; dialect: Dialect; operation: Operation });
 
 export type GenerateEndpoint = Extract<Endpoint, { kind: 'generate' }>;
 
 export const endpoints: readonly Endpoint[] = [
   { method: 'GET', path: '/health', kind: 'health' },
+  { method: 'GET', path: '/metrics', kind: 'metrics' },
   { method: 'GET', path: '/v1/models', kind: 'models' },
   generate('/v1/chat/completions', 'openai', 'chat'),
   generate('/v1/completions', 'openai', 'completions'),

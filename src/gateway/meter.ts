@@ -5,6 +5,7 @@ import { tokensCostUsd } from '../cost/price.js';
 import type { TrafficRow } from '../ledger/traffic.js';
 import type { BudgetKeeper } from './budget/keeper.js';
 import { toNanoUsd } from './budget/account.js';
+import { accountsOf } from './budget/admit.js';
 import type { GatewayRequest, Usage } from './exchange.js';
 import type { Finished } from './node-server.js';
 import type { Pricing } from './pricing.js';
@@ -42,7 +43,7 @@ export function openMeter(edges: MeterEdges): Meter {
     finish: (finished) => {
       const ticket = ticketOf(edges.tickets, finished.request);
       const charge = chargeOf(finished, ticket, edges.pricing());
-      settle(edges.keeper, ticket, charge);
+      settle(edges.keeper, finished, ticket, charge);
       const row = trafficRow(finished, charge, edges.now());
       if (row) for (const sink of edges.sinks) sink(row);
     },
@@ -134,11 +135,12 @@ function estimatedUsage({ trace }: GatewayRequest, ticket: Ticket): Usage {
   };
 }
 
-function settle(keeper: BudgetKeeper, ticket: Ticket, { usage, costUsd }: Charge): void {
+function settle(keeper: BudgetKeeper, { request }: Finished, ticket: Ticket, { usage, costUsd }: Charge): void {
   const { reservationId } = ticket;
-  if (reservationId === undefined) return;
   ticket.reservationId = undefined;
   // Refused or failed before a byte came: nobody charges for that.
-  if (!usage) return keeper.release(reservationId);
-  keeper.settle(reservationId, { nanoUsd: toNanoUsd(costUsd ?? 0), tokens: usage.inputTokens + usage.outputTokens });
+  if (!usage) return reservationId === undefined ? undefined : keeper.release(reservationId);
+  const actual = { nanoUsd: toNanoUsd(costUsd ?? 0), tokens: usage.inputTokens + usage.outputTokens };
+  if (reservationId === undefined) keeper.charge(accountsOf(request.trace), actual);
+  else keeper.settle(reservationId, actual);
 }

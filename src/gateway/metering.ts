@@ -11,8 +11,10 @@ import type { BudgetState } from './control-api.js';
 import type { KeyRing } from './keys/ring.js';
 import type { GatewayLog } from './log.js';
 import { openMeter } from './meter.js';
+import { openMetrics } from './metrics/metrics.js';
 import type { Finished } from './node-server.js';
 import { openPricing } from './pricing.js';
+import { openSpans } from './otlp/spans.js';
 import type { Stages } from './stages.js';
 import type { Tickets } from './tickets.js';
 import { openTrafficWriter } from './traffic-writer.js';
@@ -20,7 +22,7 @@ import { openTrafficWriter } from './traffic-writer.js';
 export type MeteringEdges = {
   trafficFile: string;
   settings: Metering;
-  catalogue: Catalogue | undefined;
+  catalogue: () => Catalogue | undefined;
   ring: () => KeyRing;
   targetsOf: (route: string) => readonly Target[];
   urlOf: (upstream: string) => string | undefined;
@@ -35,6 +37,8 @@ export type RunningMetering = {
   keysChanged: () => void;
   reload: (settings: Metering) => void;
   budgets: () => BudgetState[];
+  /** In the text format of Prometheus. */
+  metrics: (inFlight: Record<string, number>) => string;
   close: () => Promise<void>;
 };
 
@@ -47,8 +51,11 @@ export function openMetering(edges: MeteringEdges): RunningMetering {
   const alerts = openAlerts({ webhook: () => settings.alerts.webhook, warn, log: log.write });
   const budgets = openBudgets({ settings: () => settings, ring, writer, now, onAlert: alerts.tell });
   const { keeper, limits } = budgets;
+  const metrics = openMetrics();
+  const spans = openSpans(() => settings.otlp, warn);
   const shared = { keeper, tickets, now, pricing: () => pricing };
-  const meter = openMeter({ ...shared, sinks: [writer.record] });
+  const meter = openMeter({ ...shared, sinks: [writer.record, metrics.observe, spans.add] });
+  const states = (): BudgetState[] => budgetStates(budgets.accounts(), settings.alerts.atShare, now().getTime());
   const assumedOutputTokens = (): number => settings.assumedOutputTokens;
   return {
     stages: { admit: admit({ ...shared, ring, limits, targetsOf, assumedOutputTokens }), meter: meter.stage },
@@ -61,11 +68,13 @@ export function openMetering(edges: MeteringEdges): RunningMetering {
       settings = changed;
       pricing = openPricing({ ...edges, ...settings });
       budgets.reload();
+      spans.reload();
     },
-    budgets: () => budgetStates(budgets.accounts(), settings.alerts.atShare, now().getTime()),
+    budgets: states,
+    metrics: (inFlight) => metrics.text({ budgets: states(), inFlight, rowsDropped: writer.dropped() }),
     close: async () => {
       writer.close();
-      await alerts.close();
+      await Promise.all([alerts.close(), spans.close()]);
     },
   };
 }

@@ -14,7 +14,7 @@ export type Pricing = {
 
 export type PricingSettings = Pick<Metering, 'prices' | 'hardwareUsdPerHour'> & {
   /** undefined while no upstream leaves this machine. */
-  catalogue: Catalogue | undefined;
+  catalogue: () => Catalogue | undefined;
   urlOf: (upstream: string) => string | undefined;
   now: () => Date;
 };
@@ -47,5 +47,5 @@ function ownPrice({ prices }: PricingSettings, name: string): Price | undefined 
 
 function publicPrice({ catalogue, urlOf, now }: PricingSettings, upstream: string, model: string): Price | undefined {
   const url = urlOf(upstream);
-  return url === undefined ? undefined : catalogue?.priceOf(url, model, now());
+  return url === undefined ? undefined : catalogue()?.priceOf(url, model, now());
 }

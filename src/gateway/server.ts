@@ -11,23 +11,17 @@ import { currentOwner } from '../engine/owner.js';
 import { errorCode, MlxError } from '../errors.js';
 import { createApp } from './app.js';
 import { openBreakers } from './breakers.js';
+import { openClients, type Clients } from './clients.js';
 import { systemClock } from './clock.js';
-import { openContent } from './content.js';
 import { controlSocket, gatewayOwnerFile } from './control-api.js';
 import { serveControls } from './control-server.js';
 import type { Handler } from './exchange.js';
-import { gatewayKey } from './key.js';
-import { liveKeys } from './keys/live.js';
 import { liveRouting, type GatewayConfig, type LiveRouting } from './live-routing.js';
-import { openGatewayLog } from './log.js';
-import { openMetering } from './metering.js';
 import { openAdmission } from './middleware/admission.js';
-import { authorize } from './middleware/keys.js';
 import { serveHandler } from './node-server.js';
 import { openRetryBudget } from './retry.js';
-import { destinationIds, possibleTargets, type Routing } from './routing.js';
+import { destinationIds, type Routing } from './routing.js';
 import { openShadows } from './shadow.js';
-import type { Stages } from './stages.js';
 import { openUpstreams } from './upstreams.js';
 
 export type GatewaySettings = {
@@ -60,7 +54,7 @@ export async function startGatewayServer(settings: GatewaySettings): Promise<Run
   const parts = openParts();
   const routing = await liveRouting({ ...settings, ledgerFile: paths.ledgerFile }, parts.keepOnly);
   let port = settings.port;
-  const clients = openClients(settings, routing);
+  const clients = await openClients(settings, routing);
   const server = serveHandler(
     appOf(routing, parts, clients, () => port),
     clients.finish,
@@ -70,7 +64,7 @@ export async function startGatewayServer(settings: GatewaySettings): Promise<Run
   const startedAtMs = now().getTime();
   const reload = async (): Promise<void> => {
     await routing.reload();
-    clients.reload();
+    await clients.reload();
   };
   let requestStop = (): void => undefined;
   const stopRequested = new Promise<void>((resolve) => (requestStop = resolve));
@@ -79,6 +73,7 @@ export async function startGatewayServer(settings: GatewaySettings): Promise<Run
       ...{ pid: process.pid, port, startedAtMs, budgets: clients.budgets() },
       ...gatewayState(parts, routing),
     }),
+    metrics: () => clients.metrics(parts.upstreams.open()),
     reload,
     stop: requestStop,
   });
@@ -95,49 +90,17 @@ export async function startGatewayServer(settings: GatewaySettings): Promise<Run
   return { port, stopRequested, reload, stop };
 }
 
-/** Who may ask, how much, and what became of it. */
-function openClients({ paths, now, warn }: GatewaySettings, routing: LiveRouting) {
-  const log = openGatewayLog(join(paths.run, 'gateway.log'), now);
-  const keys = liveKeys(paths.ledgerFile, gatewayKey(paths.secrets), () => metering.keysChanged());
-  const settings = routing.config().gateway.metering;
-  const metering = openMetering({
-    ...{ trafficFile: paths.trafficFile, settings, catalogue: undefined, ring: keys.ring, now, warn, log },
-    targetsOf: (name) => possibleTargets(routing.current(), name),
-    urlOf: (upstream) => routing.current().upstreams.get(upstream)?.url,
-  });
-  const content = openContent({
-    promptsFolder: paths.prompts,
-    redaction: () => routing.config().gateway.redaction,
-    routeOf: (name) => routing.current().routes.get(name),
-  });
-  const stages: Stages = {
-    authorize: authorize(keys.ring, () => now().getTime()),
-    ...content.stages,
-    ...metering.stages,
-  };
-  const close = async (): Promise<void> => {
-    keys.close();
-    await content.close();
-    await metering.close();
-    await log.close();
-  };
-  const reload = (): void => {
-    keys.reload();
-    metering.reload(routing.config().gateway.metering);
-  };
-  return { stages, finish: metering.finish, reload, budgets: metering.budgets, close };
-}
-
 function appOf(
   routing: LiveRouting,
   parts: ReturnType<typeof openParts>,
-  { stages, finish }: ReturnType<typeof openClients>,
+  { stages, finish, metrics }: Clients,
   port: () => number,
 ): Handler {
   const admission = openAdmission(() => routing.config().gateway.maxInFlight);
   return createApp({
     ...parts,
     stages,
+    metrics: () => metrics(parts.upstreams.open()),
     port,
     routing: routing.current,
     onShadow: finish,

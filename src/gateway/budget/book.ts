@@ -15,6 +15,8 @@ export type Book = {
   /** In the windows in which it was reserved: a request belongs to the day on which it began. */
   settle: (id: number, actual: Amount) => void;
   release: (id: number) => void;
+  /** What was used without having been promised: a copy that went to a shadow. */
+  charge: (accounts: readonly string[], actual: Amount, nowMs: number) => void;
   accounts: () => readonly Account[];
 };
 
@@ -27,6 +29,9 @@ export function openBook(softShare: number, onAlert: (alert: Alert) => void): Bo
   const accounts = new Map<string, Account>();
   const open = new Map<number, Open>();
   let lastId = 0;
+  const tellSoft = (touched: readonly Pick<Entry, 'account' | 'windows'>[]): void => {
+    for (const { account, windows } of touched) findSoft(account, windows, softShare).forEach(onAlert);
+  };
   return {
     setAccounts: (limits, usedBy, nowMs) => {
       for (const id of accounts.keys()) if (!limits.has(id)) accounts.delete(id);
@@ -46,18 +51,23 @@ export function openBook(softShare: number, onAlert: (alert: Alert) => void): Bo
       open.set(lastId, { estimate, entries: asked.map((account) => enter(account, estimate, nowMs)) });
       return { id: lastId };
     },
-    settle: (id, actual) => {
-      for (const entry of close(open, id, actual)) {
-        for (const alert of findSoft(entry.account, entry.windows, softShare)) onAlert(alert);
-      }
-    },
+    settle: (id, actual) => tellSoft(close(open, id, actual)),
     release: (id) => void close(open, id, { nanoUsd: 0, tokens: 0 }),
+    charge: (ids, actual, nowMs) => {
+      const charged = ids.flatMap((id) => accounts.get(id) ?? []).map((account) => windowsOf(account, nowMs));
+      for (const { windows } of charged) for (const window of windows) addTo(window.used, actual);
+      tellSoft(charged);
+    },
     accounts: () => [...accounts.values()],
   };
 }
 
+function windowsOf(account: Account, nowMs: number): Pick<Entry, 'account' | 'windows'> {
+  return { account, windows: [windowAt(account, 'day', nowMs), windowAt(account, 'month', nowMs)] };
+}
+
 function enter(account: Account, estimate: Estimate, nowMs: number): Entry {
-  const windows = [windowAt(account, 'day', nowMs), windowAt(account, 'month', nowMs)];
+  const { windows } = windowsOf(account, nowMs);
   for (const window of windows) addTo(window.reserved, estimate);
   account.requests.add(1, nowMs);
   return { account, windows, correctTokens: account.tokens.add(estimate.rateTokens, nowMs) };

@@ -9,6 +9,8 @@ export type BudgetKeeper = {
   settle: (id: number, actual: Amount) => void;
   /** Nothing was used. */
   release: (id: number) => void;
+  /** Used without having been promised. */
+  charge: (accounts: readonly string[], actual: Amount) => void;
 };
 
 export function localKeeper(book: Book, now: () => Date): BudgetKeeper {
@@ -16,5 +18,6 @@ export function localKeeper(book: Book, now: () => Date): BudgetKeeper {
     reserve: async (accounts, estimate) => book.reserve(accounts, estimate, now().getTime()),
     settle: book.settle,
     release: book.release,
+    charge: (accounts, actual) => book.charge(accounts, actual, now().getTime()),
   };
 }

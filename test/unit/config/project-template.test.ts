@@ -74,6 +74,7 @@ describe('the mlx.yaml of a new project', () => {
       'gateway.alerts.webhook',
       'gateway.redaction.kinds',
       'gateway.redaction.names.url',
+      'gateway.otlp.endpoint',
     ];
     const shown = structuredClone(configSchema.parse(filledIn));
     for (const path of withoutDefault) {

@@ -66,6 +66,7 @@ export function openCore(settings: CoreSettings = {}): CoreBench {
   const shadows: Finished[] = [];
   const core: Core = {
     stages: { ...plainStages, ...settings.stages },
+    metrics: () => '',
     port: () => 1,
     routing: settings.routing ?? (() => routing),
     upstreams: openUpstreams(),

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
-import { request } from 'undici';
+import { Client, request } from 'undici';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 
 import { makeKey } from '../../../src/gateway/keys/secret.js';
@@ -196,5 +196,28 @@ describe('a budget', () => {
       account: 'tenant:acme',
       allowed: 1,
     });
+  });
+});
+
+describe('metrics', () => {
+  test("are shown to the gateway's own key alone, and on the control socket", async () => {
+    const key = await addKey();
+    await ask(key.headers);
+    await rows(1);
+    const get = async (headers: Record<string, string>) => {
+      const answer = await request(`${bench.url}/metrics`, { headers });
+      return { status: answer.statusCode, text: await answer.body.text() };
+    };
+    const mine = await get({ authorization: `Bearer ${bench.key}` });
+    expect(mine.status).toBe(200);
+    expect(mine.text).toContain(
+      'mlx_gateway_requests_total{mlx_route="tickets",mlx_tenant="acme",mlx_feature="search",status="200"} 1',
+    );
+    expect(await get(key.headers)).toMatchObject({ status: 403 });
+    expect(await get({})).toMatchObject({ status: 401 });
+    const control = new Client('http://localhost', { socketPath: join(bench.folder, 'gateway.sock') });
+    const { body: text } = await control.request({ method: 'GET', path: '/metrics' });
+    expect(await text.text()).toContain('mlx_gateway_requests_total');
+    await control.close();
   });
 });

@@ -1,0 +1,60 @@
+// What the running gateway does around its routes: who may ask, how much, with what content, and what became of it.
+import { join } from 'node:path';
+
+import { openContent } from './content.js';
+import type { BudgetState } from './control-api.js';
+import { gatewayKey } from './key.js';
+import { liveKeys } from './keys/live.js';
+import { livePrices } from './live-prices.js';
+import type { LiveRouting } from './live-routing.js';
+import { openGatewayLog } from './log.js';
+import { openMetering } from './metering.js';
+import { authorize } from './middleware/keys.js';
+import type { Finished } from './node-server.js';
+import { possibleTargets } from './routing.js';
+import type { GatewaySettings } from './server.js';
+import type { Stages } from './stages.js';
+
+export type Clients = {
+  stages: Stages;
+  finish: (finished: Finished) => void;
+  /** After the routing was read anew. */
+  reload: () => Promise<void>;
+  budgets: () => BudgetState[];
+  /** In the text format of Prometheus. */
+  metrics: (inFlight: Record<string, number>) => string;
+  close: () => Promise<void>;
+};
+
+export async function openClients({ paths, now, warn }: GatewaySettings, routing: LiveRouting): Promise<Clients> {
+  const prices = await livePrices(routing.current);
+  const log = openGatewayLog(join(paths.run, 'gateway.log'), now);
+  const keys = liveKeys(paths.ledgerFile, gatewayKey(paths.secrets), () => metering.keysChanged());
+  const settings = routing.config().gateway.metering;
+  const metering = openMetering({
+    ...{ trafficFile: paths.trafficFile, settings, catalogue: prices.catalogue, ring: keys.ring, now, warn, log },
+    targetsOf: (name) => possibleTargets(routing.current(), name),
+    urlOf: (upstream) => routing.current().upstreams.get(upstream)?.url,
+  });
+  const content = openContent({
+    promptsFolder: paths.prompts,
+    redaction: () => routing.config().gateway.redaction,
+    routeOf: (name) => routing.current().routes.get(name),
+  });
+  const { finish, budgets, metrics } = metering;
+  return {
+    stages: { authorize: authorize(keys.ring, () => now().getTime()), ...content.stages, ...metering.stages },
+    ...{ finish, budgets, metrics },
+    reload: async () => {
+      await prices.reload();
+      keys.reload();
+      metering.reload(routing.config().gateway.metering);
+    },
+    close: async () => {
+      keys.close();
+      await content.close();
+      await metering.close();
+      await log.close();
+    },
+  };
+}

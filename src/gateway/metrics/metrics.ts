@@ -1,0 +1,87 @@
+// The gateway's metrics. Names are those of OpenTelemetry's GenAI conventions as Prometheus writes them, where there are any:
+// https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-metrics/ (buckets too); what is only ours begins with mlx_gateway_.
+import type { TrafficRow } from '../../ledger/traffic.js';
+import type { BudgetState } from '../control-api.js';
+import { gaugeLines, openCounter, openHistogram } from './series.js';
+
+export type Metrics = {
+  observe: (row: TrafficRow) => void;
+  /** In the text format of Prometheus. */
+  text: (moment: Moment) => string;
+};
+
+/** What is known only at the moment of asking. */
+export type Moment = {
+  budgets: readonly BudgetState[];
+  inFlight: Readonly<Record<string, number>>;
+  rowsDropped: number;
+};
+
+const durationBoundsS = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92];
+const tokenBounds = [1, 4, 16, 64, 256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304];
+const genAi = ['gen_ai_operation_name', 'gen_ai_provider_name', 'gen_ai_request_model', 'mlx_route'] as const;
+const who = ['mlx_route', 'mlx_tenant', 'mlx_feature'] as const;
+
+export function openMetrics(): Metrics {
+  const duration = openHistogram(
+    {
+      name: 'gen_ai_client_operation_duration_seconds',
+      help: 'From the request to the end of its answer.',
+      labels: [...genAi, 'error_type'],
+    },
+    durationBoundsS,
+  );
+  const firstChunk = openHistogram(
+    {
+      name: 'gen_ai_client_operation_time_to_first_chunk_seconds',
+      help: 'From the request to the first bytes of its answer.',
+      labels: genAi,
+    },
+    durationBoundsS,
+  );
+  const tokens = openHistogram(
+    { name: 'gen_ai_client_token_usage', help: 'Tokens of a request.', labels: [...genAi, 'gen_ai_token_type'] },
+    tokenBounds,
+  );
+  const requests = openCounter({ name: 'mlx_gateway_requests_total', help: 'Requests.', labels: [...who, 'status'] });
+  const cost = openCounter({ name: 'mlx_gateway_cost_usd_total', help: 'What requests cost.', labels: who });
+  return {
+    observe: (row) => {
+      const labels = [row.operation, row.upstream ?? '', row.model ?? '', row.route ?? ''];
+      const whose = [row.route ?? '', row.tenant ?? '', row.feature ?? ''];
+      duration.observe([...labels, row.errorClass ?? ''], row.durationMs / 1000);
+      if (row.firstTokenMs !== null) firstChunk.observe(labels, row.firstTokenMs / 1000);
+      if (row.inputTokens !== null) tokens.observe([...labels, 'input'], row.inputTokens);
+      if (row.outputTokens !== null) tokens.observe([...labels, 'output'], row.outputTokens);
+      requests.add([...whose, String(row.status)], 1);
+      if (row.costUsd !== null) cost.add(whose, row.costUsd);
+    },
+    text: (moment) =>
+      `${[...[duration, firstChunk, tokens, requests, cost].flatMap((metric) => metric.lines()), ...momentLines(moment)].join('\n')}\n`,
+  };
+}
+
+function momentLines({ budgets, inFlight, rowsDropped }: Moment): string[] {
+  const share = {
+    name: 'mlx_gateway_budget_used_ratio',
+    help: 'Used part of a budget.',
+    labels: ['mlx_account', 'mlx_limit'],
+  };
+  const open = {
+    name: 'mlx_gateway_requests_open',
+    help: 'Requests that an upstream is answering.',
+    labels: ['mlx_server'],
+  };
+  const lost = { name: 'mlx_gateway_traffic_rows_lost', help: 'Rows of the traffic log that had no room.', labels: [] };
+  return [
+    ...gaugeLines(
+      share,
+      budgets.map(({ account, limit, used, allowed }) => [[account, limit], allowed === 0 ? 1 : used / allowed]),
+    ),
+    ...gaugeLines(
+      open,
+      Object.entries(inFlight).map(([server, count]) => [[server], count]),
+    ),
+    ...gaugeLines(lost, [[[], rowsDropped]]),
+  ];
+}
