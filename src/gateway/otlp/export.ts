@@ -7,7 +7,7 @@ import { Pool } from 'undici';
 import type { Metering } from '../../config/metering.js';
 import { errorCode, errorMessage } from '../../errors.js';
 import type { TrafficRow } from '../../ledger/traffic.js';
-import type { RequestSpan } from './span.js';
+import { requestSpan, type RequestSpan } from './span.js';
 
 export type SpanExport = {
   add: (row: TrafficRow) => void;
@@ -22,11 +22,11 @@ const batchSpans = 512;
 const batchDelayMs = 1_000;
 const queueSpans = 4_096;
 const sendTimeoutMs = 10_000;
-const closeTimeoutMs = 2_000;
+const closeTimeoutMs = 5_000;
 
 export function openSpanExport({ settings, warn }: SpanEdges): SpanExport {
   const { origin } = new URL(settings.endpoint);
-  const pool = new Pool(origin, { connections: 1, connect: { timeout: sendTimeoutMs } });
+  const pool = prepare(origin);
   const queue: TrafficRow[] = [];
   let [dropped, failing, closed] = [0, false, false];
   let sending: Promise<void> | undefined;
@@ -65,6 +65,14 @@ export function openSpanExport({ settings, warn }: SpanEdges): SpanExport {
   };
 }
 
+function prepare(origin: string): Pool {
+  void loadEncoder();
+  return new Pool(origin, { connections: 1, connect: { timeout: sendTimeoutMs } });
+}
+
+/** OpenTelemetry's part is large, and only loaded where spans are sent. */
+const loadEncoder = () => import('./encode.js');
+
 /** @returns what went wrong, without a word of what the endpoint said */
 async function send(
   pool: Pool,
@@ -72,10 +80,7 @@ async function send(
   rows: readonly TrafficRow[],
 ): Promise<string | undefined> {
   try {
-    const [{ contentTypes, encodeSpans }, { requestSpan }] = await Promise.all([
-      import('./encode.js'),
-      import('./span.js'),
-    ]);
+    const { contentTypes, encodeSpans } = await loadEncoder();
     const spans: RequestSpan[] = rows.map(requestSpan);
     const { pathname, search } = new URL(settings.endpoint);
     const { statusCode, body } = await pool.request({

@@ -74,7 +74,7 @@ describe('refused', () => {
     expect(server.calls).toHaveLength(0);
   });
 
-  test.each(['/metrics', '/v1/load_lora_adapter', '/v1/chat/completions/', '/v1/../tokenize', '//v1/models', '/'])(
+  test.each(['/v1/metrics', '/v1/load_lora_adapter', '/v1/chat/completions/', '/v1/../tokenize', '//v1/models', '/'])(
     'the path %s, whatever the server behind offers',
     async (path) => {
       expect(await refusal(await post(path, question))).toMatchObject({ status: 404, code: 'unknown_url' });
