@@ -4,11 +4,12 @@ import { join } from 'node:path';
 
 import { MlxError } from '../errors.js';
 import type { RunDataset } from '../ledger/metrics.js';
+import { loadPrompt } from '../prompts/load.js';
 import type { Recipe } from '../recipe/schema.js';
 import { findDataFiles, type DataFile } from './files.js';
 import { comparedRows, countNearDuplicates, similarityLimit } from './near-duplicates.js';
 import { readLines } from './lines.js';
-import { collectProblems, readTrainingRows, type ProblemCollector } from './rows.js';
+import { collectProblems, readTrainingRows, type ProblemCollector, type Reading } from './rows.js';
 import type { TrainingRow } from './shape.js';
 import type { SplitRows } from './row-hashes.js';
 import { createSplitFile, type SplitFile } from './split-file.js';
@@ -21,12 +22,13 @@ export type PreparedDataset = {
   warnings: string[];
 };
 
-type Sources = { train: DataFile[]; heldOut: DataFile[]; share: number | undefined };
+type Sources = { train: DataFile[]; heldOut: DataFile[]; share: number | undefined; reading: Reading };
 type Splits = { train: SplitFile; heldOut: SplitFile };
 
 /**
  * Writes outFolder/train.jsonl and outFolder/held_out.jsonl, both or neither.
- * @throws MlxError DATA_NOT_FOUND, DATA_INVALID (the first problems and their number), SPLIT_EMPTY, DISK_FULL
+ * @throws MlxError DATA_NOT_FOUND, DATA_INVALID (the first problems and their number), SPLIT_EMPTY, DISK_FULL, PROMPT_NOT_FOUND,
+ * PROMPT_INVALID
  */
 export async function prepareDataset(
   recipe: Pick<Recipe, 'dataset' | 'seed'>,
@@ -43,8 +45,8 @@ export async function prepareDataset(
     const problems = collectProblems();
     const warnings =
       sources.share === undefined
-        ? await writeFiles(recipe, sources, splits, problems)
-        : await writeShare(recipe, sources.train, sources.share, splits, problems);
+        ? await writeFiles(sources, splits, problems)
+        : await writeShare(recipe.seed, sources, sources.share, splits, problems);
     problems.throwIfAny();
     checkNotEmpty(sources, splits, warnings);
     const hashes = { train: await splits.train.end(), heldOut: await splits.heldOut.end() };
@@ -62,31 +64,32 @@ export async function prepareDataset(
 }
 
 async function findSources(dataset: Recipe['dataset'], projectFolder: string): Promise<Sources> {
-  const { train, held_out: heldOut } = dataset;
+  const { train, held_out: heldOut, prompt, format } = dataset;
+  const reading = prompt === undefined ? format : await loadPrompt(join(projectFolder, 'prompts'), prompt);
   const trainNames = typeof train === 'string' ? [train] : train;
   if (typeof heldOut === 'number') {
-    return { train: await findDataFiles(projectFolder, trainNames), heldOut: [], share: heldOut };
+    return { train: await findDataFiles(projectFolder, trainNames), heldOut: [], share: heldOut, reading };
   }
   const heldOutNames = typeof heldOut === 'string' ? [heldOut] : heldOut;
   const found = await findDataFiles(projectFolder, [...trainNames, ...heldOutNames]);
-  return { train: found.slice(0, trainNames.length), heldOut: found.slice(trainNames.length), share: undefined };
+  return {
+    train: found.slice(0, trainNames.length),
+    heldOut: found.slice(trainNames.length),
+    share: undefined,
+    reading,
+  };
 }
 
 /** Held-out rows first: a training row that is among them is left out. */
-async function writeFiles(
-  recipe: Pick<Recipe, 'dataset'>,
-  sources: Sources,
-  splits: Splits,
-  problems: ProblemCollector,
-): Promise<string[]> {
+async function writeFiles(sources: Sources, splits: Splits, problems: ProblemCollector): Promise<string[]> {
   const heldOut = new Set<string>();
-  for await (const { row, file, line } of readTrainingRows(sources.heldOut, recipe.dataset.format, problems)) {
+  for await (const { row, file, line } of readTrainingRows(sources.heldOut, sources.reading, problems)) {
     const serialised = JSON.stringify(row);
     heldOut.add(rowHash(serialised));
     await splits.heldOut.add(serialised, file, line);
   }
   let removed = 0;
-  for await (const { row, file, line } of readTrainingRows(sources.train, recipe.dataset.format, problems)) {
+  for await (const { row, file, line } of readTrainingRows(sources.train, sources.reading, problems)) {
     const serialised = JSON.stringify(row);
     if (heldOut.has(rowHash(serialised))) removed += 1;
     else await splits.train.add(serialised, file, line);
@@ -97,15 +100,15 @@ async function writeFiles(
 }
 
 async function writeShare(
-  recipe: Pick<Recipe, 'dataset' | 'seed'>,
-  files: DataFile[],
+  seed: number,
+  sources: Sources,
   share: number,
   splits: Splits,
   problems: ProblemCollector,
 ): Promise<string[]> {
-  for await (const { row, file, line } of readTrainingRows(files, recipe.dataset.format, problems)) {
+  for await (const { row, file, line } of readTrainingRows(sources.train, sources.reading, problems)) {
     const serialised = JSON.stringify(row);
-    const heldOut = rowPosition(rowHash(serialised), recipe.seed) < share;
+    const heldOut = rowPosition(rowHash(serialised), seed) < share;
     await (heldOut ? splits.heldOut : splits.train).add(serialised, file, line);
   }
   return [];

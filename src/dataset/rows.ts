@@ -1,9 +1,11 @@
 // The usable rows of data files, in the contract's form; what is wrong with the others is collected, counted and shown in part.
 import { MlxError, type Problem } from '../errors.js';
+import type { Prompt } from '../prompts/prompt.js';
 import type { Recipe } from '../recipe/schema.js';
 import type { DataFile } from './files.js';
 import { readRows, type SourceRow } from './read.js';
-import { detectShape, shapeExamples, shapeRow, type Shape, type TrainingRow } from './shape.js';
+import { detectShape, shapeExamples, shapeRow, type Shape, type ShapedRow, type TrainingRow } from './shape.js';
+import { templatedRow } from './templated.js';
 
 /** Rows by which `format: auto` tells a file's shape. */
 const detectionRows = 20;
@@ -41,12 +43,18 @@ export function collectProblems(): ProblemCollector {
   };
 }
 
+/** How rows are understood: a known form, or the variables of a prompt. */
+export type Reading = Recipe['dataset']['format'] | Prompt;
+
 export async function* readTrainingRows(
   files: readonly DataFile[],
-  format: Recipe['dataset']['format'],
+  reading: Reading,
   problems: ProblemCollector,
 ): AsyncGenerator<PlacedRow> {
-  for (const file of files) yield* readFileRows(file, format, problems);
+  for (const file of files) {
+    if (typeof reading === 'string') yield* readFileRows(file, reading, problems);
+    else for await (const source of readRows(file)) yield* usable(file, source, reading, problems);
+  }
 }
 
 async function* readFileRows(
@@ -76,8 +84,17 @@ function shapeOf(rows: readonly SourceRow[]): Shape {
   return detectShape(rows.flatMap((row) => ('value' in row ? [row.value] : []))) ?? 'messages';
 }
 
-function* usable(file: DataFile, source: SourceRow, shape: Shape, problems: ProblemCollector): Generator<PlacedRow> {
-  const shaped = 'problem' in source ? source : shapeRow(source.value, shape);
+function* usable(
+  file: DataFile,
+  source: SourceRow,
+  shape: Shape | Prompt,
+  problems: ProblemCollector,
+): Generator<PlacedRow> {
+  const shaped = 'problem' in source ? source : shapedRow(source.value, shape);
   if ('row' in shaped) yield { row: shaped.row, file: file.shown, line: source.line };
   else problems.add({ file: file.shown, line: source.line, message: shaped.problem });
+}
+
+function shapedRow(value: unknown, shape: Shape | Prompt): ShapedRow {
+  return typeof shape === 'string' ? shapeRow(value, shape) : templatedRow(value, shape);
 }

@@ -75,6 +75,7 @@ export const recipeSchema = z.strictObject({
       .default(0.1)
       .describe('Files, or the share of the rows to hold out'),
     format: z.enum(['auto', 'messages', 'prompt_completion', 'instruction']).default('auto'),
+    prompt: name.optional().describe('Of prompts/: rows hold its variables and a completion, instead of a format'),
   }),
   method: z.enum(['lora', 'qlora', 'dora', 'full']).default('lora'),
   seed: z.int().min(0).default(42),

@@ -28,6 +28,13 @@ function project(files: Record<string, string | Buffer>): string {
   return folder;
 }
 
+function withPrompt(folder: string): string {
+  mkdirSync(join(folder, 'prompts'));
+  const front = '---\nvariables: { ticket: , language: { default: English } }\n---\n';
+  writeFileSync(join(folder, 'prompts', 'answer.md'), `${front}# system\nIn {{language}}.\n# user\n<{{ticket}}>\n`);
+  return folder;
+}
+
 async function prepare(folder: string, dataset: Dataset, seed = 42) {
   const whole = { train: 'data/train.jsonl', held_out: 0.2, format: 'auto' as const, ...dataset };
   const out = join(folder, 'out');
@@ -228,5 +235,41 @@ describe('bad data', () => {
       .update(readFileSync(join(folder, 'out', 'train.jsonl')))
       .digest('hex');
     expect(kept).toBe(splits[0]?.sha256);
+  });
+});
+
+describe('rows that hold the variables of a prompt', () => {
+  it('become the messages of that prompt', async () => {
+    const rows = [
+      { ticket: 'Where?', completion: 'Here.', id: 7 },
+      { ticket: 'When?', language: 'French', completion: 'Demain.' },
+    ].map((row) => JSON.stringify(row));
+    const files = { 'train.jsonl': rows.join('\n'), 'held.jsonl': '{"ticket": "Who?", "completion": "Me."}' };
+    const prepared = await prepare(withPrompt(project(files)), { prompt: 'answer', held_out: 'data/held.jsonl' });
+    const messages = (language: string, ticket: string) => [
+      { role: 'system', content: `In ${language}.` },
+      { role: 'user', content: `<${ticket}>` },
+    ];
+    expect(prepared.train.map((line) => JSON.parse(line) as unknown)).toEqual([
+      { prompt: messages('English', 'Where?'), completion: [{ role: 'assistant', content: 'Here.' }] },
+      { prompt: messages('French', 'When?'), completion: [{ role: 'assistant', content: 'Demain.' }] },
+    ]);
+    expect(prepared.heldOut).toHaveLength(1);
+  });
+
+  it('are told what they lack', async () => {
+    const rows = ['{"completion": "x"}', '{"ticket": {"a": 1}, "completion": "x"}', '{"ticket": "x"}', '[]'];
+    const error = await prepare(withPrompt(project({ 'train.jsonl': rows.join('\n') })), { prompt: 'answer' }).catch(
+      (thrown: unknown) => thrown,
+    );
+    expect((error as MlxError).problems.map(({ message }) => message)).toEqual([
+      'has no ticket, which the prompt answer needs',
+      'ticket is no text, number, true or false, or list of texts',
+      'completion is not a list of messages',
+      'is not an object with keys',
+    ]);
+    await expect(prepare(project({ 'train.jsonl': '{}' }), { prompt: 'answer' })).rejects.toMatchObject({
+      code: 'PROMPT_NOT_FOUND',
+    });
   });
 });
