@@ -6,10 +6,12 @@ import { Option } from 'commander';
 
 import {
   asModelName,
+  ciServers,
   projectFiles,
   recipeFile,
   shippedRecipes,
   templates,
+  type CiServer,
   type Template,
 } from '../config/project-template.js';
 import { writeProject } from '../config/project-writer.js';
@@ -25,6 +27,11 @@ export const define: CommandModule['define'] = (command) => {
       new Option('--template <name>', 'demo: a task that runs anywhere; sft: your own data').choices(templates),
     )
     .option('--recipe <name>', 'begin with this shipped recipe, or add it to the project that is there')
+    .addOption(
+      new Option('--ci <server>', 'whose pipeline replays the recipes on every change')
+        .choices(ciServers)
+        .default('github'),
+    )
     .option('--name <name>', 'name of the project and its model; default: the name of the folder')
     .option('--force', 'replace files that exist; names them, and never touches what mlx keeps in .mlx')
     .addHelpText(
@@ -34,6 +41,7 @@ Examples:
   mlx init                          the demo, in this folder
   mlx init support --template sft   a project for your own data, in ./support
   mlx init --recipe qwen3-8b-lora   add that recipe to this project
+  mlx init support --ci gitlab      with .gitlab-ci.yml instead of a GitHub workflow
 
 Shipped recipes: ${shippedRecipes().join(', ')}`,
     );
@@ -53,8 +61,8 @@ export const run: CommandModule['run'] = async (context, args, flags) => {
   const isAddition = recipe !== undefined && chosen === undefined && existsSync(join(folder, 'mlx.yaml'));
   const files = isAddition
     ? [recipeFile(recipe, name)]
-    : projectFiles({ template, name, recipe, version: productVersion() });
-  const again = commandAgain(args, { template: chosen, recipe, name: text(flags['name']) });
+    : projectFiles({ template, name, recipe, version: productVersion(), ci: flags['ci'] as CiServer });
+  const again = commandAgain(args, { template: chosen, recipe, name: text(flags['name']), ci: otherCi(flags['ci']) });
   const options = { force: flags['force'] === true, dryRun: context.flags.dryRun, again };
   const { written, replaced } = await writeProject(folder, files, options);
   const made = { folder, name, template: isAddition ? null : template, written, replaced, dryRun: options.dryRun };
@@ -65,6 +73,11 @@ export const run: CommandModule['run'] = async (context, args, flags) => {
 function commandAgain(args: readonly string[], flags: Record<string, string | undefined>): string {
   const given = Object.entries(flags).flatMap(([flag, value]) => (value === undefined ? [] : [`--${flag} ${value}`]));
   return ['mlx init', ...args, ...given, '--force'].join(' ');
+}
+
+/** GitHub needs no flag. */
+function otherCi(ci: unknown): string | undefined {
+  return ci === 'github' ? undefined : text(ci);
 }
 
 type Made = {
@@ -88,7 +101,7 @@ function render(made: Made, place: string): string {
 }
 
 function nextCommands({ template, written, replaced }: Made, place: string): string[] {
-  const recipe = [...written, ...replaced].find((path) => path.endsWith('.yaml') && path.startsWith('recipes'));
+  const recipe = [...written, ...replaced].find((path) => /^recipes\/[^/]+\.yaml$/.test(path));
   const first = basename(recipe ?? 'tickets.yaml', '.yaml');
   const train = template === 'demo' ? 'mlx train tickets' : `mlx train ${first}`;
   const rows = template === 'sft' ? ['       put your rows into data/train.jsonl (data/README.md shows how)'] : [];

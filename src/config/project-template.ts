@@ -14,12 +14,23 @@ const firstRecipe = 'qwen3-0.6b-lora';
 
 export type ProjectFile = { path: string; contents: Buffer };
 
-export type NewProject = { template: Template; name: string; recipe: string | undefined; version: string };
+/** Whose pipeline a project begins with. */
+export const ciServers = ['github', 'gitlab'] as const;
+export type CiServer = (typeof ciServers)[number];
+
+export type NewProject = {
+  template: Template;
+  name: string;
+  recipe: string | undefined;
+  version: string;
+  ci?: CiServer | undefined;
+};
 
 /** Every file of a new project, sorted by path. */
 export function projectFiles(wanted: NewProject): ProjectFile[] {
   const root = packageRoot();
-  const folders = [join(root, 'templates', 'shared'), join(root, 'templates', wanted.template)];
+  const parts = ['shared', wanted.template, join('ci', wanted.ci ?? 'github')];
+  const folders = parts.map((part) => join(root, 'templates', part));
   const files = folders.flatMap((folder) => templateFiles(folder, wanted));
   if (wanted.template === 'sft') files.push(recipeFile(wanted.recipe ?? firstRecipe, wanted.name));
   files.push({
@@ -76,5 +87,5 @@ function templateFiles(folder: string, { name, version }: NewProject): ProjectFi
 
 /** Packages of npm cannot hold .gitignore, and our own .gitignore hides .mlx: templates name them without the dot. */
 function projectPath(path: string): string {
-  return path.replace(/^_(mlx|github)\b/, '.$1').replace(/(^|\/)gitignore$/, '$1.gitignore');
+  return path.replace(/^_(mlx|github|gitlab)\b/, '.$1').replace(/(^|\/)gitignore$/, '$1.gitignore');
 }

@@ -32,6 +32,7 @@ const demoFiles = [
   'data/tickets.jsonl',
   'evals/README.md',
   'mlx.yaml',
+  'recipes/ci/smoke.yaml',
   'recipes/recipe.schema.json',
   'recipes/tickets-better.yaml',
   'recipes/tickets.yaml',
@@ -59,6 +60,7 @@ describe('mlx init', () => {
         data/tickets.jsonl
         evals/README.md
         mlx.yaml
+        recipes/ci/smoke.yaml
         recipes/recipe.schema.json
         recipes/tickets-better.yaml
         recipes/tickets.yaml
@@ -67,6 +69,16 @@ describe('mlx init', () => {
              mlx train tickets
       "
     `);
+  });
+
+  it("writes GitLab's pipeline instead, when that is asked for", async () => {
+    const folder = scratch();
+    await mlx(['init', '--ci', 'gitlab'], { folder });
+    expect(filesOf(folder)).toContain('.gitlab-ci.yml');
+    expect(filesOf(folder)).not.toContain('.github/workflows/mlx.yaml');
+    const pipeline = readFileSync(join(folder, '.gitlab-ci.yml'), 'utf8');
+    expect(pipeline).toContain('mlx replay --check');
+    expect(pipeline).not.toContain('MLX_VERSION');
   });
 
   it('says the same in JSON', async () => {
@@ -177,7 +189,7 @@ describe('mlx init --recipe', () => {
     const folder = scratch();
     const { status } = await mlx(['init', '--recipe', 'llama-3.2-1b-qlora'], { folder });
     expect(status).toBe(0);
-    expect(readdirSync(join(folder, 'recipes'))).toEqual(['llama-3.2-1b-qlora.yaml', 'recipe.schema.json']);
+    expect(readdirSync(join(folder, 'recipes'))).toEqual(['ci', 'llama-3.2-1b-qlora.yaml', 'recipe.schema.json']);
   });
 
   it('adds it to a project that is there, and nothing else', async () => {

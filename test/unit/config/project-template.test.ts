@@ -130,7 +130,23 @@ describe.each(templates)('the template %s', (template) => {
       expect.arrayContaining(['.gitignore', '.mlx/.gitignore', '.github/workflows/mlx.yaml', 'evals/README.md']),
     );
     const workflow = parse(textOf(template, '.github/workflows/mlx.yaml')) as { env: object; jobs: object };
-    expect(workflow.env).toEqual({ MLX_PACKAGE: 'mlx@1.2.3' });
+    expect(workflow.env).toEqual({ MLX_PACKAGE: 'mlx@1.2.3', ALLOW: expect.any(String) as string });
+  });
+
+  it('has a pipeline that checks every lock and replays the smoke recipe, for GitHub and for GitLab', async () => {
+    const place = projectOf(template);
+    expect(await loadRecipe(place, 'ci/smoke.yaml', [])).toMatchObject({ name: 'smoke', trainer: { max_steps: 4 } });
+    for (const [ci, path] of [
+      ['github', '.github/workflows/mlx.yaml'],
+      ['gitlab', '.gitlab-ci.yml'],
+    ] as const) {
+      const files = projectFiles({ template, name: 'x', recipe: undefined, version: '1', ci });
+      const text = files.find((file) => file.path === path)?.contents.toString('utf8') ?? '';
+      expect(parse(text)).toBeTypeOf('object');
+      expect(text).toMatch(/mlx replay --check .*--allow "\$ALLOW"/);
+      expect(text).toMatch(/mlx replay recipes\/ci\/smoke\.yaml .*--allow "\$ALLOW"/);
+      expect(text).toContain("! -name '*.lock.yaml'");
+    }
   });
 
   it('carries the name of the project', () => {
