@@ -1,7 +1,7 @@
 // Files in .mlx/run that speak for processes: records that name an owner, locks, sockets. Here: those whose process is gone.
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import { ownerIsAlive } from '../engine/owner.js';
 import { errorCode } from '../errors.js';
@@ -19,10 +19,14 @@ export function recordsIn(folders: readonly string[]): FoundRecord[] {
 /** A server that loads its model has its socket already and does not answer on it yet. */
 const longestLoadMs = 3_600_000;
 
+/** Speaks for the whole folder that it lies in: what a job was lent, a token above all. */
+const ownerFile = 'owner.json';
+
 export async function deadFiles(folders: readonly string[], nowMs: number): Promise<string[]> {
   const files = [...new Set(folders.flatMap(filesBelow))];
-  const dead = await Promise.all(files.map((file) => isDead(file, nowMs)));
-  return files.filter((_, index) => dead[index]);
+  const verdicts = await Promise.all(files.map((file) => isDead(file, nowMs)));
+  const dead = new Set(files.filter((_, index) => verdicts[index]));
+  return files.filter((file) => dead.has(file) || dead.has(join(dirname(file), ownerFile)));
 }
 
 async function isDead(file: string, nowMs: number): Promise<boolean> {

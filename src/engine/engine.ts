@@ -138,7 +138,7 @@ export type Engine = {
   findVersion: (model: string, reference: string) => Promise<VersionImage | undefined>;
 
   /** Returns as soon as the process or container is started; readiness is serving/ready.ts's question. */
-  startServer: (spec: ServerSpec, onProgress: OnProgress) => Promise<ModelServer>;
+  startServer: (spec: ServerSpec, onProgress: OnProgress, signal: AbortSignal) => Promise<ModelServer>;
   stopServer: (id: string) => Promise<void>;
   listServers: () => Promise<ModelServer[]>;
 

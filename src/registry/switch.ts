@@ -102,7 +102,7 @@ async function startCandidate(
   const baseModel = edges.baseModelFolder(version);
   const spec = { id: serverId, model, version: number, digest, baseModel, gpu: edges.gpu, settings };
   const start = { step: 'start', serverId, engine: kind } as const;
-  const server = await journal.run(start, () => engine.startServer(spec, edges.onProgress));
+  const server = await journal.run(start, () => engine.startServer(spec, edges.onProgress, edges.signal));
   return { server, warm: false };
 }
 

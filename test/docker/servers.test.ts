@@ -51,7 +51,7 @@ describe.skipIf(skipped)(`a model server in a container${why}`, () => {
 
   test('answers over its socket under the name of its model, and is gone when it is stopped', async () => {
     const { engine } = project();
-    const server = await engine.startServer(spec('live-v1-0001', base), quiet);
+    const server = await engine.startServer(spec('live-v1-0001', base), quiet, never);
     expect(server).toMatchObject({ id: 'live-v1-0001', model: model(), version: 1, digest, state: 'starting' });
     const answers = await untilItAnswers(server);
     expect(await engine.listServers()).toMatchObject([{ id: 'live-v1-0001', digest }]);
@@ -73,7 +73,7 @@ describe.skipIf(skipped)(`a model server in a container${why}`, () => {
     const { engine, folder } = project();
     const empty = join(folder, 'no-model');
     mkdirSync(empty, { recursive: true });
-    await engine.startServer(spec('broken-v1-0002', empty), quiet);
+    await engine.startServer(spec('broken-v1-0002', empty), quiet, never);
     const server = await untilState(() => engine.listServers(), 'exited');
     expect(server.id).toBe('broken-v1-0002');
     const stop = new AbortController();
@@ -86,7 +86,7 @@ describe.skipIf(skipped)(`a model server in a container${why}`, () => {
 
   test('whose image is gone is not started', async () => {
     const gone = { ...spec('gone-v1-0003', base), digest: `sha256:${'0'.repeat(64)}` };
-    await expect(project().engine.startServer(gone, quiet)).rejects.toMatchObject({ code: 'IMAGE_MISSING' });
+    await expect(project().engine.startServer(gone, quiet, never)).rejects.toMatchObject({ code: 'IMAGE_MISSING' });
   });
 });
 

@@ -77,7 +77,7 @@ test('a version answers under its name through a socket of its own, without a ne
   const { engine, paths } = project;
   const spec = await tinyVersion(project);
   onTestFinished(() => engine.stopServer(spec.id));
-  const server = await engine.startServer(spec, quiet);
+  const server = await engine.startServer(spec, quiet, never);
 
   expect(server).toMatchObject({ id: spec.id, model: 'tiny', version: 1, digest: spec.digest, state: 'running' });
   await untilHealthy(project, server);
@@ -101,7 +101,7 @@ test('a server that was killed is seen as exited, its log stays, and stopping it
   const project = await hostProject();
   const { engine, paths } = project;
   const spec = await tinyVersion(project);
-  const server = await engine.startServer(spec, quiet);
+  const server = await engine.startServer(spec, quiet, never);
   await untilHealthy(project, server);
   process.kill(pidOf(project, spec.id), 'SIGKILL');
   while ((await engine.listServers())[0]?.state === 'running') await pause(10);
@@ -129,6 +129,6 @@ test('a version whose layer was changed on the disk is never served', async () =
   writeFileSync(layer, readFileSync(layer, 'utf8').replace('www', 'xxx'));
   const spec = { id: 'x', model: 'tiny', version: 1, digest, baseModel: '/base', gpu: false, settings: {} };
 
-  await expect(engine.startServer(spec, quiet)).rejects.toMatchObject({ code: 'IMAGE_CORRUPT' });
+  await expect(engine.startServer(spec, quiet, never)).rejects.toMatchObject({ code: 'IMAGE_CORRUPT' });
   expect(await engine.listServers()).toEqual([]);
 });

@@ -47,7 +47,7 @@ function dockerEngine(edges: DockerEdges, description: string): Engine {
     tagVersion: (model, digest, tag) => tagVersion(edges, model, digest, tag),
     untagVersion: (model, tag) => untagVersion(edges, model, tag),
     findVersion: (model, reference) => findVersion(edges, model, reference),
-    startServer: (spec, onProgress) => startServer(edges, spec, onProgress),
+    startServer: (spec, onProgress, signal) => startServer(edges, spec, onProgress, signal),
     stopServer: (id) => stopServer(edges, id),
     listServers: () => listServers(edges),
     startService: (spec, onProgress, signal) => startService(edges, spec, onProgress, signal),

@@ -1,5 +1,7 @@
 // Jobs: one container each through compose/train.yaml, its lines out, its end in. Touches containers that carry the
 // project's label and the job's, nothing else.
+import { join } from 'node:path';
+
 import type { ContainerInspectInfo } from 'dockerode';
 
 import { MlxError } from '../../errors.js';
@@ -12,7 +14,7 @@ import { checkMount, containerUser, lendMounts } from './container-user.js';
 import { composeFolder, type DockerEdges } from './edges.js';
 import { containerExit } from './exits.js';
 import { prepareRuntime, visibleGpu } from './images.js';
-import { writeJobFiles } from './job-files.js';
+import { removeJobFiles, writeJobFiles } from './job-files.js';
 import { jobRun, tokenVariable, type JobPlan } from './job-variables.js';
 import { followStreams } from './log-lines.js';
 import { memoryLimitBytes } from './memory.js';
@@ -28,26 +30,33 @@ export async function runJob(edges: DockerEdges, job: Job, streams: JobStreams):
   for (const mount of job.mounts) await checkMount(mount);
   await refuseIfRunning(edges, job.id);
   const user = await containerUser(edges.connection);
-  const network = containerNetwork(job.network, { ...edges.environment, ...job.environment });
-  const outside = network !== 'none';
-  const files = writeJobFiles(
-    {
-      token: outside ? job.environment[tokenVariable] : undefined,
-      certificates: outside ? certificatesFile(edges.environment, edges.config.docker.certificates) : undefined,
-    },
-    user,
-  );
-  const giveBack = await lendMounts(job.mounts, user, [edges.paths.state, edges.paths.home]);
   try {
-    const memoryBytes = await memoryLimitBytes(edges.connection, edges.config.docker.memoryGib);
-    const gpu = job.gpu ? await visibleGpu(edges) : undefined;
-    if (job.gpu && !gpu) await warnOfUnusedGpu(edges, streams.onStderr);
-    const { projectId } = edges.paths;
-    return await attend(edges, job, { projectId, image, user, network, memoryBytes, gpu, ...files }, streams);
+    const network = containerNetwork(job.network, { ...edges.environment, ...job.environment });
+    const files = writeJobFiles(jobFilesFolder(edges, job.id), wantedFiles(edges, job, network !== 'none'), user);
+    const giveBack = await lendMounts(job.mounts, user, [edges.paths.state, edges.paths.home]);
+    try {
+      const memoryBytes = await memoryLimitBytes(edges.connection, edges.config.docker.memoryGib);
+      const gpu = job.gpu ? await visibleGpu(edges) : undefined;
+      if (job.gpu && !gpu) await warnOfUnusedGpu(edges, streams.onStderr);
+      const { projectId } = edges.paths;
+      return await attend(edges, job, { projectId, image, user, network, memoryBytes, gpu, ...files }, streams);
+    } finally {
+      giveBack();
+    }
   } finally {
-    giveBack();
-    files.remove();
+    removeJobFiles(jobFilesFolder(edges, job.id));
   }
+}
+
+/** Only what leaves the machine needs a token, or certificates. */
+function wantedFiles(edges: DockerEdges, job: Job, outside: boolean): Parameters<typeof writeJobFiles>[1] {
+  if (!outside) return { token: undefined, certificates: undefined };
+  const certificates = certificatesFile(edges.environment, edges.config.docker.certificates);
+  return { token: job.environment[tokenVariable], certificates };
+}
+
+function jobFilesFolder(edges: DockerEdges, id: string): string {
+  return join(edges.paths.run, 'jobs', id);
 }
 
 /** Training on the CPU beside an idle GPU is rarely what the person wants, but it is their machine. */
@@ -65,6 +74,7 @@ export async function stopJob(edges: DockerEdges, id: string): Promise<boolean> 
     await stopContainer(edges.connection, Id, leftoverGraceSeconds);
     await removeContainer(edges.connection, Id);
   }
+  removeJobFiles(jobFilesFolder(edges, id));
   return containers.length > 0;
 }
 

@@ -22,7 +22,12 @@ const socketName = 'vllm.sock';
 const socketTarget = '/run/mlx';
 
 /** @throws MlxError IMAGE_MISSING, FILE_NOT_FOUND, COMPOSE_FAILED, DOCKER_UNREACHABLE; nothing is left running then */
-export async function startServer(edges: DockerEdges, spec: ServerSpec, onProgress: OnProgress): Promise<ModelServer> {
+export async function startServer(
+  edges: DockerEdges,
+  spec: ServerSpec,
+  onProgress: OnProgress,
+  signal: AbortSignal,
+): Promise<ModelServer> {
   await requireImage(edges, spec);
   const base = { name: 'base model', source: spec.baseModel, writable: false };
   await checkMount(base);
@@ -36,7 +41,7 @@ export async function startServer(edges: DockerEdges, spec: ServerSpec, onProgre
     `starting ${versionReference(spec.model, `v${spec.version}`)} in a container ${gpu ? 'with a GPU' : 'on the CPU'}`,
   );
   try {
-    await compose(edges.connection, { ...run, folder: composeFolder(edges) });
+    await compose(edges.connection, { ...run, folder: composeFolder(edges), signal });
     return await requireServer(edges, spec.id);
   } catch (error) {
     await stopServer(edges, spec.id).catch(() => undefined);

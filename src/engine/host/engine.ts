@@ -2,7 +2,8 @@
 // each part that does something is loaded when it is first used.
 import { cpus } from 'node:os';
 
-import type { Engine, OnProgress, RuntimeName } from '../engine.js';
+import { MlxError } from '../../errors.js';
+import type { Engine, OnProgress, RuntimeName, ServerSpec } from '../engine.js';
 import type { EngineSettings } from '../settings.js';
 import { listServers } from './server-records.js';
 import { serviceState } from './service-records.js';
@@ -12,8 +13,6 @@ type HostEdges = EngineSettings & {
   gpuVisible: () => Promise<boolean>;
   venv: (name: RuntimeName, onProgress: OnProgress, signal: AbortSignal) => Promise<Venv>;
 };
-
-const never = new AbortController().signal;
 
 export function openHostEngine(settings: EngineSettings): Promise<Engine> {
   const edges = { ...settings, ...environments(settings) };
@@ -82,15 +81,34 @@ function images({ paths }: HostEdges): Pick<Engine, 'packageVersion' | 'tagVersi
 function servers(edges: HostEdges): Pick<Engine, 'startServer' | 'stopServer' | 'listServers'> {
   const { paths, config, environment } = edges;
   return {
-    startServer: async (spec, onProgress) => {
+    startServer: async (spec, onProgress, signal) => {
       const { startServer } = await import('./servers.js');
-      const venv = await edges.venv('server', onProgress, never);
+      const venv = await serverVenv(edges, spec, onProgress, signal);
       const gpu = spec.gpu && (await edges.gpuVisible());
       return startServer({ paths, environment, venv, gpu }, spec, onProgress);
     },
     stopServer: async (id) => (await import('./servers.js')).stopServer(paths, id, config.serving.drainTimeoutMs),
     listServers: async () => listServers(paths),
   };
+}
+
+/** Its first use installs up to 20 GB: Ctrl-C ends that, too. */
+async function serverVenv(
+  edges: HostEdges,
+  { model, version }: ServerSpec,
+  onProgress: OnProgress,
+  signal: AbortSignal,
+): Promise<Venv> {
+  try {
+    signal.throwIfAborted();
+    return await edges.venv('server', onProgress, signal);
+  } catch (error) {
+    if (!signal.aborted || error instanceof MlxError) throw error;
+    throw new MlxError('INTERRUPTED', `Stopped before a server of ${model}:${version} was started.`, {
+      cause: error,
+      hint: 'Repeat the command when you like; nothing has changed.',
+    });
+  }
 }
 
 function services({

@@ -6,6 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 
 import { checkFolders, checkLeftovers, checkProject, fixFolders, fixLeftovers } from '../../../src/doctor/project.js';
 import { checkPorts } from '../../../src/doctor/ports.js';
+import { writeJobFiles } from '../../../src/engine/docker/job-files.js';
 import { currentOwner } from '../../../src/engine/owner.js';
 import { MlxError } from '../../../src/errors.js';
 import { fakeMachine, host, type FakeMachine } from './fake-machine.js';
@@ -65,6 +66,21 @@ describe('leftovers', () => {
     expect(await fixLeftovers(machine)).toEqual([`removed ${dead}, whose process is gone`]);
     expect([dead, alive, foreign].map((file) => existsSync(file))).toEqual([false, true, true]);
     expect(await checkLeftovers(machine)).toEqual([]);
+  });
+
+  it('are the token and certificates that a killed download was lent, and not those of one that runs', async () => {
+    const machine = fakeMachine();
+    const { run } = projectOf(machine);
+    const lend = (id: string): string => {
+      const wanted = { token: 'hf_canary', certificates: undefined };
+      return writeJobFiles(join(run, 'jobs', id), wanted, { uid: 10_001, gid: 10_001 }).tokenFile ?? '';
+    };
+    const [killed, running] = [lend('pull-1'), lend('pull-2')];
+    expect(statSync(killed).mode & 0o777).toBe(0o600);
+    expect(killed.startsWith(run)).toBe(true);
+    writeFileSync(join(run, 'jobs', 'pull-1', 'owner.json'), JSON.stringify({ owner: deadOwner }));
+    expect(await fixLeftovers(machine)).toHaveLength(2);
+    expect([killed, running].map((file) => existsSync(file))).toEqual([false, true]);
   });
 
   it('spare the socket of a server that may still load its model, not one that is silent for an hour', async () => {
