@@ -211,41 +211,17 @@ describe('mlx config', () => {
     writeFileSync(join(folder, 'mlx.yaml'), 'gateway:\n  port: 4700\n');
     const { stdout, status } = await mlx(['config', '--engine', 'host'], { folder, environment: { MLX_GPU: 'off' } });
     expect(status).toBe(0);
-    expect(stdout).toMatchInlineSnapshot(`
-      "SETTING                                         VALUE                      FROM
-      engine                                          host                       --engine
-      gpu                                             off                        MLX_GPU
-      gateway.port                                    4700                       mlx.yaml:2
-      gateway.max_in_flight                           256                        default
-      gateway.traffic_days                            90                         default
-      gateway.hardware.usd_per_hour                   -                          default
-      gateway.assumed_output_tokens                   4096                       default
-      gateway.budgets.everything.usd_per_day          -                          default
-      gateway.budgets.everything.usd_per_month        -                          default
-      gateway.budgets.everything.tokens_per_day       -                          default
-      gateway.budgets.everything.tokens_per_month     -                          default
-      gateway.budgets.everything.requests_per_minute  -                          default
-      gateway.budgets.everything.tokens_per_minute    -                          default
-      gateway.alerts.at_percent                       80                         default
-      gateway.alerts.webhook                          -                          default
-      gateway.allowed_hosts                           -                          default
-      gateway.redaction.enabled                       true                       default
-      gateway.redaction.kinds                         -                          default
-      gateway.redaction.phone_regions                 -                          default
-      gateway.redaction.allow_media                   false                      default
-      gateway.redaction.names.url                     -                          default
-      mlflow.enabled                                  true                       default
-      mlflow.port                                     4601                       default
-      mlflow.tracking_uri                             -                          default
-      mlflow.experiment                               mlx                        default
-      serving.ready_timeout_s                         300                        default
-      serving.drain_timeout_s                         60                         default
-      serving.keep_warm_s                             300                        default
-      docker.base_image                               python:3.11-slim-bookworm  default
-      docker.memory_gib                               -                          default
-      docker.certificates                             -                          default
-      "
-    `);
+    const shown = stdout.trimEnd().split('\n');
+    const lines = shown.map((line) => line.replaceAll(/ {2,}/g, '  '));
+    expect(lines.slice(0, 4)).toEqual([
+      'SETTING  VALUE  FROM',
+      'engine  host  --engine',
+      'gpu  off  MLX_GPU',
+      'gateway.port  4700  mlx.yaml:2',
+    ]);
+    expect(lines).toContain('mlflow.experiment  mlx  default');
+    expect(lines).toContain('docker.memory_gib  -  default');
+    expect(new Set(shown.map((line) => line.search(/\S+$/)))).toHaveProperty('size', 1);
   });
 
   it('has meaning and variables in JSON', async () => {
