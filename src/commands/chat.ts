@@ -117,5 +117,7 @@ function readCount(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const count = Number(text);
   if (Number.isSafeInteger(count) && count > 0) return count;
-  throw new MlxError('USAGE', `--max-tokens takes a whole number from 1 on, not '${text}'.`);
+  throw new MlxError('USAGE', `--max-tokens takes a whole number from 1 on, not '${text}'.`, {
+    hint: 'For example: --max-tokens 64',
+  });
 }

@@ -4,8 +4,8 @@ import { basename, join, relative, resolve } from 'node:path';
 
 import { Option } from 'commander';
 
+import { asModelName } from '../config/model-name.js';
 import {
-  asModelName,
   ciServers,
   projectFiles,
   recipeFile,

@@ -94,7 +94,9 @@ function readCount(text: string | undefined, flag: string): number | null {
   if (text === undefined) return null;
   const count = Number(text);
   if (Number.isSafeInteger(count) && count > 0) return count;
-  throw new MlxError('USAGE', `${flag} takes a whole number from 1 on, not '${text}'.`);
+  throw new MlxError('USAGE', `${flag} takes a whole number from 1 on, not '${text}'.`, {
+    hint: 'See them all: mlx keys create --help',
+  });
 }
 
 function renderMade(

@@ -1,4 +1,5 @@
 // `mlx package`: a finished run becomes a model version. Touches: one image and its vN tag, one row of the ledger.
+import { modelNamePattern, modelNameRule } from '../config/model-name.js';
 import type { Context } from '../context.js';
 import { MlxError } from '../errors.js';
 import { findRun, type Run } from '../ledger/runs.js';
@@ -83,9 +84,8 @@ function renderVersion(version: Described): string {
 
 /** It becomes the name of an image and of a route. */
 function checkedName(name: string | undefined): string | undefined {
-  if (name === undefined) return undefined;
-  if (/^[a-z0-9]+([._-][a-z0-9]+)*$/.test(name) && name.length <= 63) return name;
+  if (name === undefined || modelNamePattern.test(name)) return name;
   throw new MlxError('USAGE', `'${name}' cannot be the name of a model.`, {
-    hint: 'Use lower case letters and digits, with single dots, dashes or underscores between them; at most 63.',
+    hint: `Use ${modelNameRule}.`,
   });
 }

@@ -45,5 +45,7 @@ export const run: CommandModule['run'] = async (context, [reference = 'latest'],
 function readCount(value: unknown): number {
   const count = Number(value);
   if (Number.isSafeInteger(count) && count >= 0) return count;
-  throw new MlxError('USAGE', `--lines takes a whole number, not '${String(value)}'.`);
+  throw new MlxError('USAGE', `--lines takes a whole number, not '${String(value)}'.`, {
+    hint: 'For example: mlx runs logs -n 50',
+  });
 }

@@ -61,17 +61,6 @@ export function shippedRecipes(): string[] {
     .sort();
 }
 
-/** A folder's name as the name of a model: lower case letters, digits, dot, dash and underscore. */
-export function asModelName(text: string): string {
-  const name = text
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9._-]+/g, '-')
-    .replace(/^[^a-z0-9]+/, '')
-    .replace(/[^a-z0-9]+$/, '')
-    .slice(0, 63);
-  return name === '' ? 'my-model' : name;
-}
-
 function templateFiles(folder: string, { name, version }: NewProject): ProjectFile[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())

@@ -1,6 +1,8 @@
 // A recipe: what to train, from what, and how it is judged. Strict; names of LoRA and trainer settings are PEFT's and TRL's own.
 import { z } from 'zod';
 
+import { modelNamePattern, modelNameRule } from '../config/model-name.js';
+
 const name = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'lower case letters, digits, dot, dash and underscore, at most 63');
@@ -65,7 +67,11 @@ const serving = z.strictObject({
 
 export const recipeSchema = z.strictObject({
   name: name.optional().describe('Default: the file name'),
-  model: name.optional().describe('The model that versions of this recipe belong to; default: the name'),
+  model: z
+    .string()
+    .regex(modelNamePattern, modelNameRule)
+    .optional()
+    .describe('The model that versions of this recipe belong to; default: the name'),
   description: z.string().optional(),
   base_model: baseModel,
   dataset: z.strictObject({

@@ -41,7 +41,10 @@ export async function buildImage(
       signal,
       ownGroup: true,
     });
-    if (signal.aborted) throw new MlxError('INTERRUPTED', `Building ${build.title} was interrupted; nothing was made.`);
+    if (signal.aborted)
+      throw new MlxError('INTERRUPTED', `Building ${build.title} was interrupted; nothing was made.`, {
+        hint: 'Repeat the command: layers that were finished are taken over.',
+      });
     if (exit.status !== 0) throw await buildFailure(connection, build, progress.lastLines(), disk.isFull());
     return readFileSync(join(folder, 'id'), 'utf8').trim();
   } finally {

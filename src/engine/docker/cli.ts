@@ -68,7 +68,10 @@ export function keepLast(lines: string[], line: string): void {
 }
 
 async function composeFailure(connection: Connection, run: ComposeRun, exit: Exit, last: string[]): Promise<Error> {
-  if (run.signal?.aborted) return new MlxError('INTERRUPTED', `docker compose ${run.args[0] ?? ''} was interrupted.`);
+  if (run.signal?.aborted)
+    return new MlxError('INTERRUPTED', `docker compose ${run.args[0] ?? ''} was interrupted.`, {
+      hint: 'See what runs: mlx status',
+    });
   // Compose tells a lost Engine and a refusal apart in words only; one more question settles it.
   await ask(connection, (docker) => docker.ping());
   const how = exit.status === null ? `ended by ${exit.signal ?? 'a signal'}` : `exit status ${exit.status}`;

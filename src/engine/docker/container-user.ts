@@ -85,6 +85,9 @@ export async function checkMount(mount: Mount): Promise<void> {
   try {
     await access(mount.source, constants.F_OK);
   } catch (cause) {
-    throw new MlxError('FILE_NOT_FOUND', `There is no ${mount.source}, which a job needs as ${mount.name}.`, { cause });
+    throw new MlxError('FILE_NOT_FOUND', `There is no ${mount.source}, which a job needs as ${mount.name}.`, {
+      cause,
+      hint: 'Put it back, or see what is missing: mlx doctor',
+    });
   }
 }

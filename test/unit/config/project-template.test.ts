@@ -4,14 +4,9 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 
+import { asModelName } from '../../../src/config/model-name.js';
 import { loadConfig } from '../../../src/config/load.js';
-import {
-  asModelName,
-  projectFiles,
-  recipeFile,
-  shippedRecipes,
-  templates,
-} from '../../../src/config/project-template.js';
+import { projectFiles, recipeFile, shippedRecipes, templates } from '../../../src/config/project-template.js';
 import { configSchema } from '../../../src/config/schema.js';
 import { configSettings } from '../../../src/config/settings.js';
 import { prepareDataset } from '../../../src/dataset/prepare.js';
