@@ -1,0 +1,120 @@
+// The gateway beside its peers, in front of the same mock upstream, in interleaved rounds: requests for each second of CPU, what
+// the way through adds to the median, and streams (100 at once, 64 chunks each).
+//
+//   npm run build && node bench/gateway.js [rounds] [seconds]       3 rounds of 3 s unless told otherwise
+//
+// Peers are taken where they are installed: haproxy, nginx and wrk from PATH; MLX_BENCH_PORTKEY names a folder in which
+// `npm install @portkey-ai/gateway` was run, MLX_BENCH_LITELLM a Python environment with litellm[proxy]. Our gateway runs with keys, budgets,
+// metering and its traffic log on, on one process; the peers log nothing.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { contender, startHaproxy, startLiteLlm, startMlx, startNginx, startPortkey } from './gateway/contenders.js';
+import { measureRequests, measureStreams } from './gateway/load.js';
+import { quantile } from './measure.js';
+
+const rounds = Number(process.argv[2] ?? 3);
+const seconds = Number(process.argv[3] ?? 3);
+const streams = 100;
+const folder = mkdtempSync(join(tmpdir(), 'mlx-bench-'));
+const running = [];
+try {
+  await main();
+} finally {
+  for (const one of running.reverse()) await one.stop();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+async function main() {
+  const mock = await startMock();
+  const { MLX_BENCH_PORTKEY: portkey = '', MLX_BENCH_LITELLM: litellm = '' } = process.env;
+  const starts = [
+    () => startMlx(folder, mock.port),
+    () => startHaproxy(folder, mock.port),
+    () => startNginx(folder, mock.port),
+    () => startPortkey(portkey, mock.port),
+    () => startLiteLlm(litellm, folder, mock.port),
+  ];
+  const contenders = [mock];
+  for (const start of starts) {
+    const one = await start();
+    if (one.skipped) console.log(`-  ${one.name}: skipped, ${one.skipped}`);
+    else {
+      running.push(one);
+      contenders.push(one);
+    }
+  }
+  const figures = new Map(contenders.map(({ name }) => [name, []]));
+  for (let round = -1; round < rounds; round += 1) {
+    for (const one of contenders) {
+      const measured = await measureRound(one);
+      // The first round only warms everything up.
+      if (round >= 0) figures.get(one.name).push(measured);
+    }
+  }
+  report(figures);
+}
+
+async function measureRound(one) {
+  const busy = measureRequests(one, { folder, connections: 32, seconds });
+  const alone = measureRequests(one, { folder, connections: 1, seconds: 1 });
+  const { frames, firstMs } = await measureStreams(one, streams);
+  return { ...busy, aloneMs: alone.p50Ms, errors: busy.errors + alone.errors, frames, firstMs };
+}
+
+function report(figures) {
+  const median = (name, field) =>
+    quantile(
+      (figures.get(name) ?? []).map((one) => one[field]),
+      0.5,
+    );
+  const names = [...figures.keys()];
+  console.log(
+    `${'gateway'.padEnd(14)}${['req/s', 'req/CPU s', 'p50 alone ms', 'first token ms', 'frames lost', 'errors'].map((text) => text.padStart(16)).join('')}`,
+  );
+  for (const name of names) {
+    const lost = figures.get(name).reduce((sum, { frames }) => sum + streams * 64 - frames, 0);
+    const errors = figures.get(name).reduce((sum, one) => sum + one.errors, 0);
+    const cells = [
+      median(name, 'requestsPerSecond').toFixed(0),
+      median(name, 'requestsPerCpuSecond').toFixed(0),
+      median(name, 'aloneMs').toFixed(3),
+      median(name, 'firstMs').toFixed(2),
+      lost,
+      errors,
+    ];
+    console.log(`${name.padEnd(14)}${cells.map((text) => String(text).padStart(16)).join('')}`);
+  }
+  const perCpu = (name) => median(name, 'requestsPerCpuSecond');
+  const added = (name) => median(name, 'aloneMs') - median('mock', 'aloneMs');
+  const has = (name) => figures.has(name);
+  goal('the mock is faster than the gateway', perCpu('mock') / perCpu('mlx gateway'), '>=', 1);
+  if (has('portkey')) {
+    goal('requests/CPU s over Portkey', perCpu('mlx gateway') / perCpu('portkey'), '>=', 6);
+    goal('added p50 over Portkey', added('mlx gateway') / added('portkey'), '<=', 0.3);
+  }
+  if (has('litellm')) goal('requests/CPU s over LiteLLM', perCpu('mlx gateway') / perCpu('litellm'), '>=', 15);
+  if (has('haproxy')) goal('added p50 over HAProxy', added('mlx gateway') / added('haproxy'), '<=', 3);
+  if (has('nginx'))
+    goal('added first token over nginx, ms', median('mlx gateway', 'firstMs') - median('nginx', 'firstMs'), '<=', 1);
+  const lost = figures.get('mlx gateway').reduce((sum, { frames }) => sum + streams * 64 - frames, 0);
+  goal(`frames lost of ${streams} streams x 64 chunks x ${rounds} rounds`, lost, '<=', 0);
+}
+
+function goal(what, value, relation, bound) {
+  const met = relation === '>=' ? value >= bound : value <= bound;
+  console.log(`${what.padEnd(56)}${value.toFixed(2).padStart(8)}  ${met ? 'met' : 'MISSED'} (${relation} ${bound})`);
+}
+
+async function startMock() {
+  const script = fileURLToPath(new URL('gateway/mock.js', import.meta.url));
+  const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [line] = await once(child.stdout, 'data');
+  const mock = contender('mock', Number(line), child, {});
+  running.push(mock);
+  return mock;
+}

@@ -1,0 +1,160 @@
+// What stands between the client and the mock: our gateway as it is installed, and its peers where they are installed.
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const mlx = fileURLToPath(new URL('../../bin/mlx.js', import.meta.url));
+
+/** @returns {Promise<{name, port, pids, headers, stop}>} or `{name, skipped}` with the reason */
+export async function startMlx(folder, mockPort) {
+  const project = join(folder, 'project');
+  const environment = { ...process.env, MLX_HOME: join(folder, 'home'), MLX_ENGINE: 'host', NODE_OPTIONS: '' };
+  const run = (...words) => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [mlx, ...words], {
+      cwd: project,
+      env: environment,
+      encoding: 'utf8',
+    });
+    if (status !== 0) throw new Error(`mlx ${words.join(' ')}: ${stderr}${stdout}`);
+    return stdout;
+  };
+  mkdirSync(project, { recursive: true });
+  const port = await freePort();
+  // Local: nothing is redacted, as none of the peers redacts. Keys, budgets, metering and the traffic log are on.
+  writeFileSync(
+    join(project, 'mlx.yaml'),
+    `gateway: { port: ${port} }
+upstreams:
+  mock: { dialect: openai, url: "http://127.0.0.1:${mockPort}/v1", local: true }
+routes:
+  m: { primary: mock/m }
+`,
+  );
+  const created = JSON.parse(
+    run('keys', 'create', 'bench', '--requests-per-minute', '100000000', '--tokens-day', '1000000000000', '--json'),
+  );
+  const child = spawn(process.execPath, [mlx, 'gateway', 'start', '--foreground', '--project', project], {
+    env: environment,
+    stdio: 'ignore',
+  });
+  return whenReady('/health', contender('mlx gateway', port, child, { authorization: `Bearer ${created.secret}` }));
+}
+
+/** @param home a folder in which `npm install @portkey-ai/gateway` was run */
+export async function startPortkey(home, mockPort) {
+  const script = join(home, 'node_modules/@portkey-ai/gateway/build/start-server.js');
+  if (!existsSync(script))
+    return { name: 'portkey', skipped: `not installed: npm install @portkey-ai/gateway in ${home}` };
+  const port = await freePort();
+  const child = spawn(process.execPath, [script, `--port=${port}`, '--headless'], { stdio: 'ignore', cwd: home });
+  return whenReady(
+    '/',
+    contender('portkey', port, child, {
+      authorization: 'Bearer x',
+      'x-portkey-provider': 'openai',
+      'x-portkey-custom-host': `http://127.0.0.1:${mockPort}/v1`,
+    }),
+  );
+}
+
+/** @param home a Python environment with litellm[proxy] */
+export async function startLiteLlm(home, folder, mockPort) {
+  const program = join(home, 'bin', 'litellm');
+  if (!existsSync(program))
+    return { name: 'litellm', skipped: `not installed: uv pip install 'litellm[proxy]' into ${home}` };
+  const port = await freePort();
+  const config = join(folder, 'litellm.yaml');
+  const model = `{ model: openai/m, api_base: "http://127.0.0.1:${mockPort}/v1", api_key: x }`;
+  writeFileSync(config, `model_list:\n  - { model_name: m, litellm_params: ${model} }\n`);
+  const environment = {
+    ...process.env,
+    LITELLM_TELEMETRY: 'False',
+    LITELLM_LOCAL_MODEL_COST_MAP: 'True',
+    LITELLM_LOG: 'ERROR',
+  };
+  const argv = ['--config', config, '--port', String(port), '--host', '127.0.0.1', '--num_workers', '1'];
+  const child = spawn(program, argv, { stdio: 'ignore', env: environment, cwd: folder });
+  return whenReady('/health/liveliness', contender('litellm', port, child, {}));
+}
+
+export async function startHaproxy(folder, mockPort) {
+  if (spawnSync('haproxy', ['-v']).error) return { name: 'haproxy', skipped: 'haproxy is not installed' };
+  const port = await freePort();
+  const file = join(folder, 'haproxy.cfg');
+  writeFileSync(
+    file,
+    `global
+  nbthread 1
+defaults
+  mode http
+  timeout connect 3s
+  timeout client 600s
+  timeout server 600s
+frontend in
+  bind 127.0.0.1:${port}
+  default_backend up
+backend up
+  server mock 127.0.0.1:${mockPort}
+`,
+  );
+  const child = spawn('haproxy', ['-f', file, '-db'], { stdio: 'ignore' });
+  return whenReady('/', contender('haproxy', port, child, {}));
+}
+
+export async function startNginx(folder, mockPort) {
+  if (spawnSync('nginx', ['-v']).error) return { name: 'nginx', skipped: 'nginx is not installed' };
+  const port = await freePort();
+  const file = join(folder, 'nginx.conf');
+  writeFileSync(
+    file,
+    `daemon off; pid ${folder}/nginx.pid; worker_processes 1; error_log ${folder}/nginx.log;
+events { worker_connections 1024; }
+http {
+  access_log off;
+  upstream up { server 127.0.0.1:${mockPort}; keepalive 64; }
+  server {
+    listen 127.0.0.1:${port};
+    location / { proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; }
+  }
+}
+`,
+  );
+  const child = spawn('nginx', ['-c', file, '-p', folder], { stdio: 'ignore' });
+  return whenReady('/', contender('nginx', port, child, {}));
+}
+
+export function contender(name, port, child, headers) {
+  const stop = async () => {
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGTERM');
+    const timer = setTimeout(() => child.kill('SIGKILL'), 3_000);
+    await ended;
+    clearTimeout(timer);
+  };
+  return { name, port, pid: child.pid, headers, stop };
+}
+
+/** One that never answers is stopped again. */
+async function whenReady(path, one) {
+  const deadlineMs = Date.now() + 180_000;
+  while (Date.now() < deadlineMs) {
+    const answered = await fetch(`http://127.0.0.1:${one.port}${path}`).then(
+      () => true,
+      () => false,
+    );
+    if (answered) return one;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  await one.stop();
+  throw new Error(`${one.name} does not answer on port ${one.port}`);
+}
+
+async function freePort() {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => probe.once('listening', resolve));
+  const { port } = probe.address();
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
