@@ -36,5 +36,7 @@ export default tseslint.config(
 );
 
 function nodeGlobals() {
-  return ['AbortController', 'Buffer', 'console', 'module', 'process', 'require', 'setTimeout', 'URL'];
+  return 'AbortController Buffer clearInterval clearTimeout console fetch module performance process require setInterval setTimeout URL'.split(
+    ' ',
+  );
 }
