@@ -36,7 +36,7 @@ export default tseslint.config(
 );
 
 function nodeGlobals() {
-  return 'AbortController Buffer clearInterval clearTimeout console fetch module performance process require setInterval setTimeout URL'.split(
-    ' ',
-  );
+  const names =
+    'AbortController Buffer clearInterval clearTimeout console fetch module performance process require setInterval setTimeout URL';
+  return names.split(' ');
 }
