@@ -9,6 +9,7 @@ import { findRun, type Run } from '../ledger/runs.js';
 import type { Recipe } from '../recipe/schema.js';
 import { hashFile } from '../store/hash-file.js';
 import { findBaseModel, type BaseModel } from './base-model.js';
+import { checkConditions } from './conditions.js';
 import { refuseSecondTraining, takeOver } from './ownership.js';
 import { fetchBaseModel, openStopwatch, type PreparedRun } from './prepare.js';
 import { runFolder, type RunFolder } from './run-folder.js';
@@ -32,6 +33,7 @@ export async function resumeRun(edges: TrainEdges, reference: string): Promise<P
   await engine.prepareRuntime('trainer', fetching.onProgress, edges.signal);
   const baseModel = await sameBaseModel({ ...edges, onProgress: fetching.onProgress }, run, recipe);
   const fetchMs = fetching.elapsedMs();
+  await checkConditions(edges, folder, engine);
   return { run: takeOver(ledger, run.id, run.state), recipe, folder, baseModel, resume: true, fetchMs };
 }
 

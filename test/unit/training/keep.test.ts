@@ -8,7 +8,7 @@ import { parseRows } from '../../../src/dataset/row-hashes.js';
 import { parseLock } from '../../../src/recipe/lock.js';
 import { findContent } from '../../../src/store/content.js';
 import { train } from '../../../src/training/train.js';
-import { fakeEngine } from './fake-engine.js';
+import { fakeEngine, goodTrainer } from './fake-engine.js';
 import { edgesOf, project, tickets } from './tickets-project.js';
 
 const lockOf = (folder: string) =>
@@ -102,4 +102,22 @@ it('a run that failed leaves no lock', async () => {
     tickets,
   );
   expect(readdirSync(join(place.folder, 'recipes'))).toEqual(['tickets.yaml']);
+});
+
+it.each([
+  ['under the same conditions keeps its promise', {}, 'bit-exact'],
+  ['with other packages promises nothing, and says which', { installed: { numpy: '2.4.5' } }, 'none'],
+])('a run that goes on after a stop %s', async (_what, changes, promised) => {
+  const place = project();
+  const engine = fakeEngine(({ say }) => {
+    say({ event: 'stopped', step: 1 });
+    return { status: 130 };
+  });
+  const { edges, notes } = edgesOf(place, engine);
+  const { id } = await train(edges, tickets);
+  engine.trainer = goodTrainer;
+  engine.runtime = { ...engine.runtime, ...changes };
+  expect(await train(edges, { ...tickets, resume: id })).toMatchObject({ state: 'finished' });
+  expect(lockOf(place.folder).determinism.class).toBe(promised);
+  expect(notes.some((note) => note.includes('runtime.packages.numpy'))).toBe(promised === 'none');
 });
