@@ -1,6 +1,7 @@
 // One request and its answer as the gateway's core sees them: no sockets and no Node streams, so that a test, or another
 // server, calls the core directly.
 import { errorBody } from './api-error.js';
+import type { Ticket } from './tickets.js';
 
 /** Whose wire format: of the client, or of an upstream. */
 export type Dialect = 'openai' | 'anthropic';
@@ -72,6 +73,8 @@ export type Trace = {
   errorClass?: string;
   /** In words, for the log alone. */
   failure?: string;
+  /** What budgets and metering remember until the end. */
+  ticket?: Ticket;
 };
 
 export type GatewayResponse = {

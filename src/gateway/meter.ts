@@ -10,7 +10,7 @@ import type { GatewayRequest, Usage } from './exchange.js';
 import type { Finished } from './node-server.js';
 import type { Pricing } from './pricing.js';
 import type { Metered, Outgoing, Passage, Stages } from './stages.js';
-import { ticketOf, type Ticket, type Tickets } from './tickets.js';
+import { ticketOf, type Ticket } from './tickets.js';
 import { trafficRow } from './traffic-row.js';
 import { readAnswer, type AnswerFacts } from './usage/answer.js';
 import { isFields } from './usage/counts.js';
@@ -21,7 +21,6 @@ export type Meter = { stage: Stages['meter']; finish: (finished: Finished) => vo
 export type MeterEdges = {
   keeper: BudgetKeeper;
   pricing: () => Pricing;
-  tickets: Tickets;
   now: () => Date;
   /** Each gets every row, and must return at once. */
   sinks: readonly ((row: TrafficRow) => void)[];
@@ -31,7 +30,7 @@ export function openMeter(edges: MeterEdges): Meter {
   const busy = openBusyClock();
   return {
     stage: (request, outgoing) => {
-      const ticket = ticketOf(edges.tickets, request);
+      const ticket = ticketOf(request.trace);
       ticket.endBusy?.();
       ticket.endBusy = undefined;
       if (outgoing.local && edges.pricing().hardwareUsdPerHour !== undefined) {
@@ -41,7 +40,7 @@ export function openMeter(edges: MeterEdges): Meter {
       return metered(ticket, outgoing);
     },
     finish: (finished) => {
-      const ticket = ticketOf(edges.tickets, finished.request);
+      const ticket = ticketOf(finished.request.trace);
       const charge = chargeOf(finished, ticket, edges.pricing());
       settle(edges.keeper, finished, ticket, charge);
       const row = trafficRow(finished, charge, edges.now());

@@ -16,7 +16,6 @@ import type { Finished } from './node-server.js';
 import { openPricing } from './pricing.js';
 import { openSpans } from './otlp/spans.js';
 import type { Stages } from './stages.js';
-import type { Tickets } from './tickets.js';
 import { openTrafficWriter } from './traffic-writer.js';
 
 export type MeteringEdges = {
@@ -44,7 +43,6 @@ export type RunningMetering = {
 
 export function openMetering(edges: MeteringEdges): RunningMetering {
   const { now, warn, log, ring, targetsOf } = edges;
-  const tickets: Tickets = new WeakMap();
   let { settings } = edges;
   let pricing = openPricing({ ...edges, ...settings });
   const writer = openTrafficWriter({ file: edges.trafficFile, keepDays: settings.trafficDays, now, warn });
@@ -53,7 +51,7 @@ export function openMetering(edges: MeteringEdges): RunningMetering {
   const { keeper, limits } = budgets;
   const metrics = openMetrics();
   const spans = openSpans(() => settings.otlp, warn);
-  const shared = { keeper, tickets, now, pricing: () => pricing };
+  const shared = { keeper, now, pricing: () => pricing };
   const meter = openMeter({ ...shared, sinks: [writer.record, metrics.observe, spans.add] });
   const states = (): BudgetState[] => budgetStates(budgets.accounts(), settings.alerts.atShare, now().getTime());
   const assumedOutputTokens = (): number => settings.assumedOutputTokens;

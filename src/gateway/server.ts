@@ -48,12 +48,12 @@ export type RunningGateway = {
 };
 
 /** @throws MlxError PORT_TAKEN, CONFIG_INVALID */
-export async function startGatewayServer(settings: GatewaySettings): Promise<RunningGateway> {
+export async function startGatewayServer(settings: GatewaySettings, open = openClients): Promise<RunningGateway> {
   const { paths, now } = settings;
   const parts = openParts();
   const routing = await liveRouting({ ...settings, ledgerFile: paths.ledgerFile }, parts.keepOnly);
   let port = settings.port;
-  const clients = await openClients(settings, routing);
+  const clients = await open(settings, routing);
   const server = serveHandler(
     appOf(routing, parts, clients, () => port),
     clients.finish,

@@ -1,5 +1,5 @@
 // What the stages of one request remember for its end: the promise of its budgets, and where its answer was watched.
-import type { GatewayRequest } from './exchange.js';
+import type { Trace } from './exchange.js';
 import type { AnswerFacts } from './usage/answer.js';
 
 export type Ticket = {
@@ -15,19 +15,10 @@ export type Ticket = {
   endBusy: (() => number) | undefined;
 };
 
-/** Forgotten together with the request. */
-export type Tickets = WeakMap<GatewayRequest, Ticket>;
-
-export function ticketOf(tickets: Tickets, request: GatewayRequest): Ticket {
-  const known = tickets.get(request);
-  if (known) return known;
-  const ticket = {
-    reservationId: undefined,
-    bodyBytes: 0,
-    facts: undefined,
-    outputTokens: undefined,
-    endBusy: undefined,
-  };
-  tickets.set(request, ticket);
-  return ticket;
+/** On the trace, which a copy for a shadow has of its own; a WeakMap by request makes every garbage collection dearer. */
+export function ticketOf(trace: Trace): Ticket {
+  return (trace.ticket ??= {
+    ...{ reservationId: undefined, bodyBytes: 0, facts: undefined },
+    ...{ outputTokens: undefined, endBusy: undefined },
+  });
 }

@@ -1,8 +1,7 @@
 // One finished request as a row of the traffic log. Pure. Nothing of what was asked or answered, nor of a client's own words.
 import type { TrafficRow } from '../ledger/traffic.js';
-import { toSnakeCase } from '../output/json.js';
 import { endpoints, pathOf, type GenerateEndpoint } from './endpoints.js';
-import type { Operation } from './exchange.js';
+import type { Attempt, Operation } from './exchange.js';
 import type { Charge } from './meter.js';
 import type { Finished } from './node-server.js';
 
@@ -47,9 +46,13 @@ export function trafficRow(finished: Finished, charge: Charge, now: Date): Traff
     end,
     errorClass: trace.errorClass ?? errorClassOf(finished),
     finishReason: charge.finishReason ?? null,
-    attempts: JSON.stringify(toSnakeCase(trace.attempts)),
+    attempts: `[${trace.attempts.map(attemptText).join(',')}]`,
     prompt: trace.prompt ?? null,
   };
+}
+
+function attemptText({ upstream, model, status, errorClass, durationMs }: Attempt): string {
+  return JSON.stringify({ upstream, model, status, error_class: errorClass, duration_ms: durationMs });
 }
 
 function errorClassOf({ status, end }: Finished): string | null {

@@ -20,6 +20,7 @@ export type Account = {
 export type Window = {
   period: Period;
   startMs: number;
+  endMs: number;
   used: Amount;
   /** Promised to requests that run. */
   reserved: Amount;
@@ -56,10 +57,8 @@ export function openAccount(id: string, limits: Limits, used: Used, nowMs: numbe
 
 /** The window of this moment: an old one is over, with all that was used in it. */
 export function windowAt(account: Account, period: Period, nowMs: number): Window {
-  const window = account[period];
-  const startMs = periodStart(period, nowMs);
-  // A clock that was set back must not open the old window again.
-  if (startMs > window.startMs) account[period] = newWindow(period, nowMs, noAmount);
+  // A clock that was set back does not open the old window again.
+  if (nowMs >= account[period].endMs) account[period] = newWindow(period, nowMs, noAmount);
   return account[period];
 }
 
@@ -72,10 +71,6 @@ export function allowedBy(account: Account, { name, measure }: BudgetLimit): num
 
 export function amountOf(amount: Amount, measure: Measure): number {
   return measure === 'usd' ? amount.nanoUsd : amount.tokens;
-}
-
-export function windowEndMs(window: Window): number {
-  return periodEnd(window.period, window.startMs);
 }
 
 export function addTo(sum: Amount, amount: Amount, sign: 1 | -1 = 1): void {
@@ -92,6 +87,7 @@ function newWindow(period: Period, nowMs: number, used: Amount): Window {
   return {
     period,
     startMs: periodStart(period, nowMs),
+    endMs: periodEnd(period, nowMs),
     used: { ...used },
     reserved: { ...noAmount },
     alerted: new Set(),

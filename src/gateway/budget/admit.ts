@@ -5,7 +5,7 @@ import type { KeyRing } from '../keys/ring.js';
 import type { Pricing } from '../pricing.js';
 import type { Question } from '../question.js';
 import type { Stages } from '../stages.js';
-import { ticketOf, type Tickets } from '../tickets.js';
+import { ticketOf } from '../tickets.js';
 import type { Refused } from './checks.js';
 import { estimate, type Target } from './estimate.js';
 import type { BudgetKeeper } from './keeper.js';
@@ -19,14 +19,13 @@ export type AdmitEdges = {
   /** Every model that a route may end at. */
   targetsOf: (route: string) => readonly Target[];
   assumedOutputTokens: () => number;
-  tickets: Tickets;
   now: () => Date;
 };
 
 export function admit(edges: AdmitEdges): Stages['admit'] {
   return async (request, question) => {
     const { trace } = request;
-    const ticket = ticketOf(edges.tickets, request);
+    const ticket = ticketOf(trace);
     ticket.bodyBytes = question.body.length;
     const models = edges.ring().byId(trace.keyId ?? '')?.models;
     if (models && !models.has(question.model)) return notForThisKey(request, question, [...models]);

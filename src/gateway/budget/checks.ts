@@ -4,7 +4,6 @@ import {
   amountOf,
   budgetLimits,
   windowAt,
-  windowEndMs,
   type Account,
   type Amount,
   type LimitName,
@@ -42,7 +41,7 @@ export function refusalOf(account: Account, estimate: Estimate, nowMs: number): 
     const taken = amountOf(window.used, limit.measure) + amountOf(window.reserved, limit.measure);
     const needed = amountOf(estimate, limit.measure);
     if (taken >= allowed || taken + needed > allowed) {
-      return { account: account.id, limit: limit.name, allowed, taken, needed, resetsAtMs: windowEndMs(window) };
+      return { account: account.id, limit: limit.name, allowed, taken, needed, resetsAtMs: window.endMs };
     }
   }
   return undefined;
@@ -64,7 +63,7 @@ export function findSoft(account: Account, windows: readonly Window[], softShare
         allowed,
         taken,
         needed: 0,
-        resetsAtMs: windowEndMs(window),
+        resetsAtMs: window.endMs,
       });
     }
   }

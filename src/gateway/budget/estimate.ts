@@ -27,7 +27,7 @@ export function estimate(
   pricing: Pricing,
   assumedOutputTokens: number,
 ): Estimate & { unpriced: string | undefined } {
-  const text = measure(question.fields);
+  const text = measure(question);
   const inputTokens = Math.ceil(text.bytes / fewestBytesPerToken) + text.images * imageTokens;
   const outputTokens = outputLimit(question, assumedOutputTokens);
   const costs = targets.map((target) => costAtMost(target, pricing, inputTokens, outputTokens));
@@ -46,10 +46,9 @@ function costAtMost(target: Target, pricing: Pricing, inputTokens: number, outpu
   const tokens = { inputTokens, outputTokens, cachedInputTokens: 0 };
   if (quote) {
     const { price } = quote;
-    return Math.max(
-      tokensCostUsd(price, { ...tokens, cacheWriteTokens: 0 }),
-      tokensCostUsd(price, { ...tokens, cacheWriteTokens: inputTokens }),
-    );
+    const fresh = tokensCostUsd(price, { ...tokens, cacheWriteTokens: 0 });
+    if (price.cacheWrite === price.input) return fresh;
+    return Math.max(fresh, tokensCostUsd(price, { ...tokens, cacheWriteTokens: inputTokens }));
   }
   return target.local ? hardwareCostUsd(pricing.hardwareUsdPerHour ?? 0, promisedBusyMs) : undefined;
 }
@@ -65,10 +64,11 @@ function positive(value: unknown): number | undefined {
   return typeof value === 'number' && Number.isFinite(value) && value > 0 ? Math.ceil(value) : undefined;
 }
 
-/** Texts and names of fields, in bytes; pictures are counted. */
-function measure(value: unknown): { bytes: number; images: number } {
+/** In bytes; pictures are counted. Without any, the body as it was sent is measure enough, and costs no walk through it. */
+function measure({ body, fields }: Question): { bytes: number; images: number } {
   const sum = { bytes: 0, images: 0 };
-  const waiting: unknown[] = [value];
+  if (!body.includes('image')) return { bytes: body.length, images: 0 };
+  const waiting: unknown[] = [fields];
   while (waiting.length > 0) {
     const next = waiting.pop();
     if (typeof next === 'string') sum.bytes += Buffer.byteLength(next);

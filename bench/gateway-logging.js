@@ -1,0 +1,132 @@
+// What budgets, metering, the traffic log and metrics cost: requests for each second of the gateway's CPU, with all of them on against
+// off, in interleaved rounds. CPU time is read from /proc, because other programs share the machine.
+//
+//   node bench/gateway-logging.js [rounds] [seconds]       7 rounds of 2 s unless told otherwise
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+import { build } from 'tsdown';
+import { Pool } from 'undici';
+
+import { quantile } from './measure.js';
+
+const [rounds, seconds] = [Number(process.argv[2] ?? 7), Number(process.argv[3] ?? 2)];
+const goal = 0.85;
+const connections = 32;
+const root = fileURLToPath(new URL('..', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'mlx-bench-'));
+// Beside the packages: SQLite's native part is found from there.
+const built = join(root, 'node_modules', '.cache', `mlx-bench-${process.pid}`);
+const children = [];
+try {
+  process.exitCode = (await main()) ? 0 : 1;
+} finally {
+  for (const child of children) child.kill('SIGTERM');
+  rmSync(folder, { recursive: true, force: true });
+  rmSync(built, { recursive: true, force: true });
+}
+
+async function main() {
+  const mock = await startMock();
+  const price = '{ input: 0.2, output: 0.6, cached_input: 0.1 }';
+  writeFileSync(
+    join(folder, 'mlx.yaml'),
+    `upstreams:\n  mock: { dialect: openai, url: "http://127.0.0.1:${mock.address().port}/v1", local: true }\n` +
+      `routes:\n  m: { primary: mock/m }\ngateway:\n  prices: { mock/m: ${price} }\n`,
+  );
+  const entry = { gateway: join(root, 'bench/logging/gateway.js') };
+  const external = ['better-sqlite3', 'dockerode'];
+  await build({
+    entry,
+    outDir: built,
+    config: false,
+    platform: 'node',
+    dts: false,
+    logLevel: 'error',
+    deps: { neverBundle: external },
+  });
+  const gateways = [await startGateway('off'), await startGateway('on')];
+  const figures = new Map(gateways.map(({ mode }) => [mode, []]));
+  for (let round = -1; round < rounds; round += 1) {
+    for (const gateway of gateways) {
+      const measured = await measure(gateway);
+      // The first round only warms everything up.
+      if (round >= 0) figures.get(gateway.mode).push(measured);
+    }
+  }
+  mock.close();
+  return report(figures);
+}
+
+function report(figures) {
+  const median = (mode) => quantile(figures.get(mode), 0.5);
+  const ratio = median('on') / median('off');
+  console.log('gateway, metering          requests/CPU s     µs a request');
+  for (const mode of ['off', 'on']) {
+    console.log(
+      `${mode.padEnd(26)}${median(mode).toFixed(0).padStart(15)}${(1e6 / median(mode)).toFixed(0).padStart(17)}`,
+    );
+  }
+  console.log(`on / off ${ratio.toFixed(2)}  ${ratio >= goal ? 'met' : 'MISSED'} (>= ${goal})`);
+  return ratio >= goal;
+}
+
+/** One prepared answer. */
+async function startMock() {
+  const usage = { prompt_tokens: 20, completion_tokens: 64, total_tokens: 84 };
+  const choice = { index: 0, message: { role: 'assistant', content: 'word '.repeat(64) }, finish_reason: 'stop' };
+  const answer = Buffer.from(
+    JSON.stringify({ id: 'c', object: 'chat.completion', created: 1, model: 'm', choices: [choice], usage }),
+  );
+  const head = { 'content-type': 'application/json', 'content-length': answer.length };
+  const server = createServer((incoming, outgoing) =>
+    incoming.resume().on('end', () => outgoing.writeHead(200, head).end(answer)),
+  );
+  server.keepAliveTimeout = 60_000;
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  return server;
+}
+
+async function startGateway(mode) {
+  mkdirSync(join(folder, mode));
+  const child = spawn(process.execPath, [join(built, 'gateway.mjs'), folder, mode], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  children.push(child);
+  const [line] = await once(createInterface({ input: child.stdout }), 'line');
+  const { port, key } = JSON.parse(line);
+  return { mode, key, pid: child.pid, pool: new Pool(`http://127.0.0.1:${port}`, { connections }) };
+}
+
+/** @returns {Promise<number>} requests for each second of CPU */
+async function measure({ pool, key, pid }) {
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+  const messages = [{ role: 'user', content: 'Where is my invoice? '.repeat(8) }];
+  const body = JSON.stringify({ model: 'm', max_tokens: 64, messages });
+  const beforeS = cpuSeconds(pid);
+  const untilMs = performance.now() + seconds * 1000;
+  let count = 0;
+  const ask = async () => {
+    while (performance.now() < untilMs) {
+      const answer = await pool.request({ path: '/v1/chat/completions', method: 'POST', headers, body });
+      const text = await answer.body.text();
+      if (answer.statusCode !== 200) throw new Error(`status ${answer.statusCode}: ${text}`);
+      count += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: connections }, ask));
+  return count / (cpuSeconds(pid) - beforeS);
+}
+
+/** https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html, in hundredths of a second */
+function cpuSeconds(pid) {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
