@@ -39,6 +39,7 @@ const statusByCode: Record<string, ExitStatus> = {
   DISK_FULL: exitStatus.preflight,
   PORT_TAKEN: exitStatus.preflight,
   TAG_MOVED: exitStatus.preflight,
+  GOLDEN_FAILED: exitStatus.gateRefused,
   BUSY: exitStatus.busy,
   INTERRUPTED: exitStatus.interrupted,
 };

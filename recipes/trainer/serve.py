@@ -91,10 +91,25 @@ def load_model(model: Path, adapter: Path | None) -> "tuple[PreTrainedModel, Pre
     if adapter is not None:
         from peft import PeftModel
 
+        adapted = PeftModel.from_pretrained(loaded, str(adapter), local_files_only=True)
+        require_effect(adapted)
         # PEFT's and transformers' types disagree on what merging returns; it is the base model's class.
-        loaded: Any = PeftModel.from_pretrained(loaded, str(adapter), local_files_only=True).merge_and_unload()
+        loaded: Any = adapted.merge_and_unload()
     tokenizer = adapter if adapter is not None and (adapter / "tokenizer.json").exists() else model
     return loaded.eval(), AutoTokenizer.from_pretrained(tokenizer, local_files_only=True)
+
+
+def require_effect(adapted: "PreTrainedModel") -> None:
+    """Refuses an adapter that would leave the base model as it is.
+
+    LoRA's B matrices start at zero (Hu et al. 2021, arXiv:2106.09685, section 4.1) and stay so where the file's names do not
+    fit the model: PEFT then only warns.
+
+    Raises:
+        ValueError: every B matrix is zero.
+    """
+    if not any("lora_B" in name and bool(value.any()) for name, value in adapted.named_parameters()):
+        raise ValueError("the adapter changes nothing: its weights are zero, or were made for another model")
 
 
 def pinned_manager(name: str, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> "ModelManager":

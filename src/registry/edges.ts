@@ -26,6 +26,8 @@ export type PromotionEdges = {
   /** @throws MlxError BASE_MODEL_MISSING */
   baseModelFolder: (version: ModelVersion) => string;
   heldOutFile: (runId: string) => string;
+  /** evals/golden.jsonl of the project. */
+  goldenFile: string;
   /** Keeps the lines of a candidate that failed, whose container is removed; says in which file. */
   keepLines: (serverId: string, lines: readonly string[]) => string;
   gpu: boolean;
@@ -69,6 +71,7 @@ export async function openPromotionEdges(command: CommandEdges): Promise<Promoti
     gateway: async () => (await ensureGateway({ paths, port, environment })).control,
     baseModelFolder: (version) => baseModelFolder(paths, version),
     heldOutFile: (runId) => join(runFolder(paths.runs, runId).data, 'held_out.jsonl'),
+    goldenFile: join(paths.project, 'evals', 'golden.jsonl'),
     keepLines: (serverId, lines) => keepLines(join(paths.run, 'failed'), serverId, lines),
     gpu: config.gpu !== 'off',
     readyTimeoutMs: config.serving.readyTimeoutMs,

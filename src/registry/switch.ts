@@ -3,11 +3,13 @@
 import { randomBytes } from 'node:crypto';
 
 import type { Engine, ModelServer } from '../engine/engine.js';
+import { MlxError } from '../errors.js';
 import { findRoute, listRoutes, type Promotion, type Route } from '../ledger/promotions.js';
 import { forgetWarm, keepWarm, listWarmServers, setWarmUntil } from '../ledger/warm-servers.js';
 import type { ModelVersion } from '../ledger/versions.js';
 import { isServerAlive } from '../serving/liveness.js';
-import { readinessPrompt } from '../serving/prompt.js';
+import { readGolden } from '../serving/golden.js';
+import { readinessPrompts } from '../serving/prompt.js';
 import { waitUntilReady } from '../serving/readiness.js';
 import type { PromotionEdges } from './edges.js';
 import type { Journal } from './journal.js';
@@ -16,6 +18,9 @@ import { serverSettings } from './settings.js';
 import { performFlip, performTags, planTags } from './steps.js';
 import type { SubjectOf } from './subjects.js';
 import type { Candidate } from './targets.js';
+
+/** Enough to tell a model from its base. */
+const comparedPrompts = 3;
 
 export type Step = 'start' | 'ready' | 'flip' | 'tags' | 'drain';
 
@@ -132,9 +137,21 @@ async function becomeReady(
   edges.onStep('ready', 'waiting until it is healthy three times in a row, names the model and answers a prompt');
   const engine = await edges.engine(version.engine);
   await journal.run({ step: 'ready', serverId: server.id }, async () => {
-    const prompt = await readinessPrompt(edges.heldOutFile(version.runId));
-    await waitUntilReady({ ...edges, engine }, { server, prompt, timeoutMs: edges.readyTimeoutMs });
+    requireDigest(server, version);
+    const prompts = await readinessPrompts(edges.heldOutFile(version.runId), comparedPrompts);
+    const golden = readGolden(edges.goldenFile, version.model);
+    await waitUntilReady({ ...edges, engine }, { server, prompts, golden, timeoutMs: edges.readyTimeoutMs });
   });
+}
+
+/** What runs must be the image that the ledger names, whatever its tag says. */
+function requireDigest(server: ModelServer, { model, version, digest }: ModelVersion): void {
+  if (server.digest === digest) return;
+  throw new MlxError(
+    'IMAGE_CORRUPT',
+    `${server.id} runs ${server.digest.slice(0, 19)}; ${model}:${version} is ${digest.slice(0, 19)}.`,
+    { hint: `Package its run again: mlx models show ${model}:${version}` },
+  );
 }
 
 function nextRoute(

@@ -15,19 +15,26 @@ const neutral: ReadinessPrompt = {
   heldOut: false,
 };
 
-/** The first held-out row of the run: of the kind that the model was made for. A neutral one where the rows are gone. */
-export async function readinessPrompt(heldOutFile: string): Promise<ReadinessPrompt> {
-  if (!existsSync(heldOutFile)) return neutral;
-  const line = await firstLine(heldOutFile);
-  const row = rowSchema.safeParse(parseJson(line));
-  return row.success ? { messages: row.data.prompt, heldOut: true } : neutral;
+/** The first held-out rows of the run: of the kind that the model was made for. A neutral question where the rows are gone. */
+export async function readinessPrompts(
+  heldOutFile: string,
+  atMost: number,
+): Promise<[ReadinessPrompt, ...ReadinessPrompt[]]> {
+  if (!existsSync(heldOutFile)) return [neutral];
+  const rows = (await firstLines(heldOutFile, atMost)).map((line) => rowSchema.safeParse(parseJson(line)));
+  const prompts = rows.flatMap(({ data }) => (data ? [{ messages: data.prompt, heldOut: true }] : []));
+  const [first, ...others] = prompts;
+  return first ? [first, ...others] : [neutral];
 }
 
-async function firstLine(file: string): Promise<string> {
+async function firstLines(file: string, atMost: number): Promise<string[]> {
   const stream = createReadStream(file);
+  const lines: string[] = [];
   try {
-    for await (const line of createInterface({ input: stream, crlfDelay: Infinity })) return line;
-    return '';
+    for await (const line of createInterface({ input: stream, crlfDelay: Infinity })) {
+      if (lines.push(line) === atMost) break;
+    }
+    return lines;
   } finally {
     stream.destroy();
   }

@@ -1,7 +1,9 @@
-// Waits until a model server is really ready: healthy three times in a row, names the model, answers a prompt.
+// Waits until a model server is really ready: healthy three times in a row, names the model, answers a prompt, and is accepted.
 // What cannot be told is not ready. A server that exits is noticed at once.
 import type { Engine, ModelServer } from '../engine/engine.js';
 import { MlxError } from '../errors.js';
+import { requireAcceptance } from './acceptance.js';
+import type { GoldenPrompt } from './golden.js';
 import type { ReadinessPrompt } from './prompt.js';
 import { serverClient, type Probe, type ServerClient } from './server-client.js';
 
@@ -15,7 +17,12 @@ export type ReadinessEdges = {
   keepLines: (id: string, lines: readonly string[]) => string;
 };
 
-export type ReadinessRequest = { server: ModelServer; prompt: ReadinessPrompt; timeoutMs: number };
+export type ReadinessRequest = {
+  server: ModelServer;
+  prompts: readonly [ReadinessPrompt, ...ReadinessPrompt[]];
+  golden: readonly GoldenPrompt[];
+  timeoutMs: number;
+};
 
 const healthyInARow = 3;
 const betweenProbesMs = 200;
@@ -24,11 +31,17 @@ const shownLogLines = 12;
 const keptLogLines = 1_000;
 const shownColumns = 200;
 
-/** @throws MlxError SERVER_NOT_READY with what was seen and the server's last lines, INTERRUPTED */
+/**
+ * @throws MlxError SERVER_NOT_READY with what was seen and the server's last lines, GOLDEN_FAILED, ADAPTER_NOT_APPLIED, INTERRUPTED
+ */
 export async function waitUntilReady(edges: ReadinessEdges, request: ReadinessRequest): Promise<void> {
   const client = serverClient(request.server.address);
   try {
     await probeUntilReady(edges, request, client);
+    const { server, golden, prompts } = request;
+    const version = `${server.model}:${server.version}`;
+    await requireAcceptance(client, { model: server.model, version, golden, prompts, clock: edges.clock });
+    await requireStillHealthy(edges, server, client);
   } finally {
     await client.close();
   }
@@ -52,10 +65,16 @@ async function probeUntilReady(edges: ReadinessEdges, request: ReadinessRequest,
   throw await notReady(edges, server, `was not ready after ${Math.round(timeoutMs / 1000)} s: ${seen}`);
 }
 
+/** One that dies of its first answers must not get the route. */
+async function requireStillHealthy(edges: ReadinessEdges, server: ModelServer, client: ServerClient): Promise<void> {
+  const probe = await client.health();
+  if (!probe.ok) throw await notReady(edges, server, `answered and then was not healthy any more: ${probe.seen}`);
+}
+
 /** Health first; once that holds, the name and a real answer together. */
 async function nextProbe(
   client: ServerClient,
-  { server, prompt }: ReadinessRequest,
+  { server, prompts: [prompt] }: ReadinessRequest,
   healthy: number,
   leftMs: number,
 ): Promise<Probe> {

@@ -13,16 +13,49 @@ export type ServerClient = {
   health: () => Promise<Probe>;
   names: (model: string) => Promise<Probe>;
   answers: (model: string, prompt: ReadinessPrompt, timeoutMs: number) => Promise<Probe>;
+  /** A whole answer, for golden prompts. */
+  complete: (
+    model: string,
+    prompt: ReadinessPrompt,
+  ) => Promise<{ ok: true; text: string } | { ok: false; seen: string }>;
+  /** undefined when the server cannot tell. */
+  firstToken: (model: string, prompt: ReadinessPrompt) => Promise<FirstToken | undefined>;
   close: () => Promise<void>;
 };
 
+/** The likeliest tokens to begin an answer with. */
+export type FirstToken = { token: string; logprob: number }[];
+
+/** What vLLM serves beside a version with an adapter: its base model. */
+export const baseName = 'base';
+
 const probeTimeoutMs = 5_000;
+const answerTimeoutMs = 120_000;
 const maxTokens = 16;
+const maxGoldenTokens = 512;
 
 const modelsSchema = z.object({ data: z.array(z.object({ id: z.string() })) });
 const answerSchema = z.object({
   choices: z.array(z.object({ message: z.object({ content: z.string() }), finish_reason: z.string() })).min(1),
 });
+
+/** OpenAI's fields of a chat answer with `logprobs` (docs.vllm.ai, OpenAI-compatible server). */
+const logprobsSchema = z.object({
+  choices: z
+    .array(
+      z.object({
+        logprobs: z.object({
+          content: z
+            .array(z.object({ top_logprobs: z.array(z.object({ token: z.string(), logprob: z.number() })) }))
+            .min(1),
+        }),
+      }),
+    )
+    .min(1),
+});
+
+const chatPath = '/v1/chat/completions';
+const noAnswer = { ok: false as const, seen: `${chatPath} sent no answer of a known form` };
 
 export function serverClient(address: string): ServerClient {
   const { origin, socketPath } = parseAddress(address);
@@ -32,11 +65,32 @@ export function serverClient(address: string): ServerClient {
     names: (model) =>
       probe(client, { path: '/v1/models', timeoutMs: probeTimeoutMs }, (text) => namesModel(parse(text), model)),
     answers: (model, prompt, timeoutMs) =>
-      probe(client, { path: '/v1/chat/completions', timeoutMs, body: chatBody(model, prompt) }, (text) =>
+      probe(client, { path: chatPath, timeoutMs, body: chatBody(model, prompt, maxTokens) }, (text) =>
         isAnswer(parse(text), prompt),
       ),
+    complete: (model, prompt) => complete(client, chatBody(model, prompt, maxGoldenTokens)),
+    firstToken: (model, prompt) => firstToken(client, chatBody(model, prompt, 1, { logprobs: true, top_logprobs: 5 })),
     close: () => client.destroy(),
   };
+}
+
+async function complete(client: Client, body: string): ReturnType<ServerClient['complete']> {
+  let text = '';
+  const seen = await probe(client, { path: chatPath, timeoutMs: answerTimeoutMs, body }, (sent) => {
+    const content = answerSchema.safeParse(parse(sent)).data?.choices[0]?.message.content;
+    text = content ?? '';
+    return content === undefined ? noAnswer : { ok: true };
+  });
+  return seen.ok ? { ok: true, text } : seen;
+}
+
+async function firstToken(client: Client, body: string): Promise<FirstToken | undefined> {
+  let found: FirstToken | undefined;
+  await probe(client, { path: chatPath, timeoutMs: answerTimeoutMs, body }, (sent) => {
+    found = logprobsSchema.safeParse(parse(sent)).data?.choices[0]?.logprobs.content[0]?.top_logprobs;
+    return { ok: true };
+  });
+  return found;
 }
 
 type Question = { path: string; timeoutMs: number; body?: string };
@@ -58,8 +112,8 @@ async function probe(client: Client, question: Question, judge: (text: string) =
   }
 }
 
-function chatBody(model: string, prompt: ReadinessPrompt): string {
-  return JSON.stringify({ model, messages: prompt.messages, max_tokens: maxTokens, temperature: 0 });
+function chatBody(model: string, prompt: ReadinessPrompt, tokens: number, more: Record<string, unknown> = {}): string {
+  return JSON.stringify({ model, messages: prompt.messages, max_tokens: tokens, temperature: 0, ...more });
 }
 
 function namesModel(value: unknown, model: string): Probe {
@@ -72,7 +126,7 @@ function namesModel(value: unknown, model: string): Probe {
 /** A model must have something to say to a row of its own kind; to a stranger's question silence is an answer too. */
 function isAnswer(value: unknown, prompt: ReadinessPrompt): Probe {
   const content = answerSchema.safeParse(value).data?.choices[0]?.message.content;
-  if (content === undefined) return { ok: false, seen: '/v1/chat/completions sent no answer of a known form' };
+  if (content === undefined) return noAnswer;
   return content !== '' || !prompt.heldOut
     ? { ok: true }
     : { ok: false, seen: 'its answer to a held-out row is empty' };

@@ -1,54 +1,24 @@
 // Two real runs become two versions; the second is put live and taken back while an OpenAI client keeps asking.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import OpenAI from 'openai';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { openHostEngine } from '../../src/engine/host/engine.js';
-import { loadConfig } from '../../src/config/load.js';
 import { projectPaths } from '../../src/config/paths.js';
 import { gatewayKey } from '../../src/gateway/key.js';
 import { openLedger } from '../../src/ledger/open.js';
 import { findVersion, insertVersion, nextVersion } from '../../src/ledger/versions.js';
 import { mlx, mlxJson } from '../command/mlx.js';
-import { freePort, keptProject, type Project } from './project.js';
+import { promotionProject, type PromotionProject } from './promotion-project.js';
 
-const words = ['invoice', 'refund', 'login', 'router', 'parcel', 'password', 'screen', 'order'];
-const rows = words.flatMap((word, index) =>
-  words.map((other) => ({
-    messages: [
-      { role: 'user', content: `${word} ${other}?` },
-      { role: 'assistant', content: index % 2 === 0 ? 'billing' : 'support' },
-    ],
-  })),
-);
-const recipe = `model: tickets
-base_model: { path: tiny/base }
-dataset: { train: data/rows.jsonl, held_out: 0.2 }
-lora: { r: 4, lora_alpha: 8 }
-trainer: { max_steps: 2, per_device_train_batch_size: 4, max_length: 64, logging_steps: 1 }
-evaluation: { limit: 2, max_new_tokens: 4, examples: 0 }
-serving: { max_model_len: 256 }
-`;
-
-let project: Project & { remove: () => void };
-let port: number;
+let project: PromotionProject;
 
 const run = (...argv: string[]) => mlx(argv, { folder: project.folder, environment: project.environment });
 const json = (...argv: string[]) => mlxJson(argv, { folder: project.folder, environment: project.environment });
 
 beforeAll(async () => {
-  port = await freePort();
-  const settings = `engine: host\ngateway: { port: ${port} }\nmlflow: { enabled: false }\n`;
-  const data = rows.map((row) => `${JSON.stringify(row)}\n`).join('');
-  project = keptProject({ 'mlx.yaml': settings, 'recipes/tickets.yaml': recipe, 'data/rows.jsonl': data });
-  await makeTinyBase();
-  for (const seed of ['1', '2']) {
-    const trained = await run('train', '--set', `seed=${seed}`);
-    expect(trained.status, trained.stderr).toBe(0);
-    expect((await run('package')).status).toBe(0);
-  }
+  project = await promotionProject();
 });
 
 afterAll(async () => {
@@ -56,34 +26,9 @@ afterAll(async () => {
   project.remove();
 });
 
-async function openEngine() {
-  const paths = projectPaths(project.folder, project.environment);
-  const config = await loadConfig(paths, project.environment);
-  return openHostEngine({ paths, config, environment: project.environment });
-}
-
-async function makeTinyBase(): Promise<void> {
-  const out = join(project.folder, 'tiny');
-  mkdirSync(out);
-  const engine = await openEngine();
-  const exit = await engine.runJob(
-    {
-      id: 'tiny',
-      runtime: 'trainer',
-      argv: [join(import.meta.dirname, 'tiny_version.py'), '{out}'],
-      mounts: [{ name: 'out', source: out, writable: true }],
-      environment: {},
-      network: 'none',
-      gpu: false,
-    },
-    { onStdout: () => undefined, onStderr: () => undefined, signal: new AbortController().signal },
-  );
-  expect(exit.status).toBe(0);
-}
-
 function openAi(): OpenAI {
   const { secrets } = projectPaths(project.folder, project.environment);
-  return new OpenAI({ baseURL: `http://127.0.0.1:${port}/v1`, apiKey: gatewayKey(secrets), maxRetries: 0 });
+  return new OpenAI({ baseURL: `http://127.0.0.1:${project.port}/v1`, apiKey: gatewayKey(secrets), maxRetries: 0 });
 }
 
 const question = { model: 'tickets', messages: [{ role: 'user' as const, content: 'invoice?' }], max_tokens: 8 };
@@ -144,7 +89,7 @@ test('a promotion and a rollback lose no request and cut no stream', async () =>
   expect(answered).toBeGreaterThan(2);
   expect(versions).toEqual(['tickets:1', 'tickets:2']);
   // The way back was to the server that had been kept, and the other one is kept now.
-  const servers = await (await openEngine()).listServers();
+  const servers = await (await project.openEngine()).listServers();
   expect(servers.map(({ version }) => version).sort()).toEqual([1, 2]);
 });
 
@@ -156,7 +101,7 @@ test('a version that cannot be loaded leaves the old one as it was, and says why
   expect((await openAi().chat.completions.create(question).asResponse()).headers.get('x-mlx-version')).toBe(
     'tickets:1',
   );
-  expect((await (await openEngine()).listServers()).map(({ version }) => version)).toEqual([1]);
+  expect((await (await project.openEngine()).listServers()).map(({ version }) => version)).toEqual([1]);
 });
 
 /** Weights that are none: whoever loads them fails. */
@@ -168,7 +113,7 @@ async function addBrokenVersion(): Promise<void> {
     const version = nextVersion(ledger, 'tickets');
     const files = [{ path: 'adapter/adapter_model.safetensors', source: weights }];
     const never = new AbortController().signal;
-    const engine = await openEngine();
+    const engine = await project.openEngine();
     const { digest } = await engine.packageVersion(
       { model: 'tickets', version, files, labels: {} },
       () => undefined,
@@ -181,7 +126,7 @@ async function addBrokenVersion(): Promise<void> {
 }
 
 test('a server that died is started again by serve, with the same address', async () => {
-  const engine = await openEngine();
+  const engine = await project.openEngine();
   for (const { id } of await engine.listServers()) await engine.stopServer(id);
   await expect(openAi().chat.completions.create(question)).rejects.toMatchObject({
     status: 502,

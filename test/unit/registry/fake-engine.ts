@@ -9,7 +9,16 @@ import type { Engine, ModelServer, ServerSpec, VersionContents, VersionImage } f
 import { MlxError } from '../../../src/errors.js';
 
 /** How the next servers behave. */
-export type Behaviour = 'good' | 'exits' | 'never_healthy' | 'wrong_name' | 'broken_answers' | 'cannot_start';
+export type Behaviour =
+  | 'good'
+  | 'exits'
+  | 'never_healthy'
+  | 'wrong_name'
+  | 'broken_answers'
+  | 'cannot_start'
+  | 'dies_of_answers'
+  | 'wrong_digest'
+  | 'out_of_memory';
 
 export type FakeEngine = Engine & {
   behaviour: Behaviour;
@@ -85,12 +94,13 @@ function serverParts(engine: FakeEngine, folder: string): Partial<Engine> {
     startServer: async (spec) => {
       engine.started.push(spec);
       if (engine.behaviour === 'cannot_start') throw new MlxError('PROGRAM_MISSING', 'no interpreter');
-      const { id, model, version, digest } = spec;
+      const { id, model, version } = spec;
+      const digest = engine.behaviour === 'wrong_digest' ? `sha256:${'0'.repeat(64)}` : spec.digest;
       const socket = join(folder, `${id}.sock`);
       const http = modelServer(engine, spec, engine.behaviour);
-      const exits = engine.behaviour === 'exits';
+      const exits = engine.behaviour === 'exits' || engine.behaviour === 'out_of_memory';
       if (!exits) await once(http.listen(socket), 'listening');
-      const exitStatus = exits ? 3 : null;
+      const exitStatus = exits ? (engine.behaviour === 'exits' ? 3 : 137) : null;
       const state = exits ? ('exited' as const) : ('running' as const);
       const server = { id, model, version, digest, state, address: `unix:${socket}`, startedAtMs: 1, exitStatus };
       engine.servers.set(id, { state: server, http });
@@ -111,9 +121,12 @@ function serverParts(engine: FakeEngine, folder: string): Partial<Engine> {
 
 function modelServer(engine: FakeEngine, spec: ServerSpec, behaviour: Behaviour): Server {
   const name = behaviour === 'wrong_name' ? 'another' : spec.model;
+  let answered = 0;
   return createServer((incoming, outgoing) => {
     incoming.resume();
-    if (incoming.url === '/health') return json(outgoing, behaviour === 'never_healthy' ? 503 : 200, {});
+    if (incoming.url === '/v1/chat/completions') answered += 1;
+    const ill = behaviour === 'never_healthy' || (behaviour === 'dies_of_answers' && answered > 0);
+    if (incoming.url === '/health') return json(outgoing, ill ? 503 : 200, {});
     if (incoming.url === '/v1/models') return json(outgoing, 200, { data: [{ id: name }] });
     if (behaviour === 'broken_answers') return json(outgoing, 500, { error: 'out of order' });
     return isStream(incoming) ? holdStream(engine, outgoing) : json(outgoing, 200, answerOf(spec));

@@ -1,8 +1,11 @@
+import { writeFileSync } from 'node:fs';
+
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { findRoute, listPromotions } from '../../../src/ledger/promotions.js';
 import { aliasedVersion } from '../../../src/ledger/versions.js';
 import { promote } from '../../../src/registry/promote.js';
+import { promotionStatus } from '../../../src/registry/report.js';
 import { rollbackCandidate, serveCandidate } from '../../../src/registry/targets.js';
 import type { Behaviour } from './fake-engine.js';
 import { makeWorld, type World } from './world.js';
@@ -93,6 +96,9 @@ describe('a candidate that', () => {
     ['wrong_name', 'SERVER_NOT_READY', '/v1/models names another'],
     ['broken_answers', 'SERVER_NOT_READY', '/v1/chat/completions answered 500'],
     ['cannot_start', 'PROGRAM_MISSING', 'no interpreter'],
+    ['dies_of_answers', 'SERVER_NOT_READY', 'was not healthy any more'],
+    ['wrong_digest', 'IMAGE_CORRUPT', 'runs sha256:000000000000'],
+    ['out_of_memory', 'SERVER_NOT_READY', 'exited with status 137'],
   ])('%s leaves everything as it was', async (behaviour, code, why) => {
     await world.promote(1);
     const before = {
@@ -111,6 +117,26 @@ describe('a candidate that', () => {
     expect([live(), live('previous')]).toEqual([1, undefined]);
     expect(await world.ask()).toEqual({ status: 200, version: 'tickets:1' });
     expect(states()).toEqual(['failed', 'promoted']);
+  });
+
+  test('gets golden prompts wrong, or is too slow, is refused', async () => {
+    await world.promote(1);
+    const messages = [{ role: 'user', content: 'Hi' }];
+    const rows = [
+      { messages, equals: 'version 1' },
+      { messages, max_ms: 5 },
+    ];
+    writeFileSync(world.edges.goldenFile, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+    let nowMs = 0;
+    // Every look at this clock takes 10 ms.
+    const result = await world.promote(2, 'production', { ...world.edges, clock: () => (nowMs += 10) });
+    expect(result).toMatchObject({ outcome: 'failed', error: { code: 'GOLDEN_FAILED' } });
+    expect(result.error?.message).toContain(
+      "line 1: the answer is not what 'equals' says\n  line 2: the answer took 10 ms",
+    );
+    expect(promotionStatus(result)).toBe(4);
+    expect(await world.ask()).toEqual({ status: 200, version: 'tickets:1' });
+    expect(serverIds()).toHaveLength(1);
   });
 
   test('is waited for when the person presses Ctrl-C is stopped', async () => {

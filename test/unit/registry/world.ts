@@ -35,7 +35,7 @@ export type World = {
   steps: string[];
   stop: AbortController;
   addRun: (id: string) => Promise<Run>;
-  promote: (version: number, alias?: string) => Promise<PromotionResult>;
+  promote: (version: number, alias?: string, edges?: PromotionEdges) => Promise<PromotionResult>;
   ask: (model?: string) => Promise<{ status: number; version: string }>;
   openStream: () => Promise<Dispatcher.ResponseData>;
   close: () => Promise<void>;
@@ -66,6 +66,7 @@ export async function makeWorld(): Promise<World> {
     gateway: async () => gatewayControl(paths.sockets),
     baseModelFolder: () => folder,
     heldOutFile: (runId) => join(runFolder(paths.runs, runId).data, 'held_out.jsonl'),
+    goldenFile: join(folder, 'golden.jsonl'),
     keepLines: () => 'kept.log',
     gpu: false,
     readyTimeoutMs: 10_000,
@@ -80,8 +81,8 @@ export async function makeWorld(): Promise<World> {
   const world: World = {
     ...{ paths, ledger, engine, gateway, packageEdges, edges, notes, steps, stop },
     addRun: (id) => addRun(ledger, paths, id),
-    promote: (version, alias = production) =>
-      promote(edges, {
+    promote: (version, alias = production, changed = edges) =>
+      promote(changed, {
         version: findVersion(ledger, `tickets:${version}`),
         target: aliasTarget('tickets', alias),
         kind: 'promote',

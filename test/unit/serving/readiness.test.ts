@@ -1,14 +1,16 @@
 // A scripted model server: what it says to each probe, and how long it takes until that counts as ready.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
 
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import type { ModelServer } from '../../../src/engine/engine.js';
-import { readinessPrompt, type ReadinessPrompt } from '../../../src/serving/prompt.js';
+import { readinessPrompts, type ReadinessPrompt } from '../../../src/serving/prompt.js';
+import { judgeGolden, readGolden, type GoldenPrompt } from '../../../src/serving/golden.js';
 import { waitUntilReady } from '../../../src/serving/readiness.js';
 
 let folder: string;
@@ -19,17 +21,23 @@ let health: number[];
 let answer: unknown;
 let kept: Record<string, string[]>;
 let state: ModelServer;
+let golden: GoldenPrompt[];
+/** What is listed beside the version, and each model's likeliest first token. */
+let names: string[];
+let logprobs: Record<string, number>;
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'mlx-ready-'));
-  [asked, health, kept] = [[], [], {}];
+  [asked, health, kept, golden] = [[], [], {}, []];
+  [names, logprobs] = [['tickets'], {}];
   answer = completion('billing');
-  http = createServer((incoming, outgoing) => {
-    incoming.resume();
+  http = createServer(async (incoming, outgoing) => {
+    const body = (await json(incoming)) as { model?: string; logprobs?: boolean } | undefined;
     const path = incoming.url ?? '';
     asked.push(path);
     const status = path === '/health' ? (health.shift() ?? 200) : 200;
-    const value = path === '/v1/models' ? { data: [{ id: 'base' }, { id: 'tickets' }] } : answer;
+    const listed = { data: names.map((id) => ({ id })) };
+    const value = path === '/v1/models' ? listed : body?.logprobs ? firstToken(body.model ?? '') : answer;
     outgoing.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
   });
   await once(http.listen(join(folder, 's.sock')), 'listening');
@@ -55,6 +63,16 @@ function completion(content: string) {
   return { choices: [{ message: { content }, finish_reason: 'stop' }] };
 }
 
+function firstToken(model: string) {
+  const content = [{ top_logprobs: [{ token: 'a', logprob: logprobs[model] ?? 0 }] }];
+  return { choices: [{ logprobs: { content } }] };
+}
+
+async function json(incoming: IncomingMessage): Promise<unknown> {
+  const body = await text(incoming);
+  return body === '' ? undefined : JSON.parse(body);
+}
+
 const heldOut: ReadinessPrompt = { messages: [{ role: 'user', content: 'My invoice is wrong' }], heldOut: true };
 
 function wait(prompt = heldOut, lines: string[] = ['loading', 'ready']) {
@@ -78,19 +96,20 @@ function wait(prompt = heldOut, lines: string[] = ['loading', 'ready']) {
         return 'kept.log';
       },
     },
-    { server: state, prompt, timeoutMs: 5_000 },
+    { server: state, prompts: [prompt], golden, timeoutMs: 5_000 },
   );
 }
 
 test('three healthy answers in a row, the name and a real answer make a server ready', async () => {
   await wait();
-  expect(asked).toEqual(['/health', '/health', '/health', '/health', '/v1/models', '/v1/chat/completions']);
+  const answered = ['/v1/models', '/v1/chat/completions'];
+  expect(asked).toEqual([...Array<string>(4).fill('/health'), ...answered, '/v1/models', '/health']);
 });
 
 test('health that falters in between starts the count again', async () => {
   health = [200, 200, 503, 200];
   await wait();
-  expect(asked.filter((path) => path === '/health')).toHaveLength(7);
+  expect(asked.filter((path) => path === '/health')).toHaveLength(8);
 });
 
 test.each([
@@ -119,11 +138,82 @@ test('a server that exits is noticed at the next probe, and its lines are kept b
   expect(kept['s']).toEqual(lines);
 });
 
-test('the prompt is the first held-out row; where there is none, a neutral question', async () => {
+test('the prompts are the first held-out rows; where there are none, a neutral question', async () => {
   const file = join(folder, 'held_out.jsonl');
-  expect(await readinessPrompt(file)).toMatchObject({ heldOut: false });
-  writeFileSync(file, '{"prompt":[{"role":"user","content":"first"}],"completion":[]}\n{"prompt":[]}\n');
-  expect(await readinessPrompt(file)).toEqual({ messages: [{ role: 'user', content: 'first' }], heldOut: true });
+  const row = (content: string) => `{"prompt":[{"role":"user","content":"${content}"}],"completion":[]}\n`;
+  const prompt = (content: string) => ({ messages: [{ role: 'user', content }], heldOut: true });
+  expect(await readinessPrompts(file, 2)).toMatchObject([{ heldOut: false }]);
+  writeFileSync(file, `${row('first')}{"prompt":[]}\n${row('third')}`);
+  expect(await readinessPrompts(file, 2)).toEqual([prompt('first')]);
+  expect(await readinessPrompts(file, 3)).toEqual([prompt('first'), prompt('third')]);
   writeFileSync(file, 'not json\n');
-  expect(await readinessPrompt(file)).toMatchObject({ heldOut: false });
+  expect(await readinessPrompts(file, 2)).toMatchObject([{ heldOut: false }]);
+});
+
+describe('a version whose base model is served beside it', () => {
+  beforeEach(() => {
+    names = ['base', 'tickets'];
+  });
+
+  test('is ready when its first tokens are not those of its base', async () => {
+    logprobs = { base: -0.4, tickets: -0.1 };
+    await wait();
+  });
+
+  test.each([
+    ['the same', -0.4],
+    ['the same but for rounding', -0.4005],
+  ])('is not ready when they are %s: its adapter is not applied', async (_title, logprob) => {
+    logprobs = { base: -0.4, tickets: logprob };
+    await expect(wait()).rejects.toMatchObject({ code: 'ADAPTER_NOT_APPLIED' });
+  });
+});
+
+describe('golden prompts', () => {
+  const row = (limits: Partial<GoldenPrompt>): GoldenPrompt => {
+    return { line: 3, messages: [], equals: undefined, contains: undefined, maxMs: undefined, ...limits };
+  };
+
+  test('that are answered right make a version ready', async () => {
+    golden = [row({ equals: ' billing' }), row({ contains: 'bill', maxMs: 1_000 })];
+    await wait();
+  });
+
+  test('that are answered wrong refuse it, by their lines, without a word of an answer', async () => {
+    golden = [row({ equals: 'support' }), row({})];
+    await expect(wait()).rejects.toMatchObject({
+      code: 'GOLDEN_FAILED',
+      exitStatus: 4,
+      message: "tickets:1 got 1 of 2 golden prompts wrong:\n  line 3: the answer is not what 'equals' says",
+    });
+  });
+
+  test('have limits in words and in time', () => {
+    expect(judgeGolden(row({ contains: 'x' }), 'abc', 5)).toContain('lacks');
+    expect(judgeGolden(row({ maxMs: 10 }), 'abc', 11.4)).toBe('line 3: the answer took 11 ms, more than 10');
+    expect(judgeGolden(row({}), ' \n', 5)).toContain('empty');
+  });
+
+  test('stand in a file, each for its model; every broken line is named', () => {
+    const file = join(folder, 'golden.jsonl');
+    const messages = [{ role: 'user', content: 'Hi' }];
+    const lines = [
+      { messages, equals: 'a' },
+      { messages, model: 'other' },
+      { messages, model: 'tickets', max_ms: 5 },
+    ];
+    writeFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join('\n'));
+    expect(readGolden(file, 'tickets')).toMatchObject([
+      { line: 1, equals: 'a' },
+      { line: 5, maxMs: 5 },
+    ]);
+    writeFileSync(file, 'not json\n{"messages":[],"equal":"a"}\n');
+    expect(() => readGolden(file, 'tickets')).toThrowError(
+      expect.objectContaining({
+        code: 'DATA_INVALID',
+        problems: [{ line: 1 }, { line: 2 }].map((problem) => expect.objectContaining(problem) as unknown),
+      }),
+    );
+    expect(readGolden(join(folder, 'none.jsonl'), 'tickets')).toEqual([]);
+  });
 });
