@@ -20,6 +20,7 @@ from failures import failure_of
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+    from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
     from transformers.cli.serving.model_manager import ModelManager
 
@@ -99,11 +100,11 @@ def load_model(model: Path, adapter: Path | None) -> "tuple[PreTrainedModel, Pre
     return loaded.eval(), AutoTokenizer.from_pretrained(tokenizer, local_files_only=True)
 
 
-def require_effect(adapted: "PreTrainedModel") -> None:
+def require_effect(adapted: "PeftModel") -> None:
     """Refuses an adapter that would leave the base model as it is.
 
-    LoRA's B matrices start at zero (Hu et al. 2021, arXiv:2106.09685, section 4.1) and stay so where the file's names do not
-    fit the model: PEFT then only warns.
+    LoRA's B matrices start at zero (Hu et al. 2021, arXiv:2106.09685, section 4.1) and stay so where the file's names do
+    not fit the model: PEFT then only warns.
 
     Raises:
         ValueError: every B matrix is zero.

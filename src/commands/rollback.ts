@@ -1,10 +1,13 @@
 // `mlx rollback`: puts the version back that the latest promotion left. Touches the same as `mlx promote`, through the same code.
+import { Option } from 'commander';
+
 import { exitStatus, MlxError } from '../errors.js';
 import { outcome, type Outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
 import { actorName } from '../registry/actor.js';
 import { drillRollback, type Drill } from '../registry/drill.js';
 import { openPromotionEdges } from '../registry/edges.js';
+import { readStrategy, strategies, strategyHelp } from '../registry/strategy.js';
 import { planPromotion } from '../registry/plan.js';
 import { promote } from '../registry/promote.js';
 import { promotionStatus, renderDrill, renderPlan, renderPromotion } from '../registry/report.js';
@@ -15,6 +18,8 @@ export const define: CommandModule['define'] = (command) => {
     .argument('[model]', 'the model; none: the only one in production')
     .option('--to <version>', 'this version, instead of the one before')
     .option('--drill', 'rehearse it on a route of its own and say how long it takes; production is not touched')
+    .addOption(new Option('--strategy <how>', strategyHelp).choices(strategies).default('side-by-side'))
+    .option('--max-hold <seconds>', 'with --strategy hold: how long a request waits at most')
     .option('-m, --message <why>', 'why; kept with the release');
   command.addHelpText(
     'after',
@@ -34,11 +39,13 @@ export const run: CommandModule['run'] = async (context, [model], flags) => {
   const { to, message } = flags as { to?: string; message?: string };
   const ledger = await context.ledger();
   const candidate = rollbackCandidate(ledger, model ?? onlyModel(ledger), readVersion(to));
-  const edges = await openPromotionEdges(context);
-  if (context.flags.dryRun) return outcome(await planPromotion(edges, candidate, 'rollback'), renderPlan);
+  const { strategy, maxHoldMs } = readStrategy(flags);
+  const opened = await openPromotionEdges(context);
+  const edges = { ...opened, maxHoldMs: maxHoldMs ?? opened.maxHoldMs };
+  if (context.flags.dryRun) return outcome(await planPromotion(edges, candidate, 'rollback', strategy), renderPlan);
   const actor = actorName(context.environment);
   if (flags['drill'] === true) return drilled(await drillRollback(edges, candidate, actor));
-  const result = await promote(edges, { ...candidate, kind: 'rollback', actor, reason: message ?? null });
+  const result = await promote(edges, { ...candidate, kind: 'rollback', actor, reason: message ?? null, strategy });
   return outcome(result, renderPromotion, promotionStatus(result));
 };
 

@@ -49,6 +49,13 @@ const sections = z.strictObject({
         .nonnegative()
         .default(60)
         .describe('How long the old server may finish its answers after a switch'),
+      max_hold_s: z
+        .number()
+        .positive()
+        .default(120)
+        .describe(
+          'How long requests wait at most where one server is stopped before the other starts (--strategy hold)',
+        ),
       keep_warm_s: z
         .number()
         .nonnegative()
@@ -90,6 +97,6 @@ export type Config = {
   upstreams: Upstream[];
   routes: RouteConfig[];
   mlflow: { enabled: boolean; port: number; trackingUri: string | undefined; experiment: string };
-  serving: { readyTimeoutMs: number; drainTimeoutMs: number; keepWarmMs: number };
+  serving: { readyTimeoutMs: number; drainTimeoutMs: number; keepWarmMs: number; maxHoldMs: number };
   docker: { baseImage: string; memoryGib: number | undefined; certificates: string | undefined };
 };

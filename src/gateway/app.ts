@@ -17,6 +17,7 @@ import { checkHost } from './middleware/host.js';
 import { ownerOnly } from './middleware/owner.js';
 import { listModels, showModel } from './models.js';
 import type { Finished } from './node-server.js';
+import type { Holds } from './holds.js';
 import type { RetryBudget } from './retry.js';
 import type { Routing } from './routing.js';
 import type { Shadows } from './shadow.js';
@@ -37,6 +38,7 @@ export type Core = {
   /** What became of a copy that went to a shadow. */
   onShadow: (finished: Finished) => void;
   admission: Middleware;
+  holds: Holds;
   clock: Clock;
   /** From 0 up to 1. */
   random: () => number;

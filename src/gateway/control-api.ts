@@ -36,6 +36,8 @@ export const gatewayStateSchema = z.object({
       updatedAtMs: z.number(),
     }),
   ),
+  /** Names whose requests wait. */
+  held: z.array(z.string()).default([]),
   /** Open requests by server; a server without any is not named. */
   inFlight: z.record(z.string(), z.number()),
   budgets: z.array(budgetStateSchema),

@@ -36,7 +36,12 @@ async function ask(
   question: Question,
   startedMs: number,
 ): Promise<GatewayResponse> {
-  const routing = core.routing();
+  let routing = core.routing();
+  if (routing.holds.size > 0) {
+    const refused = await core.holds.pass(request, question.model);
+    if (refused) return refused;
+    routing = core.routing();
+  }
   const route = routing.routes.get(question.model);
   if (!route) return unknownModel(request, question.model, routing);
   request.trace.route = route.name;
@@ -87,6 +92,8 @@ async function attemptRepeatedly(core: Core, asking: Asking, planned: Step, hasN
   for (let retry = 0; ; retry += 1) {
     const result = await sendAttempt(core, asking, step);
     if (result.kind !== 'failed') return result;
+    const held = isNeverConnected(result.failed) ? await core.holds.pass(asking.request, asking.route.name) : undefined;
+    if (held) return { kind: 'refused', response: held };
     const moved = movedStep(core, step, result.failed);
     if (moved) {
       step = moved;
@@ -108,10 +115,14 @@ async function attemptRepeatedly(core: Core, asking: Asking, planned: Step, hasN
 
 /** A switch may take a model server away between the plan and the connection: then the one that came is asked at once. */
 function movedStep(core: Core, step: Step, failed: Failed): Step | undefined {
-  if (!('failure' in failed) || failed.failure !== 'connect_failed') return undefined;
+  if (!isNeverConnected(failed)) return undefined;
   const destination = resolveTarget(core.routing(), step.destination.target);
   if (typeof destination === 'string' || destination.id === step.destination.id) return undefined;
   return { ...step, destination };
+}
+
+function isNeverConnected(failed: Failed): boolean {
+  return 'failure' in failed && failed.failure === 'connect_failed';
 }
 
 function tooLarge(request: GatewayRequest): GatewayResponse {

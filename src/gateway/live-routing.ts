@@ -3,6 +3,7 @@ import type { Config } from '../config/schema.js';
 import { MlxError, type Problem } from '../errors.js';
 import { openLedgerForReading } from '../ledger/open.js';
 import { listRoutes, type Route } from '../ledger/promotions.js';
+import { listHolds, type RouteHold } from '../ledger/route-holds.js';
 import { buildRouting, type Routing } from './routing.js';
 import { readUpstreamKeys } from './upstream-keys.js';
 
@@ -17,6 +18,8 @@ export type LiveRouting = {
   problem: () => ConfigProblem | null;
   /** The ledger's rows count at once; a wrong mlx.yaml is refused, and the one before stays. */
   reload: () => Promise<void>;
+  /** `listener` is called after each change. */
+  onChange: (listener: () => void) => void;
 };
 
 export type RoutingSources = {
@@ -31,10 +34,12 @@ export async function liveRouting(sources: RoutingSources, onChange: (routing: R
   let problem: ConfigProblem | null = null;
   let routing = build(sources, config);
   let reloads: Promise<void> = Promise.resolve();
+  const listeners: (() => void)[] = [];
   const use = (next: GatewayConfig): void => {
     config = next;
     routing = build(sources, config);
     onChange(routing);
+    for (const listener of listeners) listener();
   };
   const reload = async (): Promise<void> => {
     use(config);
@@ -50,20 +55,22 @@ export async function liveRouting(sources: RoutingSources, onChange: (routing: R
     current: () => routing,
     config: () => config,
     problem: () => problem,
+    onChange: (listener) => void listeners.push(listener),
     // One after the other: the file that was read last must be the one that stays.
     reload: () => (reloads = reloads.then(reload, reload)),
   };
 }
 
 function build({ ledgerFile, environment }: RoutingSources, { upstreams, routes }: GatewayConfig): Routing {
-  return buildRouting({ routes, upstreams: readUpstreamKeys(upstreams, environment) }, readRows(ledgerFile));
+  const rows = readRows(ledgerFile);
+  return buildRouting({ routes, upstreams: readUpstreamKeys(upstreams, environment) }, rows.routes, rows.holds);
 }
 
-function readRows(ledgerFile: string): Route[] {
+function readRows(ledgerFile: string): { routes: Route[]; holds: RouteHold[] } {
   const ledger = openLedgerForReading(ledgerFile);
-  if (!ledger) return [];
+  if (!ledger) return { routes: [], holds: [] };
   try {
-    return listRoutes(ledger);
+    return { routes: listRoutes(ledger), holds: listHolds(ledger) };
   } finally {
     ledger.close();
   }

@@ -5,6 +5,7 @@ import type { Rewrite } from '../config/rewrite-schema.js';
 import { localUpstream, type Upstream } from '../config/upstream-schema.js';
 import { parseAddress } from '../engine/address.js';
 import type { Route } from '../ledger/promotions.js';
+import type { RouteHold } from '../ledger/route-holds.js';
 import type { Dialect } from './exchange.js';
 
 /** An upstream with its key read; `problem` says why it cannot be asked. */
@@ -16,6 +17,8 @@ export type Routing = {
   /** The ledger's rows: `tickets` (production), `tickets@staging`. */
   locals: ReadonlyMap<string, Route>;
   upstreams: ReadonlyMap<string, KeyedUpstream>;
+  /** Model servers' names whose requests wait, and until when at most. */
+  holds: ReadonlyMap<string, number>;
   /** Targets of the routes, looked up beforehand: a request finds its destinations ready. */
   resolved: ReadonlyMap<Target, Destination | string>;
 };
@@ -44,6 +47,7 @@ export type Destination = {
 export function buildRouting(
   config: { routes: readonly RouteConfig[]; upstreams: readonly KeyedUpstream[] },
   rows: readonly Route[],
+  holds: readonly RouteHold[] = [],
 ): Routing {
   const own = rows.map(({ name, updatedAtMs }) => ({ ...ownRoute(name), updatedAtMs }));
   const configured = config.routes.map((route) => ({ ...route, updatedAtMs: 0 }));
@@ -51,6 +55,7 @@ export function buildRouting(
     routes: new Map([...own, ...configured].map((route) => [route.name, route])),
     locals: new Map(rows.map((row) => [row.name, row])),
     upstreams: new Map(config.upstreams.map((upstream) => [upstream.name, upstream])),
+    holds: new Map(holds.map(({ name, untilMs }) => [name, untilMs])),
     resolved: new Map(),
   };
   const targets = [...routing.routes.values()].flatMap(targetsOf);

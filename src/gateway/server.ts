@@ -15,6 +15,7 @@ import { systemClock } from './clock.js';
 import { controlSocket, gatewayOwnerFile } from './control-api.js';
 import { serveControls } from './control-server.js';
 import type { Handler } from './exchange.js';
+import { openHolds } from './holds.js';
 import { liveRouting, type GatewayConfig, type LiveRouting } from './live-routing.js';
 import { openAdmission } from './middleware/admission.js';
 import { serveHandler } from './node-server.js';
@@ -95,6 +96,8 @@ function appOf(
   { stages, finish, metrics }: Clients,
   port: () => number,
 ): Handler {
+  const holds = openHolds(routing.current, Date.now);
+  routing.onChange(holds.changed);
   const admission = openAdmission(() => routing.config().gateway.maxInFlight);
   return createApp({
     ...parts,
@@ -104,6 +107,7 @@ function appOf(
     routing: routing.current,
     onShadow: finish,
     admission: admission.limit,
+    holds,
   });
 }
 
@@ -127,9 +131,10 @@ function openParts() {
 }
 
 function gatewayState(parts: ReturnType<typeof openParts>, routing: LiveRouting) {
-  const { locals, upstreams } = routing.current();
+  const { locals, upstreams, holds } = routing.current();
   return {
     routes: [...locals.values()],
+    held: [...holds.keys()],
     inFlight: parts.upstreams.open(),
     breakers: parts.breakers.states(),
     upstreams: [...upstreams.values()].map(({ name, problem }) => ({ name, problem: problem ?? null })),

@@ -183,6 +183,12 @@ const migrations: readonly string[] = [
     until_ms INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  /* 6: routes whose requests wait */ `
+  CREATE TABLE route_holds (
+    name TEXT PRIMARY KEY,
+    until_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /**

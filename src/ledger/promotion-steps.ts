@@ -54,6 +54,20 @@ export function listSteps(ledger: Ledger, promotionId: number): PromotionStep[] 
     .all(promotionId) as PromotionStep[];
 }
 
+/** How long the latest server of a model took from its start until it was ready; null when none ever was. */
+export function lastStartMs(ledger: Ledger, model: string): number | null {
+  const found = ledger.database
+    .prepare(
+      `SELECT ready.ended_at_ms - start.begun_at_ms FROM promotion_steps AS ready
+         JOIN promotion_steps AS start ON start.promotion_id = ready.promotion_id AND start.step = 'start'
+         JOIN promotions ON promotions.id = ready.promotion_id
+       WHERE ready.step = 'ready' AND ready.state = 'done' AND promotions.model = ? ORDER BY ready.promotion_id DESC LIMIT 1`,
+    )
+    .pluck()
+    .get(model) as number | undefined;
+  return found ?? null;
+}
+
 function countSteps(ledger: Ledger, promotionId: number): unknown {
   return ledger.database
     .prepare('SELECT count(*) FROM promotion_steps WHERE promotion_id = ?')

@@ -23,7 +23,13 @@ export async function drillRollback(edges: PromotionEdges, { version }: Candidat
   await endDrill(edges, model);
   const target = { route, alias: drillAlias, labelled: false };
   try {
-    const { id, error } = await promote(edges, { version, target, kind: 'rollback', actor, reason: 'drill' });
+    const { id, error } = await promote(edges, {
+      version,
+      target,
+      kind: 'rollback',
+      actor,
+      reason: 'drill',
+    });
     const steps = id === null ? [] : listSteps(edges.ledger, id);
     return {
       ...{ model, toVersion, route, ready: error === null, error },

@@ -16,13 +16,13 @@ import type { Output } from '../output/output.js';
 import { findBaseModel } from '../training/base-model.js';
 import { runFolder } from '../training/run-folder.js';
 import type { FailPoint } from './journal.js';
-import type { Step } from './switch.js';
+import type { StepName } from './subjects.js';
 
 export type PromotionEdges = {
   ledger: Ledger;
   engine: (kind: EngineKind) => Promise<Engine>;
   /** Makes sure that it runs: one that was killed meanwhile is started again, with the ledger's routes. */
-  gateway: () => Promise<Pick<GatewayControl, 'state' | 'reload'>>;
+  gateway: () => Promise<Pick<GatewayControl, 'state' | 'reload' | 'refresh'>>;
   /** @throws MlxError BASE_MODEL_MISSING */
   baseModelFolder: (version: ModelVersion) => string;
   heldOutFile: (runId: string) => string;
@@ -33,13 +33,15 @@ export type PromotionEdges = {
   gpu: boolean;
   readyTimeoutMs: number;
   drainTimeoutMs: number;
+  /** How long requests wait at most where there is no room for two servers. */
+  maxHoldMs: number;
   /** 0: the old server is stopped at once. */
   keepWarmMs: number;
   now: () => Date;
   clock: () => number;
   pause: (durationMs: number) => Promise<void>;
   signal: AbortSignal;
-  onStep: (step: Step, line: string) => void;
+  onStep: (step: StepName, line: string) => void;
   onProgress: OnProgress;
   onNote: (line: string) => void;
   failPoint: (point: FailPoint) => Promise<void>;
@@ -76,6 +78,7 @@ export async function openPromotionEdges(command: CommandEdges): Promise<Promoti
     gpu: config.gpu !== 'off',
     readyTimeoutMs: config.serving.readyTimeoutMs,
     drainTimeoutMs: config.serving.drainTimeoutMs,
+    maxHoldMs: config.serving.maxHoldMs,
     keepWarmMs: config.serving.keepWarmMs,
     now,
     clock: () => performance.now(),

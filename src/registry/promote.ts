@@ -15,6 +15,7 @@ import { beginPromotion, openJournal } from './journal.js';
 import { endAsPromoted, recoverPromotions, undoPromotion } from './recover.js';
 import { requireOwnTags } from './labels.js';
 import { isPastReturn } from './recovery.js';
+import type { Strategy } from './strategy.js';
 import { readJournal } from './subjects.js';
 import { switchRoute, type Moved } from './switch.js';
 import { liveVersion, type Candidate } from './targets.js';
@@ -23,6 +24,8 @@ export type PromotionRequest = Candidate & {
   kind: Promotion['kind'];
   actor: string;
   reason: string | null;
+  /** Else beside the old one. */
+  strategy?: Strategy;
 };
 
 export type PromotionResult = {
@@ -65,12 +68,13 @@ export async function promote(edges: PromotionEdges, request: PromotionRequest):
 }
 
 async function carryOut(edges: PromotionEdges, request: PromotionRequest, moved: Moved): Promise<Ended> {
-  const { kind, actor, reason } = request;
+  const { kind, actor, reason, strategy } = request;
+  const hold = strategy === 'hold' ? { maxMs: edges.maxHoldMs } : null;
   const startedAtMs = edges.now().getTime();
   const id = beginPromotion(edges.ledger, { ...moved, kind, actor, reason, startedAtMs });
   const ended = { id, outcome: outcomeOf(kind, moved), error: null };
   try {
-    const route = await switchRoute(edges, openJournal(edges, id), request, moved);
+    const route = await switchRoute(edges, openJournal(edges, id), { ...request, moved, hold });
     await endAsPromoted(edges, id);
     return { ...ended, serverId: route.serverId };
   } catch (error) {

@@ -40,7 +40,10 @@ async function recover(edges: PromotionEdges, promotion: Promotion): Promise<voi
   if (plan.direction === 'finish' && flip) {
     const { after } = flip;
     await (await edges.gateway()).reload(after.name, findRoute(edges.ledger, after.name));
-    await finishSwitch(edges, openJournal(edges, id), promotion, flip, plan.left);
+    await finishSwitch(edges, openJournal(edges, id), promotion, flip, {
+      held: subjectOf(entries, 'hold') !== undefined,
+      left: plan.left,
+    });
     await endAsPromoted(edges, id);
     edges.onNote(said(promotion, 'had switched already and is finished now'));
   } else if (plan.direction === 'undo') {

@@ -13,7 +13,7 @@ export type Facts = {
 export type Recovery = { direction: 'finish'; left: StepName[] } | { direction: 'undo'; entries: JournalEntry[] };
 
 /** After the flip, in this order. */
-const afterFlip: readonly StepName[] = ['tags', 'drain'];
+const afterFlip: readonly StepName[] = ['release', 'tags', 'drain'];
 
 /**
  * The route row decides: it is one transaction, and the gateway follows it. A promotion that was turned back already goes on
@@ -21,7 +21,7 @@ const afterFlip: readonly StepName[] = ['tags', 'drain'];
  */
 export function planRecovery(entries: readonly JournalEntry[], turnedBack: boolean, facts: Facts): Recovery {
   return goesOn(entries, turnedBack, facts)
-    ? { direction: 'finish', left: afterFlip.filter((step) => !isDone(entries, step)) }
+    ? { direction: 'finish', left: afterFlip.filter((step) => isLeft(entries, step)) }
     : { direction: 'undo', entries: entries.filter(({ state }) => state !== 'undone').toReversed() };
 }
 
@@ -36,6 +36,8 @@ function goesOn(entries: readonly JournalEntry[], turnedBack: boolean, facts: Fa
   return facts.candidateAlive || !facts.formerAlive;
 }
 
-function isDone(entries: readonly JournalEntry[], step: StepName): boolean {
-  return entries.some(({ subject, state }) => subject.step === step && state === 'done');
+/** Only what was held is to be released. */
+function isLeft(entries: readonly JournalEntry[], step: StepName): boolean {
+  if (step === 'release' && subjectOf(entries, 'hold') === undefined) return false;
+  return !entries.some(({ subject, state }) => subject.step === step && state === 'done');
 }

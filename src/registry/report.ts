@@ -34,9 +34,15 @@ export function renderPlan(plan: PromotionPlan): string {
   const before = plan.fromVersion === null ? 'nothing' : `${plan.model}:${plan.fromVersion}`;
   const steps = plan.steps.map((step, index) => `  ${index + 1}. ${step}`);
   return [
-    `Would put ${version} live at ${plan.route} (now: ${before}). Outage for clients: ${plan.outage}. Nothing was changed.`,
+    `Would put ${version} live at ${plan.route} (now: ${before}). ${outageText(plan)} Nothing was changed.`,
     ...steps,
   ].join('\n');
+}
+
+function outageText({ outage, expectedWaitMs }: PromotionPlan): string {
+  if (outage === 'none') return 'Outage for clients: none.';
+  const howLong = expectedWaitMs === null ? 'as long as it takes to start' : `about ${formatDuration(expectedWaitMs)}`;
+  return `Clients wait ${howLong}; nothing is lost.`;
 }
 
 export function renderDrill({ model, toVersion, route, untilSwitchedMs, startedServer, error }: Drill): string {

@@ -48,7 +48,7 @@ async function unusedServers(edges: PromotionEdges, engine: Engine, model: strin
 }
 
 /** A server that cannot be stopped does not unmake the switch: it is said, and the next command tries again. */
-async function retire(edges: PromotionEdges, engine: Engine, id: string): Promise<void> {
+export async function retire(edges: PromotionEdges, engine: Engine, id: string): Promise<void> {
   const left = await drain(edges, id);
   if (left > 0) edges.onNote(`${id} still had ${answers(left)} after its drain time, cut off now.`);
   try {

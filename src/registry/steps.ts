@@ -4,6 +4,7 @@ import { deleteRoute, findRoute, setRoute, type Promotion } from '../ledger/prom
 import { write } from '../ledger/open.js';
 import { aliasedVersion, deleteAlias, findVersion, setAlias } from '../ledger/versions.js';
 import type { PromotionEdges } from './edges.js';
+import { performRelease, undoStop } from './hold.js';
 import type { Subject, SubjectOf } from './subjects.js';
 import { isLabelled, production } from './targets.js';
 
@@ -51,7 +52,12 @@ export async function undoStep(edges: PromotionEdges, subject: Subject): Promise
       return undoFlip(edges, subject);
     case 'tags':
       return undoTags(edges, subject);
+    case 'hold':
+      return performRelease(edges, subject.route);
+    case 'stop':
+      return undoStop(edges, subject);
     case 'ready':
+    case 'release':
     case 'drain':
       return undefined;
   }

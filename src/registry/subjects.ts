@@ -29,6 +29,11 @@ const subjects = {
     tags: z.array(z.object({ tag: z.string(), engine, before: z.string().nullable(), after: z.string() })),
     aliases: z.array(z.object({ alias: z.string(), before: z.number().nullable(), after: z.number() })),
   }),
+  /** Requests of a route wait in the gateway, until the release or the time is over. */
+  hold: z.object({ step: z.literal('hold'), route: z.string(), untilMs: z.number() }),
+  /** The server that had the route, before there is another one. */
+  stop: z.object({ step: z.literal('stop'), former: route }),
+  release: z.object({ step: z.literal('release'), route: z.string() }),
   /** Beyond it there is no way back: the old server may be gone. `warm`: it is kept, for so long. */
   drain: z.object({
     step: z.literal('drain'),
@@ -38,9 +43,12 @@ const subjects = {
 };
 
 const subjectSchema = z.discriminatedUnion('step', [
+  subjects.hold,
+  subjects.stop,
   subjects.start,
   subjects.ready,
   subjects.flip,
+  subjects.release,
   subjects.tags,
   subjects.drain,
 ]);

@@ -26,7 +26,7 @@ describe('mlx.yaml', () => {
       engine: 'auto',
       gateway: { port: 4600 },
       mlflow: { enabled: true, port: 4601, trackingUri: undefined },
-      serving: { readyTimeoutMs: 300_000, drainTimeoutMs: 60_000, keepWarmMs: 300_000 },
+      serving: { readyTimeoutMs: 300_000, drainTimeoutMs: 60_000, maxHoldMs: 120_000, keepWarmMs: 300_000 },
     });
   });
 

@@ -9,6 +9,7 @@ import type { Clock } from '../../../src/gateway/clock.js';
 import { systemClock } from '../../../src/gateway/clock.js';
 import type { GatewayResponse, Trace } from '../../../src/gateway/exchange.js';
 import type { Finished } from '../../../src/gateway/node-server.js';
+import { openHolds } from '../../../src/gateway/holds.js';
 import { openRetryBudget } from '../../../src/gateway/retry.js';
 import { buildRouting, type Routing } from '../../../src/gateway/routing.js';
 import { openShadows } from '../../../src/gateway/shadow.js';
@@ -75,6 +76,7 @@ export function openCore(settings: CoreSettings = {}): CoreBench {
     shadows: openShadows(),
     onShadow: (finished) => void shadows.push(finished),
     admission: (next) => next,
+    holds: openHolds(settings.routing ?? (() => routing), clock.nowMs),
     clock,
     random: settings.random ?? (() => 0.5),
   };

@@ -71,6 +71,7 @@ export async function makeWorld(): Promise<World> {
     gpu: false,
     readyTimeoutMs: 10_000,
     drainTimeoutMs: 10_000,
+    maxHoldMs: 60_000,
     keepWarmMs: 0,
     now: () => new Date(),
     ...stoppableClock(),

@@ -1,6 +1,6 @@
 // A scripted model server: what it says to each probe, and how long it takes until that counts as ready.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { once } from 'node:events';
@@ -31,15 +31,7 @@ beforeEach(async () => {
   [asked, health, kept, golden] = [[], [], {}, []];
   [names, logprobs] = [['tickets'], {}];
   answer = completion('billing');
-  http = createServer(async (incoming, outgoing) => {
-    const body = (await json(incoming)) as { model?: string; logprobs?: boolean } | undefined;
-    const path = incoming.url ?? '';
-    asked.push(path);
-    const status = path === '/health' ? (health.shift() ?? 200) : 200;
-    const listed = { data: names.map((id) => ({ id })) };
-    const value = path === '/v1/models' ? listed : body?.logprobs ? firstToken(body.model ?? '') : answer;
-    outgoing.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
-  });
+  http = createServer((incoming, outgoing) => void reply(incoming, outgoing));
   await once(http.listen(join(folder, 's.sock')), 'listening');
   const fixed = {
     id: 's',
@@ -61,6 +53,16 @@ afterEach(() => {
 
 function completion(content: string) {
   return { choices: [{ message: { content }, finish_reason: 'stop' }] };
+}
+
+async function reply(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+  const body = (await json(incoming)) as { model?: string; logprobs?: boolean } | undefined;
+  const path = incoming.url ?? '';
+  asked.push(path);
+  const status = path === '/health' ? (health.shift() ?? 200) : 200;
+  const listed = { data: names.map((id) => ({ id })) };
+  const value = path === '/v1/models' ? listed : body?.logprobs ? firstToken(body.model ?? '') : answer;
+  outgoing.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
 }
 
 function firstToken(model: string) {

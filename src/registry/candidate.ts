@@ -1,0 +1,70 @@
+// The server of a version that is to get a route: one that runs already, or a new one, and whether it is ready.
+import { randomBytes } from 'node:crypto';
+
+import type { Engine, ModelServer } from '../engine/engine.js';
+import { MlxError } from '../errors.js';
+import { listRoutes } from '../ledger/promotions.js';
+import type { ModelVersion } from '../ledger/versions.js';
+import { listWarmServers, setWarmUntil } from '../ledger/warm-servers.js';
+import { readGolden } from '../serving/golden.js';
+import { isServerAlive } from '../serving/liveness.js';
+import { readinessPrompts } from '../serving/prompt.js';
+import { waitUntilReady } from '../serving/readiness.js';
+import type { PromotionEdges } from './edges.js';
+import { serverSettings } from './settings.js';
+
+/** Enough to tell a model from its base. */
+const comparedPrompts = 3;
+
+/** `warm`: it was kept after it lost its route; taken here, so that nobody stops it now. */
+export async function runningServer(
+  edges: PromotionEdges,
+  version: ModelVersion,
+): Promise<{ server: ModelServer; warm: boolean } | undefined> {
+  const engine: Engine = await edges.engine(version.engine);
+  const warm = new Set(listWarmServers(edges.ledger).map(({ serverId }) => serverId));
+  const nowMs = edges.now().getTime();
+  const known = new Set([...warm, ...listRoutes(edges.ledger).map(({ serverId }) => serverId)]);
+  const server = (await engine.listServers()).find(
+    ({ id, digest, state }) => known.has(id) && digest === version.digest && state === 'running',
+  );
+  if (!server || !(await isServerAlive(engine, server))) return undefined;
+  if (!warm.has(server.id)) return { server, warm: false };
+  const untilMs = nowMs + edges.readyTimeoutMs;
+  return setWarmUntil(edges.ledger, server.id, { notBeforeMs: nowMs, untilMs }) ? { server, warm: true } : undefined;
+}
+
+export function newServerId({ model, version }: ModelVersion): string {
+  return `${model}-v${version}-${randomBytes(2).toString('hex')}`;
+}
+
+export async function startServerOf(
+  edges: PromotionEdges,
+  version: ModelVersion,
+  id: string = newServerId(version),
+): Promise<ModelServer> {
+  const { model, version: number, digest } = version;
+  const engine = await edges.engine(version.engine);
+  const baseModel = edges.baseModelFolder(version);
+  const spec = { id, model, version: number, digest, baseModel, gpu: edges.gpu, settings: serverSettings(version) };
+  return engine.startServer(spec, edges.onProgress, edges.signal);
+}
+
+/** @throws MlxError SERVER_NOT_READY, GOLDEN_FAILED, ADAPTER_NOT_APPLIED, IMAGE_CORRUPT, INTERRUPTED */
+export async function waitForServer(edges: PromotionEdges, version: ModelVersion, server: ModelServer): Promise<void> {
+  requireDigest(server, version);
+  const engine = await edges.engine(version.engine);
+  const prompts = await readinessPrompts(edges.heldOutFile(version.runId), comparedPrompts);
+  const golden = readGolden(edges.goldenFile, version.model);
+  await waitUntilReady({ ...edges, engine }, { server, prompts, golden, timeoutMs: edges.readyTimeoutMs });
+}
+
+/** What runs must be the image that the ledger names, whatever its tag says. */
+function requireDigest(server: ModelServer, { model, version, digest }: ModelVersion): void {
+  if (server.digest === digest) return;
+  throw new MlxError(
+    'IMAGE_CORRUPT',
+    `${server.id} runs ${server.digest.slice(0, 19)}; ${model}:${version} is ${digest.slice(0, 19)}.`,
+    { hint: `Package its run again: mlx models show ${model}:${version}` },
+  );
+}
