@@ -103,8 +103,8 @@ def load_model(model: Path, adapter: Path | None) -> "tuple[PreTrainedModel, Pre
 def require_effect(adapted: "PeftModel") -> None:
     """Refuses an adapter that would leave the base model as it is.
 
-    LoRA's B matrices start at zero (Hu et al. 2021, arXiv:2106.09685, section 4.1) and stay so where the file's names do
-    not fit the model: PEFT then only warns.
+    LoRA's B matrices start at zero (Hu et al. 2021, arXiv:2106.09685, section 4.1) and stay so where the file's names
+    do not fit the model: PEFT then only warns.
 
     Raises:
         ValueError: every B matrix is zero.

@@ -61,9 +61,10 @@ async function expectConsistent(): Promise<number> {
   const ledger = openLedger(project.paths.ledgerFile);
   try {
     const route = findRoute(ledger, 'tickets');
-    const kept = [route?.serverId, ...listWarmServers(ledger).map(({ serverId }) => serverId)];
+    // One that was warm and has the route again keeps its row for a while.
+    const kept = new Set([route?.serverId, ...listWarmServers(ledger).map(({ serverId }) => serverId)]);
     const servers = await (await project.openEngine()).listServers();
-    expect(servers.map(({ id }) => id).sort()).toEqual(kept.sort());
+    expect(servers.map(({ id }) => id).sort()).toEqual([...kept].sort());
     expect(aliasedVersion(ledger, 'tickets', 'production')).toBe(route?.version);
     expect(listPromotions(ledger, { state: 'started', limit: 9 })).toEqual([]);
     expect(await answeringVersion()).toBe(route?.version);
@@ -99,7 +100,7 @@ describe('mlx rollback to a server that is kept warm, killed', () => {
     expect((await mlxJson(['promote', `tickets:${3 - before}`], project)).status).toBe(0);
     expect(await killedAt(point, ['rollback'], 300)).toBe('SIGKILL');
     await answeringVersion();
-    expect((await json('releases', 'recover')).status).toBe(0);
+    expect((await mlxJson(['releases', 'recover'], project)).status).toBe(0);
     expect(await expectConsistent()).toBe(afterFlip.includes(point) ? before : 3 - before);
   });
 });
