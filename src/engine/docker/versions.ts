@@ -89,13 +89,13 @@ async function checkModelName(edges: DockerEdges, model: string): Promise<void> 
   const filters = { reference: [`mlx/${model}`], ...labelFilters({ [label.model]: model }) };
   const images = await ask(edges.connection, (docker) => docker.listImages({ filters }));
   const strangers = images.filter((image) => image.Labels?.[label.project] !== edges.paths.projectId);
-  const [stranger] = strangers;
-  if (!stranger) return;
+  if (strangers.length === 0) return;
+  const names = strangers.flatMap(({ Id, RepoTags }) => RepoTags ?? [Id]).sort();
   throw new MlxError(
     'MODEL_NAME_TAKEN',
-    `mlx/${model} names images of another project on this machine (${stranger.RepoTags?.join(', ') ?? stranger.Id}).`,
+    `mlx/${model} names images of another project on this machine (${names.join(', ')}).`,
     {
-      hint: `Choose another name (mlx package RUN --name NAME), or delete the others: docker image rm ${(stranger.RepoTags ?? []).join(' ')}`,
+      hint: `Choose another name (mlx package RUN --name NAME), or delete the others: docker image rm ${names.join(' ')}`,
     },
   );
 }
