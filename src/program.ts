@@ -70,6 +70,11 @@ const entries: readonly Entry[] = [
     load: () => import('./commands/releases-recover.js'),
   },
   { path: 'releases', summary: 'who put what live, when and why', load: () => import('./commands/releases.js') },
+  {
+    path: 'explain',
+    summary: 'where one answer came from: version, run, rows, who put it live',
+    load: () => import('./commands/explain.js'),
+  },
   { path: 'gateway start', summary: 'start the gateway', load: () => import('./commands/gateway-start.js') },
   { path: 'gateway stop', summary: 'finish open answers, then stop', load: () => import('./commands/gateway-stop.js') },
   {

@@ -2,7 +2,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import { endPromotion, setRoute, startPromotion } from '../../src/ledger/promotions.js';
+import { projectPaths } from '../../src/config/paths.js';
 import { beginStep } from '../../src/ledger/promotion-steps.js';
+import { openTraffic } from '../../src/ledger/traffic.js';
 import { insertVersion, setAlias } from '../../src/ledger/versions.js';
 import { mlx, mlxJson } from './mlx.js';
 import { addRun, now, project, type Place } from './runs-project.js';
@@ -138,6 +140,50 @@ describe('mlx releases', () => {
     );
     expect((await json('releases', 'recover')).value).toMatchObject({ recovered: [{ id: 2, to_version: 2 }] });
     expect((await run('releases', 'recover')).stdout).toBe('Nothing is left over.\n');
+  });
+});
+
+describe('mlx explain', () => {
+  const row = {
+    ...{ requestId: 'r-1', startedAtMs: now + 60_000, operation: 'chat', dialect: 'openai', stream: false },
+    ...{
+      route: 'tickets',
+      upstream: 'local',
+      model: 'tickets',
+      version: 'tickets:2',
+      digest: `sha256:${'2'.repeat(64)}`,
+    },
+    ...{ keyId: null, tenant: 'acme', feature: null, inputTokens: 3, outputTokens: 1, cachedInputTokens: 0 },
+    ...{ cacheWriteTokens: 0, reasoningTokens: 0, estimated: false, costUsd: null, price: null, firstTokenMs: 4 },
+    ...{
+      durationMs: 40,
+      status: 200,
+      end: 'complete' as const,
+      errorClass: null,
+      finishReason: 'stop',
+      attempts: '[]',
+    },
+    prompt: null,
+  };
+
+  it('leads from an answer to its version, its run and lock, its rows, and who put it live and why', async () => {
+    released(1, 2, 'promoted', 'better');
+    const traffic = openTraffic(projectPaths(place.folder, { HOME: place.folder }).trafficFile);
+    traffic.insert([row, { ...row, requestId: 'r-2', upstream: 'openai', model: 'gpt', version: null, digest: null }]);
+    traffic.close();
+    expect((await json('explain', 'r-1')).value).toMatchObject({
+      request: { request_id: 'r-1', tenant: 'acme', finish_reason: 'stop' },
+      version: { model: 'tickets', version: 2, same_digest: true },
+      run: { id: 'tickets-aaa002', lock_file: 'recipes/tickets.lock.yaml' },
+      release: { id: 1, actor: 'ada', reason: 'better' },
+    });
+    expect((await run('explain', 'r-1')).stdout).toMatch(/live by +ada, release 1: better\nrun +tickets-aaa002/);
+    expect((await json('explain', 'r-2')).value).toMatchObject({
+      request: { upstream: 'openai' },
+      version: null,
+      run: null,
+    });
+    expect(await json('explain', 'r-9')).toMatchObject({ status: 2, value: { error: { code: 'NOT_FOUND' } } });
   });
 });
 

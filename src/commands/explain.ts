@@ -1,0 +1,74 @@
+// `mlx explain`: where one answer came from, and who is responsible for it. Reads .mlx/traffic.db and the ledger.
+import { MlxError } from '../errors.js';
+import { openTrafficForReading } from '../ledger/traffic.js';
+import { findRequest, type TrafficRequest } from '../ledger/traffic-request.js';
+import { formatMilliseconds } from '../output/numbers.js';
+import { outcome } from '../output/output.js';
+import type { CommandModule } from '../program.js';
+import { explainRequest, type Explanation } from '../registry/explain.js';
+
+export const define: CommandModule['define'] = (command) => {
+  command.argument('<response>', 'the x-request-id of an answer');
+  command.addHelpText(
+    'after',
+    `
+From the answer to its route, the version and its image, the run that trained it, the rows it learned from, and who put it live when
+and why. Nothing of what was asked or answered is kept, so nothing of it is shown.
+
+Examples:
+  mlx explain 0b5c9f0e-8c0e-4a51-9a53-6f0c8c0f2f1d
+  mlx explain 0b5c9f0e-8c0e-4a51-9a53-6f0c8c0f2f1d --json`,
+  );
+};
+
+export const run: CommandModule['run'] = async (context, [requestId = '']) => {
+  const request = readRequest(context.paths().trafficFile, requestId);
+  return outcome(explainRequest(await context.ledger(), request), render);
+};
+
+function readRequest(trafficFile: string, requestId: string): TrafficRequest {
+  const traffic = openTrafficForReading(trafficFile);
+  try {
+    const request = traffic && findRequest(traffic, requestId);
+    if (request) return request;
+  } finally {
+    traffic?.close();
+  }
+  throw new MlxError('NOT_FOUND', `No answer ${requestId} went through this project's gateway, or it is forgotten.`, {
+    hint: 'Answers carry their id as the header x-request-id. The newest ones: mlx traffic --follow',
+  });
+}
+
+function render({ request, version, run, release }: Explanation): string {
+  const rows: [string, string][] = [
+    ['answer', `${request.requestId}  ${new Date(request.startedAtMs).toISOString()}`],
+    ['ended', `status ${request.status}${words(request)} after ${formatMilliseconds(request.durationMs)}`],
+    ['asked by', [request.keyId, request.tenant, request.feature].filter(Boolean).join(' / ') || 'the own key'],
+    ['route', `${request.route ?? 'none'} -> ${request.upstream ?? 'nobody'}`],
+  ];
+  if (!version || !run) return lines([...rows, ['model', request.model ?? 'none']]);
+  const changed = version.sameDigest ? '' : '  (the answer came from another image of that name)';
+  const learned = run.datasets.map(
+    ({ split, rows: count, sha256 }) => `${split}: ${count} rows, ${sha256.slice(0, 12)}`,
+  );
+  const live =
+    release === null
+      ? 'served without a release'
+      : `${release.actor}, release ${release.id}: ${release.reason ?? 'no reason given'}`;
+  return lines([
+    ...rows,
+    ['version', `${version.model}:${version.version}  ${version.digest.slice(0, 19)}${changed}`],
+    ['live by', live],
+    ['run', `${run.id}  (recipe ${run.recipe}, lock ${run.lockFile})`],
+    ['base', `${run.baseModel}@${run.baseCommit.slice(0, 12)}`],
+    ['learned', learned.join('; ')],
+  ]);
+}
+
+function words({ finishReason, errorClass }: TrafficRequest): string {
+  return [finishReason, errorClass].flatMap((word) => (word === null ? [] : [`, ${word}`])).join('');
+}
+
+function lines(rows: readonly [string, string][]): string {
+  return rows.map(([name, value]) => `${name.padEnd(9)} ${value}`).join('\n');
+}
