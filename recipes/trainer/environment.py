@@ -1,6 +1,7 @@
 """The environment that libraries read when they are first imported: call this before torch or huggingface_hub is."""
 
 import os
+import sys
 
 
 def set_environment(*, offline: bool = True) -> None:
@@ -21,3 +22,13 @@ def set_environment(*, offline: bool = True) -> None:
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ["TQDM_DISABLE"] = "1"
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+
+def without_bitsandbytes() -> None:
+    """Keeps this process from importing bitsandbytes: call this before torch's libraries, where nothing is quantised.
+
+    PEFT imports it wherever it is installed. On a CPU with AVX-512 BF16 it then looks for a kernel on the hub, which
+    is out of reach, and warns of it in every log (bitsandbytes/backends/cpu/ops.py). A None here is Python's own way
+    to say that a module is not there (https://docs.python.org/3/reference/import.html#the-module-cache).
+    """
+    sys.modules["bitsandbytes"] = None  # type: ignore[assignment]

@@ -1,31 +1,31 @@
 """Serves one model, or one model with an adapter, by transformers' own server on a unix socket.
 
-    python serve.py --model DIR [--adapter DIR] --name NAME --socket PATH
+    python serve.py --model DIR [--adapter DIR] [--max-model-len TOKENS] --name NAME --socket PATH
 
-For machines without a GPU; elsewhere vLLM serves. Answers /health, /v1/models, /v1/chat/completions and
-/v1/completions for NAME alone. Events on stdout: `started`, `ready`, `error` (docs/trainer-contract.md).
+For machines without a GPU; elsewhere vLLM serves. Answers /health, /v1/models, /v1/chat/completions, /v1/completions
+and /v1/responses for NAME alone; what it cannot do it refuses (questions.py).
+Events on stdout: `started`, `ready`, `error` (docs/trainer-contract.md).
 SIGTERM finishes the open answers and ends.
 """
 
 import argparse
+import json
 import os
 import time
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from environment import set_environment
+from environment import set_environment, without_bitsandbytes
 from events import Events
 from failures import failure_of
+from refusals import speak_openai
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
     from transformers.cli.serving.model_manager import ModelManager
-
-# Accepted for OpenAI's clients and without effect here: usage always ends a stream, and nothing is stored anywhere.
-IGNORED_FIELDS = {"stream_options", "user", "metadata", "store", "service_tier", "parallel_tool_calls"}
 
 
 def main() -> int:
@@ -36,7 +36,8 @@ def main() -> int:
     begun = time.monotonic()
     try:
         events.started()
-        app = build_app(arguments)
+        model, tokenizer = load_model(arguments.model, arguments.adapter)
+        app = build_app(arguments.name, arguments.max_model_len, model, tokenizer)
         serve(app, arguments.socket, lambda: events.emit("ready", duration_ms=1000 * (time.monotonic() - begun)))
         return 0
     except Exception as error:
@@ -51,30 +52,44 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True, help="folder of the base model")
     parser.add_argument("--adapter", type=Path, help="folder of a LoRA adapter for it")
+    parser.add_argument("--max-model-len", type=int, help="most tokens of prompt and answer; default: the model's own")
     parser.add_argument("--name", required=True, help="the name that requests use")
     parser.add_argument("--socket", type=Path, required=True, help="unix socket to listen on")
     return parser.parse_args()
 
 
-def build_app(arguments: argparse.Namespace) -> "FastAPI":
-    """Puts the loaded model behind transformers' routes."""
-    from transformers.cli.serving.chat_completion import ChatCompletionHandler
-    from transformers.cli.serving.completion import CompletionHandler
-    from transformers.cli.serving.response import ResponseHandler
+def build_app(name: str, window: int | None, model: "PreTrainedModel", tokenizer: Any) -> "FastAPI":
+    """Puts a loaded model behind transformers' routes.
+
+    Args:
+        name: that requests use.
+        window: most tokens of prompt and answer together; None: the model's own.
+    """
+    from answers import Chat, Completion, Responses
+    from generation import OneModel
+    from leaving import EndsWithClient
     from transformers.cli.serving.server import build_server
     from transformers.cli.serving.transcription import TranscriptionHandler
-    from transformers.cli.serving.utils import GenerationState
 
-    manager = pinned_manager(arguments.name, *load_model(arguments.model, arguments.adapter))
-    state = GenerationState(continuous_batching=False, compile=False)
-    return build_server(
+    manager = pinned_manager(name, model, tokenizer)
+    state = OneModel(window_of(model, window))
+    app = build_server(
         manager,
-        accept_openai_fields(ChatCompletionHandler(model_manager=manager, generation_state=state)),
-        completion_handler=accept_openai_fields(CompletionHandler(model_manager=manager, generation_state=state)),
-        response_handler=ResponseHandler(model_manager=manager, generation_state=state),
+        Chat(model_manager=manager, generation_state=state),
+        completion_handler=Completion(model_manager=manager, generation_state=state),
+        response_handler=Responses(model_manager=manager, generation_state=state),
         transcription_handler=TranscriptionHandler(manager, state),
         generation_state=state,
     )
+    speak_openai(app)
+    app.add_middleware(EndsWithClient)
+    return app
+
+
+def window_of(model: "PreTrainedModel", wanted: int | None) -> int | None:
+    """Says how many tokens prompt and answer may have together: what was wanted, but not more than the model knows."""
+    known = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    return min((tokens for tokens in (wanted, known) if tokens), default=None)
 
 
 def load_model(model: Path, adapter: Path | None) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
@@ -86,6 +101,8 @@ def load_model(model: Path, adapter: Path | None) -> "tuple[PreTrainedModel, Pre
     Returns:
         the model in the dtype of its weights, and its tokenizer (the adapter's own, if it brings one).
     """
+    if not is_quantised(model):
+        without_bitsandbytes()
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     loaded = AutoModelForCausalLM.from_pretrained(model, dtype="auto", local_files_only=True, use_safetensors=True)
@@ -113,6 +130,12 @@ def require_effect(adapted: "PeftModel") -> None:
         raise ValueError("the adapter changes nothing: its weights are zero, or were made for another model")
 
 
+def is_quantised(model: Path) -> bool:
+    """Looks whether the base's weights are, which may need bitsandbytes."""
+    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    return config.get("quantization_config") is not None
+
+
 def pinned_manager(name: str, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> "ModelManager":
     """Makes the model manager that transformers' handlers want, of one model that is there already.
 
@@ -127,25 +150,6 @@ def pinned_manager(name: str, model: "PreTrainedModel", tokenizer: "PreTrainedTo
     listed = [{"id": name, "object": "model", "created": int(time.time()), "owned_by": "mlx"}]
     pinned.get_gen_models = lambda *_: listed
     return manager
-
-
-def accept_openai_fields(handler: Any) -> Any:
-    """Lets a handler take the bodies that OpenAI's clients send, where that needs no other answer.
-
-    Fields that would need one (`response_format`, `logprobs`, `n` above 1, ...) are refused by the handler itself.
-    """
-    handle = handler.handle_request
-
-    async def handle_request(body: dict[str, Any], request_id: str) -> Any:
-        fields = {name: value for name, value in body.items() if name not in IGNORED_FIELDS and value is not None}
-        if "max_completion_tokens" in fields:
-            fields["max_tokens"] = fields.pop("max_completion_tokens")
-        if fields.get("n") == 1:
-            del fields["n"]
-        return await handle(fields, request_id)
-
-    handler.handle_request = handle_request
-    return handler
 
 
 def serve(app: "FastAPI", socket: Path, on_ready: Any) -> None:

@@ -4,6 +4,8 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
+import OpenAI from 'openai';
+import { Agent, fetch as undiciFetch } from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
 
 import type { ModelServer, ServerSpec } from '../../src/engine/engine.js';
@@ -95,6 +97,46 @@ test('a version answers under its name through a socket of its own, without a ne
   expect(await engine.listServers()).toEqual([]);
   expect(readdirSync(join(paths.run, 'servers'))).toEqual([`${spec.id}.log`]);
   expect(existsSync(server.address.slice('unix:'.length))).toBe(false);
+});
+
+/** The official client, which speaks to the server without the gateway between. */
+function clientOf(server: ModelServer): OpenAI {
+  const dispatcher = new Agent({ connect: { socketPath: server.address.slice('unix:'.length) } });
+  const throughSocket = ((url: string, init: object) => undiciFetch(url, { ...init, dispatcher })) as typeof fetch;
+  return new OpenAI({ baseURL: 'http://localhost/v1', apiKey: 'none', maxRetries: 0, fetch: throughSocket });
+}
+
+test("OpenAI's client gets whole answers, streams, and refusals that say what is wrong", async () => {
+  const project = await hostProject();
+  const spec = await tinyVersion(project);
+  onTestFinished(() => project.engine.stopServer(spec.id));
+  const server = await project.engine.startServer(spec, quiet);
+  await untilHealthy(project, server);
+  const client = clientOf(server);
+  const question = { model: 'tiny', messages: [{ role: 'user' as const, content: 'hello' }], max_tokens: 4 };
+
+  const response = await client.responses.create({ model: 'tiny', input: 'hello', max_output_tokens: 4 });
+  expect(response).toMatchObject({ object: 'response', output: [{ role: 'assistant' }] });
+  const events: string[] = [];
+  for await (const event of await client.responses.create({ model: 'tiny', input: 'hello', stream: true })) {
+    events.push(event.type);
+  }
+  expect([events.at(0), events.at(-1)]).toEqual(['response.created', 'response.completed']);
+  const long = [{ role: 'user' as const, content: 'word '.repeat(20_000) }];
+  const refused = (status: number, code: string, param: string) => ({ status, code, param });
+  await expect(client.chat.completions.create({ ...question, messages: long })).rejects.toMatchObject(
+    refused(400, 'context_length_exceeded', 'messages'),
+  );
+  await expect(client.chat.completions.create({ ...question, messages: [] })).rejects.toMatchObject(
+    refused(400, 'invalid_value', 'messages'),
+  );
+  await expect(client.chat.completions.create({ ...question, n: 2 })).rejects.toMatchObject(
+    refused(400, 'unsupported_parameter', 'n'),
+  );
+  expect((await client.chat.completions.create({ ...question, temperature: 0 })).choices).toHaveLength(1);
+  await project.engine.stopServer(spec.id);
+  const log = readFileSync(join(project.paths.run, 'servers', `${spec.id}.log`), 'utf8');
+  expect(log).not.toMatch(/gemm_4bit|generation flags|Traceback/);
 });
 
 test('a server that was killed is seen as exited, its log stays, and stopping it clears up', async () => {

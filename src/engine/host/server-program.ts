@@ -11,7 +11,9 @@ const loraRanks = [1, 8, 16, 32, 64, 128, 256, 320, 512];
 /** Arguments after the interpreter. The version answers to the model's name. */
 export function transformersArgs(spec: ServerSpec, served: Served, socket: string): string[] {
   const adapter = served.adapter === undefined ? [] : ['--adapter', served.adapter];
-  return [scriptFile('serve.py'), '--model', served.baseModel, ...adapter, '--name', spec.model, '--socket', socket];
+  const window = option('--max-model-len', spec.settings['max_model_len']);
+  const where = ['--name', spec.model, '--socket', socket];
+  return [scriptFile('serve.py'), '--model', served.baseModel, ...adapter, ...window, ...where];
 }
 
 /** With an adapter its base answers to `base`, so that both can be compared. */

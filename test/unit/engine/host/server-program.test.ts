@@ -15,10 +15,11 @@ const spec: ServerSpec = {
 };
 const served = { baseModel: '/models/base', adapter: '/version/adapter' };
 
-test("transformers' server gets the base, the adapter and the model's name", () => {
+test("transformers' server gets the base, the adapter, the longest sequence and the model's name", () => {
   expect(transformersArgs(spec, served, '/run/a.sock')).toEqual([
     scriptFile('serve.py'),
-    ...['--model', '/models/base', '--adapter', '/version/adapter', '--name', 'tickets', '--socket', '/run/a.sock'],
+    ...['--model', '/models/base', '--adapter', '/version/adapter', '--max-model-len', '2048'],
+    ...['--name', 'tickets', '--socket', '/run/a.sock'],
   ]);
 });
 
