@@ -5,7 +5,6 @@ from typing import Any
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
-MOST_STOPS = 4
 TEXT_PARTS = ("text", "input_text", "output_text")
 
 
@@ -25,14 +24,12 @@ def same(one: Any, other: Any) -> bool:
 
 
 def stops(value: Any) -> Any:
-    """Takes one text or up to four."""
+    """Takes one text or several; none and an empty list say nothing."""
     texts = [value] if isinstance(value, str) else value
     if texts is None or texts == []:
         return None
     if not isinstance(texts, list) or not all(isinstance(text, str) and text for text in texts):
         raise PydanticCustomError("invalid_type", "must be a text or a list of texts, none of them empty")
-    if len(texts) > MOST_STOPS:
-        raise PydanticCustomError("invalid_value", "must be at most four texts")
     return texts
 
 

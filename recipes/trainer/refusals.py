@@ -44,9 +44,11 @@ def speak_openai(app: "FastAPI") -> None:
         message = f"The model's chat template does not take these messages: {first_line(error)}"
         return error_response(400, "invalid_value", message, "messages")
 
-    async def route_refused(_: Request, error: Any) -> "JSONResponse":
-        missing = error.status_code in (404, 405)
-        return error_response(error.status_code, "unsupported_endpoint" if missing else "refused", str(error.detail))
+    async def route_refused(request: Request, error: Any) -> "JSONResponse":
+        if error.status_code not in (404, 405):
+            return error_response(error.status_code, "refused", str(error.detail))
+        message = f"This model server does not offer {request.method} {request.url.path}."
+        return error_response(error.status_code, "unsupported_endpoint", message)
 
     async def failed(_: Request, error: Exception) -> "JSONResponse":
         message = f"The model server failed with {type(error).__name__}; its log says where."

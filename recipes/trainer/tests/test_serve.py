@@ -71,6 +71,15 @@ def test_a_bad_request_is_refused_in_openai_s_shape(
     serve(tiny_model, scenario)
 
 
+def test_what_the_server_does_not_offer_is_named(tiny_model: Path):
+    async def scenario(app: Any, _: Any) -> None:
+        answer = await ask(app, "/v1/embeddings", {"input": "hello"})
+        assert (answer.status, answer.error["code"]) == (404, "unsupported_endpoint")
+        assert "/v1/embeddings" in answer.error["message"]
+
+    serve(tiny_model, scenario)
+
+
 @pytest.mark.parametrize(
     ("path", "field", "limit", "prompt"),
     [
