@@ -110,7 +110,7 @@ test("OpenAI's client gets whole answers, streams, and refusals that say what is
   const project = await hostProject();
   const spec = await tinyVersion(project);
   onTestFinished(() => project.engine.stopServer(spec.id));
-  const server = await project.engine.startServer(spec, quiet);
+  const server = await project.engine.startServer(spec, quiet, never);
   await untilHealthy(project, server);
   const client = clientOf(server);
   const question = { model: 'tiny', messages: [{ role: 'user' as const, content: 'hello' }], max_tokens: 4 };
