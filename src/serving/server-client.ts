@@ -32,7 +32,6 @@ export const baseName = 'base';
 const probeTimeoutMs = 5_000;
 const answerTimeoutMs = 120_000;
 const maxTokens = 16;
-const maxGoldenTokens = 512;
 
 const modelsSchema = z.object({ data: z.array(z.object({ id: z.string() })) });
 const answerSchema = z.object({
@@ -68,7 +67,8 @@ export function serverClient(address: string): ServerClient {
       probe(client, { path: chatPath, timeoutMs, body: chatBody(model, prompt, maxTokens) }, (text) =>
         isAnswer(parse(text), prompt),
       ),
-    complete: (model, prompt) => complete(client, chatBody(model, prompt, maxGoldenTokens)),
+    // No limit of its own: with one that the window does not leave, servers refuse the question.
+    complete: (model, prompt) => complete(client, chatBody(model, prompt, undefined)),
     firstToken: (model, prompt) => firstToken(client, chatBody(model, prompt, 1, { logprobs: true, top_logprobs: 5 })),
     close: () => client.destroy(),
   };
@@ -112,7 +112,12 @@ async function probe(client: Client, question: Question, judge: (text: string) =
   }
 }
 
-function chatBody(model: string, prompt: ReadinessPrompt, tokens: number, more: Record<string, unknown> = {}): string {
+function chatBody(
+  model: string,
+  prompt: ReadinessPrompt,
+  tokens: number | undefined,
+  more: Record<string, unknown> = {},
+): string {
   return JSON.stringify({ model, messages: prompt.messages, max_tokens: tokens, temperature: 0, ...more });
 }
 
