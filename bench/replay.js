@@ -64,7 +64,10 @@ async function plainTrl(project, { run }, environment) {
   const script = join(root, 'bench', 'replay', 'plain_trl.py');
   return (out) => {
     const argv = [script, join(files, 'spec.json'), base, join(files, 'data', 'train.jsonl'), out];
-    const options = { env: { ...environment, HF_HUB_OFFLINE: '1', CUDA_VISIBLE_DEVICES: '', OMP_WAIT_POLICY: 'PASSIVE' }, encoding: 'utf8' };
+    const options = {
+      env: { ...environment, HF_HUB_OFFLINE: '1', CUDA_VISIBLE_DEVICES: '', OMP_WAIT_POLICY: 'PASSIVE' },
+      encoding: 'utf8',
+    };
     const { status, stderr } = spawnSync(venv.python, argv, options);
     if (status !== 0) throw new Error(`plain_trl.py ended with status ${status}:\n${stderr.slice(-2000)}`);
     const weights = readFileSync(join(out, 'adapter_model.safetensors'));
