@@ -44,6 +44,8 @@ def make_trainer(
     if spec.determinism == "bit-exact":
         # Kernels without a deterministic form warn instead of failing: CUDA has some that no setting replaces.
         torch.use_deterministic_algorithms(True, warn_only=True)
+        # Else every new tensor is filled first, which costs time and finds bugs of torch, not ours.
+        torch.utils.deterministic.fill_uninitialized_memory = False
     trainer = SFTTrainer(
         model=model,
         args=trainer_config(spec, checkpoints),

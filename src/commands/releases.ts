@@ -1,4 +1,6 @@
 // `mlx releases`: who put what live, when and why. Reads the ledger.
+import pc from 'picocolors';
+
 import type { Context } from '../context.js';
 import { listPromotions } from '../ledger/promotions.js';
 import { findVersion } from '../ledger/versions.js';
@@ -37,6 +39,7 @@ export const run: CommandModule['run'] = async (context, [model], flags) => {
 function renderReleases(releases: Release[], { now, output }: Context): string {
   if (releases.length === 0) return 'Nothing was put live yet: mlx promote MODEL:VERSION';
   const nowMs = now().getTime();
+  const replaced = replacedReleases(releases);
   const columns: Column<Release>[] = [
     { title: '#', cell: ({ id }) => String(id), dropFirst: 4 },
     { title: 'when', cell: ({ startedAtMs }) => formatAgo(startedAtMs, nowMs) },
@@ -45,7 +48,7 @@ function renderReleases(releases: Release[], { now, output }: Context): string {
     { title: 'route', cell: ({ model, alias }) => (alias === 'production' ? model : `${model}@${alias}`) },
     { title: 'from', cell: ({ fromVersion }) => (fromVersion === null ? '--' : String(fromVersion)), align: 'right' },
     { title: 'to', cell: ({ toVersion }) => String(toVersion), align: 'right' },
-    { title: 'state', cell: releaseState },
+    { title: 'state', cell: (shown) => (replaced.has(shown.id) ? pc.dim('replaced') : releaseState(shown)) },
     {
       title: 'took',
       cell: ({ startedAtMs, endedAtMs }) => formatDuration((endedAtMs ?? nowMs) - startedAtMs),
@@ -55,4 +58,16 @@ function renderReleases(releases: Release[], { now, output }: Context): string {
     { title: 'why', cell: ({ reason }) => reason ?? '', dropFirst: 1 },
   ];
   return renderTable(columns, releases, output.columns);
+}
+
+/** Newest first: of each alias, what was promoted before the newest. */
+function replacedReleases(releases: readonly Release[]): Set<number> {
+  const seen = new Set<string>();
+  const promoted = releases.filter(({ state }) => state === 'promoted');
+  const before = promoted.filter(({ model, alias }) => {
+    const isBefore = seen.has(`${model}@${alias}`);
+    seen.add(`${model}@${alias}`);
+    return isBefore;
+  });
+  return new Set(before.map(({ id }) => id));
 }

@@ -103,6 +103,13 @@ describe('mlx releases', () => {
     });
   });
 
+  it('calls live only what is: what came before was replaced', async () => {
+    released(null, 1, 'promoted', 'first');
+    released(1, 2, 'promoted', 'better');
+    const lines = (await run('releases')).stdout.trimEnd().split('\n');
+    expect(lines.map((line) => /live|replaced|state/.exec(line)?.[0])).toEqual(['state', 'live', 'replaced']);
+  });
+
   /** What `kill -9` while a server starts leaves behind. */
   function interrupted(): void {
     const row = { model: 'tickets', alias: 'production', fromVersion: 1, toVersion: 2, actor: 'ada', reason: 'new' };
