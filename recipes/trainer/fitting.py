@@ -45,7 +45,7 @@ def make_trainer(
         # Kernels without a deterministic form warn instead of failing: CUDA has some that no setting replaces.
         torch.use_deterministic_algorithms(True, warn_only=True)
         # Else every new tensor is filled first, which costs time and finds bugs of torch, not ours.
-        torch.utils.deterministic.fill_uninitialized_memory = False
+        torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
     trainer = SFTTrainer(
         model=model,
         args=trainer_config(spec, checkpoints),
