@@ -50,7 +50,7 @@ export async function startServerOf(
   return engine.startServer(spec, edges.onProgress, edges.signal);
 }
 
-/** @throws MlxError SERVER_NOT_READY, GOLDEN_FAILED, ADAPTER_NOT_APPLIED, IMAGE_CORRUPT, INTERRUPTED */
+/** @throws MlxError SERVER_NOT_READY, GOLDEN_FAILED, IMAGE_CORRUPT, INTERRUPTED */
 export async function waitForServer(edges: PromotionEdges, version: ModelVersion, server: ModelServer): Promise<void> {
   requireDigest(server, version);
   const engine = await edges.engine(version.engine);

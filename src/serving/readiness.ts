@@ -32,15 +32,15 @@ const keptLogLines = 1_000;
 const shownColumns = 200;
 
 /**
- * @throws MlxError SERVER_NOT_READY with what was seen and the server's last lines, GOLDEN_FAILED, ADAPTER_NOT_APPLIED, INTERRUPTED
+ * @throws MlxError SERVER_NOT_READY with what was seen and the server's last lines, GOLDEN_FAILED, INTERRUPTED
  */
 export async function waitUntilReady(edges: ReadinessEdges, request: ReadinessRequest): Promise<void> {
   const client = serverClient(request.server.address);
   try {
     await probeUntilReady(edges, request, client);
-    const { server, golden, prompts } = request;
+    const { server, golden } = request;
     const version = `${server.model}:${server.version}`;
-    await requireAcceptance(client, { model: server.model, version, golden, prompts, clock: edges.clock });
+    await requireAcceptance(client, { model: server.model, version, golden, clock: edges.clock });
     await requireStillHealthy(edges, server, client);
   } finally {
     await client.close();

@@ -18,16 +18,8 @@ export type ServerClient = {
     model: string,
     prompt: ReadinessPrompt,
   ) => Promise<{ ok: true; text: string } | { ok: false; seen: string }>;
-  /** undefined when the server cannot tell. */
-  firstToken: (model: string, prompt: ReadinessPrompt) => Promise<FirstToken | undefined>;
   close: () => Promise<void>;
 };
-
-/** The likeliest tokens to begin an answer with. */
-export type FirstToken = { token: string; logprob: number }[];
-
-/** What vLLM serves beside a version with an adapter: its base model. */
-export const baseName = 'base';
 
 const probeTimeoutMs = 5_000;
 const answerTimeoutMs = 120_000;
@@ -36,21 +28,6 @@ const maxTokens = 16;
 const modelsSchema = z.object({ data: z.array(z.object({ id: z.string() })) });
 const answerSchema = z.object({
   choices: z.array(z.object({ message: z.object({ content: z.string() }), finish_reason: z.string() })).min(1),
-});
-
-/** OpenAI's fields of a chat answer with `logprobs` (docs.vllm.ai, OpenAI-compatible server). */
-const logprobsSchema = z.object({
-  choices: z
-    .array(
-      z.object({
-        logprobs: z.object({
-          content: z
-            .array(z.object({ top_logprobs: z.array(z.object({ token: z.string(), logprob: z.number() })) }))
-            .min(1),
-        }),
-      }),
-    )
-    .min(1),
 });
 
 const chatPath = '/v1/chat/completions';
@@ -69,7 +46,6 @@ export function serverClient(address: string): ServerClient {
       ),
     // No limit of its own: with one that the window does not leave, servers refuse the question.
     complete: (model, prompt) => complete(client, chatBody(model, prompt, undefined)),
-    firstToken: (model, prompt) => firstToken(client, chatBody(model, prompt, 1, { logprobs: true, top_logprobs: 5 })),
     close: () => client.destroy(),
   };
 }
@@ -82,15 +58,6 @@ async function complete(client: Client, body: string): ReturnType<ServerClient['
     return content === undefined ? noAnswer : { ok: true };
   });
   return seen.ok ? { ok: true, text } : seen;
-}
-
-async function firstToken(client: Client, body: string): Promise<FirstToken | undefined> {
-  let found: FirstToken | undefined;
-  await probe(client, { path: chatPath, timeoutMs: answerTimeoutMs, body }, (sent) => {
-    found = logprobsSchema.safeParse(parse(sent)).data?.choices[0]?.logprobs.content[0]?.top_logprobs;
-    return { ok: true };
-  });
-  return found;
 }
 
 type Question = { path: string; timeoutMs: number; body?: string };
@@ -112,13 +79,8 @@ async function probe(client: Client, question: Question, judge: (text: string) =
   }
 }
 
-function chatBody(
-  model: string,
-  prompt: ReadinessPrompt,
-  tokens: number | undefined,
-  more: Record<string, unknown> = {},
-): string {
-  return JSON.stringify({ model, messages: prompt.messages, max_tokens: tokens, temperature: 0, ...more });
+function chatBody(model: string, prompt: ReadinessPrompt, tokens: number | undefined): string {
+  return JSON.stringify({ model, messages: prompt.messages, max_tokens: tokens, temperature: 0 });
 }
 
 function namesModel(value: unknown, model: string): Probe {

@@ -24,12 +24,10 @@ let state: ModelServer;
 let golden: GoldenPrompt[];
 /** What is listed beside the version, and each model's likeliest first token. */
 let names: string[];
-let logprobs: Record<string, number>;
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'mlx-ready-'));
   [asked, health, kept, golden] = [[], [], {}, []];
-  [names, logprobs] = [['tickets'], {}];
   answer = completion('billing');
   http = createServer((incoming, outgoing) => void reply(incoming, outgoing));
   await once(http.listen(join(folder, 's.sock')), 'listening');
@@ -56,18 +54,13 @@ function completion(content: string) {
 }
 
 async function reply(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-  const body = (await json(incoming)) as { model?: string; logprobs?: boolean } | undefined;
+  await json(incoming);
   const path = incoming.url ?? '';
   asked.push(path);
   const status = path === '/health' ? (health.shift() ?? 200) : 200;
   const listed = { data: names.map((id) => ({ id })) };
-  const value = path === '/v1/models' ? listed : body?.logprobs ? firstToken(body.model ?? '') : answer;
+  const value = path === '/v1/models' ? listed : answer;
   outgoing.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
-}
-
-function firstToken(model: string) {
-  const content = [{ top_logprobs: [{ token: 'a', logprob: logprobs[model] ?? 0 }] }];
-  return { choices: [{ logprobs: { content } }] };
 }
 
 async function json(incoming: IncomingMessage): Promise<unknown> {
@@ -150,25 +143,6 @@ test('the prompts are the first held-out rows; where there are none, a neutral q
   expect(await readinessPrompts(file, 3)).toEqual([prompt('first'), prompt('third')]);
   writeFileSync(file, 'not json\n');
   expect(await readinessPrompts(file, 2)).toMatchObject([{ heldOut: false }]);
-});
-
-describe('a version whose base model is served beside it', () => {
-  beforeEach(() => {
-    names = ['base', 'tickets'];
-  });
-
-  test('is ready when its first tokens are not those of its base', async () => {
-    logprobs = { base: -0.4, tickets: -0.1 };
-    await wait();
-  });
-
-  test.each([
-    ['the same', -0.4],
-    ['the same but for rounding', -0.4005],
-  ])('is not ready when they are %s: its adapter is not applied', async (_title, logprob) => {
-    logprobs = { base: -0.4, tickets: logprob };
-    await expect(wait()).rejects.toMatchObject({ code: 'ADAPTER_NOT_APPLIED' });
-  });
 });
 
 describe('golden prompts', () => {
