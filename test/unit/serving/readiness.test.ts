@@ -28,6 +28,7 @@ let names: string[];
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'mlx-ready-'));
   [asked, health, kept, golden] = [[], [], {}, []];
+  names = ['tickets'];
   answer = completion('billing');
   http = createServer((incoming, outgoing) => void reply(incoming, outgoing));
   await once(http.listen(join(folder, 's.sock')), 'listening');
