@@ -27,7 +27,7 @@ import type { Upstreams } from './upstreams.js';
 export type Core = {
   stages: Stages;
   /** In the text format of Prometheus. */
-  metrics: () => string;
+  metrics: () => Promise<string>;
   port: () => number;
   /** Every route of this moment; swapped as a whole. */
   routing: () => Routing;
@@ -66,7 +66,7 @@ function pipeline(endpoint: Endpoint, core: Core): Handler {
     case 'health':
       return async () => jsonResponse(200, { status: 'ok' });
     case 'metrics':
-      return compose([core.stages.authorize, ownerOnly], async () => metricsResponse(core.metrics()));
+      return compose([core.stages.authorize, ownerOnly], async () => metricsResponse(await core.metrics()));
     case 'models':
       return compose([authorize], async (request) => listModels(request, core.routing()));
     case 'generate':

@@ -31,7 +31,7 @@ export async function sendAttempt(core: Core, asking: Asking, step: Step): Promi
   noteDestination(request, step);
   const prepared = await prepareQuestion(core.stages, request, question, route, destination);
   if (isResponse(prepared)) return { kind: 'refused', response: prepared };
-  const settleBreaker = core.breakers.begin(destination.id);
+  const settleBreaker = await core.breakers.begin(destination.id);
   if (!settleBreaker) return { kind: 'closed' };
   const attempt = beginAttempt(core, request, step);
   try {

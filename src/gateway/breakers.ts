@@ -6,17 +6,28 @@ export type Breakers = {
   stateOf: (id: string) => Breaker['state'];
   /** Milliseconds until the next call may probe; 0 when one may begin now. */
   closedForMs: (id: string) => number;
-  /** @returns undefined when no call may begin; else what ends the call, once */
-  begin: (id: string) => ((verdict: Verdict) => void) | undefined;
+  /** @returns undefined when no call may begin; else what ends the call, once. A worker has to ask before it may probe. */
+  begin: (id: string) => EndCall | undefined | Promise<EndCall | undefined>;
   /** An answer that broke off after it had begun. */
   countFailure: (id: string) => void;
-  states: () => Record<string, Breaker['state']>;
   keepOnly: (ids: ReadonlySet<string>) => void;
 };
 
-export function openBreakers(clock: Clock): Breakers {
+export type EndCall = (verdict: Verdict) => void;
+
+/** Where the breakers themselves are. */
+export type LocalBreakers = Omit<Breakers, 'begin'> & {
+  begin: (id: string) => EndCall | undefined;
+  /** A call that a worker made by itself. */
+  count: (id: string, verdict: Verdict) => void;
+  states: () => Record<string, Breaker['state']>;
+};
+
+export function openBreakers(clock: Clock): LocalBreakers {
   const breakers = new Map<string, Breaker>();
   const breakerOf = (id: string): Breaker => breakers.get(id) ?? closedBreaker;
+  const count = (id: string, verdict: Verdict): void =>
+    void breakers.set(id, settle(breakerOf(id), { probe: false, verdict }, clock.nowMs()));
   return {
     stateOf: (id) => breakerOf(id).state,
     closedForMs: (id) => {
@@ -34,8 +45,8 @@ export function openBreakers(clock: Clock): Breakers {
         breakers.set(id, settle(breakerOf(id), { probe, verdict }, clock.nowMs()));
       };
     },
-    countFailure: (id) =>
-      void breakers.set(id, settle(breakerOf(id), { probe: false, verdict: 'failed' }, clock.nowMs())),
+    count,
+    countFailure: (id) => count(id, 'failed'),
     states: () => Object.fromEntries([...breakers].map(([id, { state }]) => [id, state])),
     keepOnly: (ids) => {
       for (const id of breakers.keys()) if (!ids.has(id)) breakers.delete(id);

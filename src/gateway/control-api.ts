@@ -20,10 +20,17 @@ const budgetStateSchema = z.object({
 
 export type BudgetState = z.infer<typeof budgetStateSchema>;
 
+const workerStateSchema = z.object({ pid: z.number(), openRequests: z.number() });
+
+/** A process that answers requests; `openRequests` are those that an upstream is answering. */
+export type WorkerState = z.infer<typeof workerStateSchema>;
+
 export const gatewayStateSchema = z.object({
   pid: z.number(),
   port: z.number(),
   startedAtMs: z.number(),
+  /** With gateway.workers > 1. */
+  workers: z.array(workerStateSchema).default([]),
   routes: z.array(
     z.object({
       name: z.string(),

@@ -7,9 +7,9 @@ import { errorMessage } from '../errors.js';
 import type { GatewayState } from './control-api.js';
 
 export type Controls = {
-  state: () => GatewayState;
+  state: () => Promise<GatewayState>;
   /** In the text format of Prometheus: curl --unix-socket .mlx/run/gateway.sock http://localhost/metrics */
-  metrics: () => string;
+  metrics: () => Promise<string>;
   /** Reads the routes and mlx.yaml anew; requests that come after it take them. */
   reload: () => Promise<void>;
   stop: () => void;
@@ -35,15 +35,17 @@ async function answer(call: string, controls: Controls, outgoing: ServerResponse
   try {
     switch (call) {
       case 'GET /state':
-        return reply(outgoing, 200, controls.state());
-      case 'GET /metrics':
+        return reply(outgoing, 200, await controls.state());
+      case 'GET /metrics': {
+        const text = await controls.metrics();
         outgoing.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8', connection: 'close' });
-        return void outgoing.end(controls.metrics());
+        return void outgoing.end(text);
+      }
       case 'POST /reload':
         await controls.reload();
-        return reply(outgoing, 200, controls.state());
+        return reply(outgoing, 200, await controls.state());
       case 'POST /stop':
-        reply(outgoing, 202, controls.state());
+        reply(outgoing, 202, await controls.state());
         return controls.stop();
       default:
         return reply(outgoing, 404, { message: `No such control: ${call}` });

@@ -29,7 +29,7 @@ export type RoutingSources = {
 };
 
 /** @throws MlxError CONFIG_INVALID: a gateway does not start with a wrong file */
-export async function liveRouting(sources: RoutingSources, onChange: (routing: Routing) => void): Promise<LiveRouting> {
+export async function liveRouting(sources: RoutingSources): Promise<LiveRouting> {
   let config = await sources.readConfig();
   let problem: ConfigProblem | null = null;
   let routing = build(sources, config);
@@ -38,7 +38,6 @@ export async function liveRouting(sources: RoutingSources, onChange: (routing: R
   const use = (next: GatewayConfig): void => {
     config = next;
     routing = build(sources, config);
-    onChange(routing);
     for (const listener of listeners) listener();
   };
   const reload = async (): Promise<void> => {

@@ -67,7 +67,7 @@ export function openCore(settings: CoreSettings = {}): CoreBench {
   const shadows: Finished[] = [];
   const core: Core = {
     stages: { ...plainStages, ...settings.stages },
-    metrics: () => '',
+    metrics: async () => '',
     port: () => 1,
     routing: settings.routing ?? (() => routing),
     upstreams: openUpstreams(),

@@ -1,0 +1,55 @@
+// Where clients' requests come in: this process alone, or several workers that share the port (gateway.workers).
+import type { LocalBreakers } from './breakers.js';
+import type { Clients } from './clients.js';
+import type { WorkerState } from './control-api.js';
+import type { LiveRouting } from './live-routing.js';
+import { drain, listen } from './listening.js';
+import { serveHandler } from './node-server.js';
+import { openParts, serveApp } from './parts.js';
+
+export type Front = {
+  port: number;
+  /** Open requests by destination, of this moment. */
+  inFlight: () => Promise<Record<string, number>>;
+  /** None where this process answers by itself. */
+  workers: () => WorkerState[];
+  /** Resolves when no request takes the routes, keys and settings of before any more. */
+  renew: () => Promise<void>;
+  /** The port is free at once; resolves when open answers have ended. */
+  stop: () => Promise<void>;
+};
+
+export type Behind = {
+  /** 0 takes any free port (tests). */
+  port: number;
+  drainTimeoutMs: number;
+  routing: LiveRouting;
+  clients: Clients;
+  breakers: LocalBreakers;
+};
+
+/** @throws MlxError PORT_TAKEN */
+export async function openOwnFront({
+  port: wanted,
+  drainTimeoutMs,
+  routing,
+  clients,
+  breakers,
+}: Behind): Promise<Front> {
+  const parts = openParts(breakers);
+  let port = wanted;
+  const metrics = async (): Promise<string> => clients.metrics(parts.upstreams.open());
+  const app = serveApp(parts, { routing, stages: clients.stages, finish: clients.finish, metrics, port: () => port });
+  const server = serveHandler(app, clients.finish);
+  port = await listen(server, wanted);
+  return {
+    port,
+    inFlight: async () => parts.upstreams.open(),
+    workers: () => [],
+    renew: async () => undefined,
+    stop: async () => {
+      await drain(server, drainTimeoutMs);
+      await parts.close();
+    },
+  };
+}
