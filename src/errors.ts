@@ -40,6 +40,8 @@ const statusByCode: Record<string, ExitStatus> = {
   PORT_TAKEN: exitStatus.preflight,
   TAG_MOVED: exitStatus.preflight,
   GOLDEN_FAILED: exitStatus.gateRefused,
+  WATCH_WORSE: exitStatus.gateRefused,
+  WATCH_INCONCLUSIVE: exitStatus.gateInconclusive,
   BUSY: exitStatus.busy,
   INTERRUPTED: exitStatus.interrupted,
 };

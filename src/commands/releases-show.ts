@@ -10,6 +10,7 @@ import { renderTable, type Column } from '../output/table.js';
 import type { CommandModule } from '../program.js';
 import { release, releaseState } from '../registry/release.js';
 import { settlePromotions } from '../registry/settle.js';
+import { describeWatch } from '../registry/watch-report.js';
 
 export const define: CommandModule['define'] = (command) => {
   command.argument('<release>', 'its number, as mlx releases shows it');
@@ -24,18 +25,33 @@ Examples:
   );
 };
 
-type ShownStep = { step: string; state: string; startedAtMs: number; durationMs: number | null; subject: unknown };
+type ShownStep = {
+  step: string;
+  state: string;
+  startedAtMs: number;
+  durationMs: number | null;
+  subject: unknown;
+  /** What it found out. */
+  result: unknown;
+};
 
 export const run: CommandModule['run'] = async (context, [text = '']) => {
   await settlePromotions(context);
   const ledger = await context.ledger();
   const found = /^\d+$/.test(text) ? findPromotion(ledger, Number(text)) : undefined;
   if (!found) throw new MlxError('NOT_FOUND', `There is no release ${text}.`, { hint: 'See them: mlx releases --all' });
-  const steps = listSteps(ledger, found.id).map(({ step, state, begunAtMs, endedAtMs, subject }): ShownStep => {
+  const steps = listSteps(ledger, found.id).map(({ step, state, begunAtMs, endedAtMs, subject, result }): ShownStep => {
     const durationMs = endedAtMs === null ? null : endedAtMs - begunAtMs;
-    return { step, state, startedAtMs: begunAtMs, durationMs, subject: JSON.parse(subject) as unknown };
+    const parsed: unknown = JSON.parse(subject);
+    const found: unknown = result === null ? null : JSON.parse(result);
+    return { step, state, startedAtMs: begunAtMs, durationMs, subject: parsed, result: found };
   });
-  return outcome({ ...release(found), steps }, () => render(found, steps, context.output.columns));
+  const watches = listSteps(ledger, found.id)
+    .filter(({ step }) => step === 'watch')
+    .map(describeWatch);
+  return outcome({ ...release(found), steps }, () =>
+    [render(found, steps, context.output.columns), ...watches].join('\n\n'),
+  );
 };
 
 function render(promotion: Promotion, steps: ShownStep[], width: number): string {

@@ -14,6 +14,7 @@ import { outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
 import { describeMoved, movedTags } from '../registry/labels.js';
 import { settlePromotions } from '../registry/settle.js';
+import { watchNotes } from '../registry/watch-report.js';
 import { usedEngines } from '../stack/engines.js';
 import { renderStatus, type ProjectStatus } from '../stack/render.js';
 import { stackParts, type Part } from '../stack/status.js';
@@ -47,6 +48,7 @@ export const run: CommandModule['run'] = async (context) => {
     warm: warmServers(await context.ledger(), parts),
     movedTags: await movedTagsOf(context, engines),
     ...(await ledgerPart(context)),
+    watches: watchNotes(await context.ledger()),
   };
   return outcome(status, (value) => renderStatus(value, context.now().getTime(), context.output.columns));
 };

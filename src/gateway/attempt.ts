@@ -72,6 +72,7 @@ function beginAttempt({ clock }: Core, { trace }: GatewayRequest, { destination 
       trace.attempts.push({
         upstream: destination.target.upstream,
         model: destination.model,
+        ...(destination.version === undefined ? {} : { version: destination.version }),
         status,
         errorClass,
         durationMs,

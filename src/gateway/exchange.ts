@@ -41,6 +41,8 @@ export type Usage = {
 export type Attempt = {
   upstream: string;
   model: string;
+  /** Of a model version of ours: a canary that failed is counted, whoever answered in the end. */
+  version?: string;
   status: number | null;
   errorClass: string | null;
   durationMs: number;

@@ -51,8 +51,8 @@ export function trafficRow(finished: Finished, charge: Charge, now: Date): Traff
   };
 }
 
-function attemptText({ upstream, model, status, errorClass, durationMs }: Attempt): string {
-  return JSON.stringify({ upstream, model, status, error_class: errorClass, duration_ms: durationMs });
+function attemptText({ upstream, model, version, status, errorClass, durationMs }: Attempt): string {
+  return JSON.stringify({ upstream, model, version, status, error_class: errorClass, duration_ms: durationMs });
 }
 
 function errorClassOf({ status, end }: Finished): string | null {

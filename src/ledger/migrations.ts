@@ -189,6 +189,9 @@ const migrations: readonly string[] = [
     until_ms INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  /* 7: what a step found out */ `
+  ALTER TABLE promotion_steps ADD COLUMN result TEXT;
+  `,
 ];
 
 /**

@@ -9,6 +9,8 @@ export type PromotionStep = {
   step: string;
   /** JSON: what the step acts on, with what was there before. */
   subject: string;
+  /** JSON: what it found out, of a watch. */
+  result: string | null;
   state: StepState;
   begunAtMs: number;
   endedAtMs: number | null;
@@ -36,11 +38,14 @@ export function endStep(
   { promotionId, position }: Pick<PromotionStep, 'promotionId' | 'position'>,
   state: 'done' | 'undone',
   endedAtMs: number,
+  result: string | null = null,
 ): void {
   write(ledger, () =>
     ledger.database
-      .prepare('UPDATE promotion_steps SET state = ?, ended_at_ms = ? WHERE promotion_id = ? AND position = ?')
-      .run(state, endedAtMs, promotionId, position),
+      .prepare(
+        'UPDATE promotion_steps SET state = ?, ended_at_ms = ?, result = ? WHERE promotion_id = ? AND position = ?',
+      )
+      .run(state, endedAtMs, result, promotionId, position),
   );
 }
 
@@ -48,7 +53,7 @@ export function endStep(
 export function listSteps(ledger: Ledger, promotionId: number): PromotionStep[] {
   return ledger.database
     .prepare(
-      `SELECT promotion_id AS promotionId, position, step, subject, state, begun_at_ms AS begunAtMs, ended_at_ms AS endedAtMs
+      `SELECT promotion_id AS promotionId, position, step, subject, result, state, begun_at_ms AS begunAtMs, ended_at_ms AS endedAtMs
        FROM promotion_steps WHERE promotion_id = ? ORDER BY position`,
     )
     .all(promotionId) as PromotionStep[];

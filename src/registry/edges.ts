@@ -28,6 +28,8 @@ export type PromotionEdges = {
   heldOutFile: (runId: string) => string;
   /** evals/golden.jsonl of the project. */
   goldenFile: string;
+  /** Requests so far, for a watch. */
+  trafficFile: string;
   /** Keeps the lines of a candidate that failed, whose container is removed; says in which file. */
   keepLines: (serverId: string, lines: readonly string[]) => string;
   gpu: boolean;
@@ -74,6 +76,7 @@ export async function openPromotionEdges(command: CommandEdges): Promise<Promoti
     baseModelFolder: (version) => baseModelFolder(paths, version),
     heldOutFile: (runId) => join(runFolder(paths.runs, runId).data, 'held_out.jsonl'),
     goldenFile: join(paths.project, 'evals', 'golden.jsonl'),
+    trafficFile: paths.trafficFile,
     keepLines: (serverId, lines) => keepLines(join(paths.run, 'failed'), serverId, lines),
     gpu: config.gpu !== 'off',
     readyTimeoutMs: config.serving.readyTimeoutMs,

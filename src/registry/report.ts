@@ -24,7 +24,7 @@ export function renderPromotion(result: PromotionResult): string {
 }
 
 /** Exit status of the command: what went wrong, in the terms of errors.ts. */
-export function promotionStatus({ error }: PromotionResult): number {
+export function promotionStatus({ error }: Pick<PromotionResult, 'error'>): number {
   return error === null ? exitStatus.ok : new MlxError(error.code, error.message).exitStatus;
 }
 

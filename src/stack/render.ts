@@ -18,6 +18,8 @@ export type ProjectStatus = {
   warm: { serverId: string; model: string; version: number; untilMs: number }[];
   /** Image tags that somebody else moved. */
   movedTags: { reference: string; what: string }[];
+  /** Versions that are watched after their switch, or whose watch ended without a word. */
+  watches: { model: string; version: number; watching: boolean; what: string }[];
   models: { model: string; versions: number; aliases: { alias: string; version: number }[] }[];
   runs: { id: string; recipe: string; startedAtMs: number; pid: number | undefined }[];
 };
@@ -34,6 +36,12 @@ export function renderStatus(status: ProjectStatus, nowMs: number, columns: numb
       status.warm.map((server) => `${server.model}:${server.version}  for ${formatDuration(server.untilMs - nowMs)}`),
     ),
     ...status.movedTags.map(movedTag),
+    section(
+      'watched',
+      status.watches.map(({ model, version, watching, what }) => {
+        return `${model}:${version}  ${watching ? what : pc.yellow(what)}`;
+      }),
+    ),
     section('models', status.models.map(modelLine)),
     section(
       'training',

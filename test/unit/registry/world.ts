@@ -67,6 +67,7 @@ export async function makeWorld(): Promise<World> {
     baseModelFolder: () => folder,
     heldOutFile: (runId) => join(runFolder(paths.runs, runId).data, 'held_out.jsonl'),
     goldenFile: join(folder, 'golden.jsonl'),
+    trafficFile: paths.trafficFile,
     keepLines: () => 'kept.log',
     gpu: false,
     readyTimeoutMs: 10_000,

@@ -12,6 +12,7 @@ const base: ProjectStatus = {
   routes: [],
   warm: [],
   movedTags: [],
+  watches: [],
   models: [],
   runs: [],
 };
