@@ -114,7 +114,9 @@ describe('a version that is watched after its switch', () => {
 
   test('is no longer watched once another command switches the route', async () => {
     let switched: Promise<unknown> | undefined;
-    const { watched } = await watchVersion2(() => (switched ??= world.promote(1)));
+    const { watched } = await watchVersion2(() => {
+      switched ??= world.promote(1);
+    });
     await switched;
     expect(watched.error?.code).toBe('RELEASE_REPLACED');
     expect(liveNow()).toBe(1);
