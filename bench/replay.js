@@ -2,20 +2,17 @@
 //
 //   npm run build && node bench/replay.js [steps] [rounds]     40 steps, 5 rounds; needs Python; some minutes
 //
-// Goals: five equal adapters with mlx, none equal to another with plain TRL (it draws the LoRA matrices before it seeds), and
-// deterministic training at most 1.05 times the time of `determinism: fast`. Time is that of training alone, as the trainer tells it.
-import { spawnSync } from 'node:child_process';
+// Goals: five equal adapters with mlx, and deterministic training at most 1.05 times the time of `determinism: fast`. Time is that
+// of training alone, as the trainer tells it. TRL 1.13 drew the LoRA matrices before it seeded, so that none of its adapters
+// were equal; since then it seeds first (trl/trainer/sft_trainer.py of 1.16), and what it gives is shown without a goal.
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
-import { homePaths } from '../dist/paths.js';
-import { ensureVenv } from '../dist/venvs.js';
 import { quantile } from './measure.js';
+import { makeProject, root, workOf } from './training.js';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
 const steps = Number(process.argv[2] ?? 40);
 const rounds = Number(process.argv[3] ?? 5);
 const slowest = 1.05;
@@ -27,59 +24,39 @@ try {
 }
 
 async function main() {
-  const project = join(folder, 'project');
-  const environment = { ...process.env, MLX_ENGINE: 'host', MLX_MLFLOW_ENABLED: 'false', CI: 'true' };
-  mlx(['init', project], folder, environment);
+  const project = makeProject(folder);
   // Prepares packages and base model; not counted.
-  const first = train(project, environment, 'bit-exact');
-  const plain = await plainTrl(project, first, environment);
+  const first = train(project, 'bit-exact');
+  const plain = plainTrl(await workOf(project, first.run));
   const found = { deterministic: [], fast: [], plain: [] };
   for (let round = 0; round < rounds; round += 1) {
-    found.deterministic.push(train(project, environment, 'bit-exact'));
-    found.fast.push(train(project, environment, 'fast'));
+    found.deterministic.push(train(project, 'bit-exact'));
+    found.fast.push(train(project, 'fast'));
     found.plain.push(plain(join(folder, `plain-${round}`)));
   }
   print(found);
 }
 
-function train(project, environment, determinism) {
+function train(project, determinism) {
   const settings = [
     `trainer.max_steps=${steps}`,
     'evaluation.limit=8',
     'evaluation.examples=0',
     `determinism=${determinism}`,
   ];
-  const flags = settings.flatMap((setting) => ['--set', setting]);
-  mlx(['train', 'tickets', '--no-lock', ...flags], project, environment);
-  const run = JSON.parse(mlx(['runs', 'show', 'latest', '--json'], project, environment));
+  project.train(settings, ['--no-lock']);
+  const run = project.lastRun();
   return { hash: run.adapter_sha256, durationMs: run.train_duration_ms, run };
 }
 
 /** The rows, base model and settings of a run of mlx, through TRL as its documentation has it. */
-async function plainTrl(project, { run }, environment) {
-  const home = homePaths(environment);
-  const venv = await ensureVenv('trainer', home, environment, () => undefined, new AbortController().signal);
-  const files = join(project, '.mlx', 'runs', run.run);
-  const base = join(home.models, ...run.base_model.split('/'), run.base_commit);
+function plainTrl({ files, base, python }) {
   const script = join(root, 'bench', 'replay', 'plain_trl.py');
   return (out) => {
-    const argv = [script, join(files, 'spec.json'), base, join(files, 'data', 'train.jsonl'), out];
-    const options = {
-      env: { ...environment, HF_HUB_OFFLINE: '1', CUDA_VISIBLE_DEVICES: '', OMP_WAIT_POLICY: 'PASSIVE' },
-      encoding: 'utf8',
-    };
-    const { status, stderr } = spawnSync(venv.python, argv, options);
-    if (status !== 0) throw new Error(`plain_trl.py ended with status ${status}:\n${stderr.slice(-2000)}`);
+    python([script, join(files, 'spec.json'), base, join(files, 'data', 'train.jsonl'), out]);
     const weights = readFileSync(join(out, 'adapter_model.safetensors'));
     return { hash: createHash('sha256').update(weights).digest('hex') };
   };
-}
-
-function mlx(words, cwd, environment) {
-  const argv = [join(root, 'bin', 'mlx.js'), ...words];
-  const { status, stdout, stderr } = spawnSync(process.execPath, argv, { cwd, env: environment, encoding: 'utf8' });
-  if (status !== 0) throw new Error(`mlx ${words.join(' ')} ended with status ${status}:\n${stderr}`);
-  return stdout;
 }
 
 function print({ deterministic, fast, plain }) {

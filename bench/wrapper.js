@@ -5,15 +5,13 @@
 //
 // The first `mlx train` prepares packages and base model and is not counted. Then each round is one `mlx train` and one run of
 // recipes/trainer/train.py on the files that mlx wrote for its own run.
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import { quantile } from './measure.js';
+import { makeProject, root, workOf } from './training.js';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
 const steps = Number(process.argv[2] ?? 60);
 const rounds = Number(process.argv[3] ?? 3);
 const goal = { share: 0.03, ms: 1500 };
@@ -25,69 +23,25 @@ try {
 }
 
 async function main() {
-  const project = join(folder, 'project');
-  const environment = { ...process.env, MLX_ENGINE: 'host', MLX_MLFLOW_ENABLED: 'false', CI: 'true' };
-  const { homePaths } = await import('../dist/paths.js');
-  const home = homePaths(environment);
-  mlx(['init', project], folder, environment);
-  train(project, environment);
-  const run = JSON.parse(mlx(['runs', 'show', 'latest', '--json'], project, environment));
-  const alone = await scriptAlone(project, run, home, environment);
+  const project = makeProject(folder);
+  const train = () => project.train([`trainer.max_steps=${steps}`, 'evaluation.limit=32']);
+  train();
+  const alone = scriptAlone(await workOf(project, project.lastRun()));
 
   const wrapped = [];
   const bare = [];
   for (let round = 0; round < rounds; round += 1) {
-    wrapped.push(timed(() => train(project, environment)));
+    wrapped.push(timed(train));
     bare.push(timed(() => alone(join(folder, `out-${round}`))));
   }
   print(quantile(wrapped, 0.5), quantile(bare, 0.5));
 }
 
-function train(project, environment) {
-  const settings = [`trainer.max_steps=${steps}`, 'evaluation.limit=32'];
-  mlx(['train', 'tickets', ...settings.flatMap((setting) => ['--set', setting])], project, environment);
-}
-
 /** The trainer as a person would start it by hand, offline, with the files of a run that is there. */
-async function scriptAlone(project, run, home, environment) {
-  const { ensureVenv } = await import('../dist/venvs.js');
-  const venv = await ensureVenv('trainer', home, environment, () => undefined, new AbortController().signal);
-  const files = join(project, '.mlx', 'runs', run.run);
-  const base = join(home.models, ...run.base_model.split('/'), run.base_commit);
+function scriptAlone({ files, base, python }) {
   const script = join(root, 'recipes', 'trainer', 'train.py');
-  const offline = {
-    HF_HUB_OFFLINE: '1',
-    TRANSFORMERS_OFFLINE: '1',
-    PYTHONUNBUFFERED: '1',
-    PYTHONDONTWRITEBYTECODE: '1',
-  };
-  return (out) => {
-    const words = [
-      script,
-      '--spec',
-      join(files, 'spec.json'),
-      '--model',
-      base,
-      '--data',
-      join(files, 'data'),
-      '--out',
-      out,
-    ];
-    const options = {
-      env: { ...environment, ...offline, CUDA_VISIBLE_DEVICES: '' },
-      encoding: 'utf8',
-      maxBuffer: 2 ** 28,
-    };
-    const { status, stderr } = spawnSync(venv.python, words, options);
-    if (status !== 0) throw new Error(`train.py ended with status ${status}:\n${stderr.slice(-2000)}`);
-  };
-}
-
-function mlx(words, cwd, environment) {
-  const argv = [join(root, 'bin', 'mlx.js'), ...words];
-  const { status, stdout, stderr } = spawnSync(process.execPath, argv, { cwd, env: environment, encoding: 'utf8' });
-  if (status !== 0) throw new Error(`mlx ${words.join(' ')} ended with status ${status}:\n${stderr}`);
-  return stdout;
+  const words = [script, '--spec', join(files, 'spec.json'), '--model', base, '--data', join(files, 'data')];
+  return (out) => python([...words, '--out', out]);
 }
 
 function timed(work) {

@@ -1,6 +1,7 @@
 // `mlx chat`: talks to a model through the gateway, as an application would. Starts the gateway when it does not run.
 import pc from 'picocolors';
 
+import { readWholeNumber } from '../config/whole-number.js';
 import type { Context } from '../context.js';
 import { exitStatus, MlxError } from '../errors.js';
 import { askModel, type ChatAnswer, type ChatMessage, type ChatQuestion } from '../gateway/chat-client.js';
@@ -37,7 +38,10 @@ export const run: CommandModule['run'] = async (context, [name], flags) => {
   if (context.output.json && message === undefined) {
     throw new MlxError('USAGE', 'With --json, chat answers one message.', { hint: 'Give it: --message TEXT' });
   }
-  const longest = readCount(maxTokens);
+  const longest =
+    maxTokens === undefined
+      ? undefined
+      : readWholeNumber(maxTokens, '--max-tokens', { from: 1, hint: 'For example: --max-tokens 64' });
   if (context.flags.dryRun) return outcome({ dryRun: true, model }, () => `Would talk to ${model}.`);
   await ensureGateway({ paths, port, environment: context.environment });
   const question: ChatQuestion = {
@@ -110,14 +114,5 @@ async function onlyRoute(context: Context): Promise<string> {
   }
   throw new MlxError('AMBIGUOUS', `Several models are served: ${routes.map(({ name }) => name).join(', ')}.`, {
     hint: `Name one: mlx chat ${first.name}`,
-  });
-}
-
-function readCount(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const count = Number(text);
-  if (Number.isSafeInteger(count) && count > 0) return count;
-  throw new MlxError('USAGE', `--max-tokens takes a whole number from 1 on, not '${text}'.`, {
-    hint: 'For example: --max-tokens 64',
   });
 }

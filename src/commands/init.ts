@@ -4,7 +4,7 @@ import { basename, join, relative, resolve } from 'node:path';
 
 import { Option } from 'commander';
 
-import { asModelName } from '../config/model-name.js';
+import { asModelName, modelNameRule } from '../config/model-name.js';
 import {
   ciServers,
   projectFiles,
@@ -113,7 +113,7 @@ function projectName(folder: string, wanted: string | undefined): string {
   if (wanted === undefined) return asModelName(basename(folder));
   if (wanted === asModelName(wanted)) return wanted;
   throw new MlxError('USAGE', `'${wanted}' cannot be the name of a model.`, {
-    hint: `Use lower case letters, digits, dot, dash and underscore, for example: --name ${asModelName(wanted)}`,
+    hint: `It takes ${modelNameRule}. For example: --name ${asModelName(wanted)}`,
   });
 }
 

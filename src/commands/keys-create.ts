@@ -1,4 +1,5 @@
 // `mlx keys create`: makes a key for a client of the gateway. Touches the ledger, and tells the running gateway.
+import { readWholeNumber } from '../config/whole-number.js';
 import type { Context } from '../context.js';
 import { MlxError } from '../errors.js';
 import { describeLimits } from '../gateway/keys/describe.js';
@@ -92,11 +93,7 @@ function readUsd(text: string | undefined, flag: string): number | null {
 
 function readCount(text: string | undefined, flag: string): number | null {
   if (text === undefined) return null;
-  const count = Number(text);
-  if (Number.isSafeInteger(count) && count > 0) return count;
-  throw new MlxError('USAGE', `${flag} takes a whole number from 1 on, not '${text}'.`, {
-    hint: 'See them all: mlx keys create --help',
-  });
+  return readWholeNumber(text, flag, { from: 1, hint: 'See them all: mlx keys create --help' });
 }
 
 function renderMade(

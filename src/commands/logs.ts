@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { readWholeNumber } from '../config/whole-number.js';
 import type { Context } from '../context.js';
 import { findLogFile } from '../engine/host/logs.js';
 import { fileLines, type LineOptions } from '../engine/lines.js';
@@ -33,7 +34,11 @@ Examples:
 };
 
 export const run: CommandModule['run'] = async (context, args, flags) => {
-  const options = { follow: flags['follow'] === true, lines: readCount(flags['lines']), signal: context.signal };
+  const options = {
+    follow: flags['follow'] === true,
+    lines: readWholeNumber(String(flags['lines']), '--lines', { from: 0, hint: 'For example: mlx logs -n 50' }),
+    signal: context.signal,
+  };
   const name = args[0] ?? 'mlflow';
   const lines = linesOf(await sourceOf(context, name), options);
   let count = 0;
@@ -85,9 +90,4 @@ function unknownName(name: string, known: string[]): MlxError {
   return new MlxError('NOT_FOUND', `Nothing called '${name}' runs or ran here.`, {
     hint: known.length === 0 ? 'See runs: mlx runs ls; start MLflow: mlx up' : `There are: ${known.join(', ')}`,
   });
-}
-
-function readCount(value: unknown): number {
-  if (typeof value === 'string' && /^\d+$/.test(value)) return Number(value);
-  throw new MlxError('USAGE', `'${String(value)}' is no number of lines.`, { hint: 'For example: mlx logs -n 50' });
 }

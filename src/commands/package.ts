@@ -9,7 +9,7 @@ import { outcome, type Outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
 import { packageRun } from '../registry/package.js';
 import { modelOf } from '../registry/settings.js';
-import { reconcileRuns } from '../training/reconcile.js';
+import { openReconciled } from '../training/reconcile.js';
 
 export const define: CommandModule['define'] = (command) => {
   command
@@ -30,8 +30,7 @@ Examples:
 };
 
 export const run: CommandModule['run'] = async (context, [reference = 'latest'], flags) => {
-  const ledger = await context.ledger();
-  await reconcileRuns({ ledger, engine: context.engine, now: context.now, note: context.output.note });
+  const ledger = await openReconciled(context);
   const found = findRun(ledger, reference);
   const { name, new: another } = flags as { name?: string; new?: boolean };
   const model = checkedName(name);

@@ -10,7 +10,7 @@ import type { CommandModule } from '../program.js';
 import { compareRuns, type Difference, type RunComparison } from '../training/comparison.js';
 import type { Explanation } from '../training/explanation.js';
 import { compareMetric } from '../training/metric-direction.js';
-import { reconcileRuns } from '../training/reconcile.js';
+import { openReconciled } from '../training/reconcile.js';
 
 export const define: CommandModule['define'] = (command) => {
   command.argument('<runs...>', 'two runs or more; the first is what the others are compared with');
@@ -27,8 +27,7 @@ Examples:
 };
 
 export const run: CommandModule['run'] = async (context, references) => {
-  const ledger = await context.ledger();
-  await reconcileRuns({ ledger, engine: context.engine, now: context.now, note: context.output.note });
+  const ledger = await openReconciled(context);
   const runs = references.map((reference) => findRun(ledger, reference));
   if (new Set(runs.map(({ id }) => id)).size < 2) {
     throw new MlxError('USAGE', 'Comparing takes two different runs.', { hint: 'See them: mlx runs ls' });

@@ -1,12 +1,12 @@
 // `mlx runs logs`: the trainer's own log. Reads .mlx/runs/ID/trainer.log.
 import { existsSync } from 'node:fs';
 
+import { readWholeNumber } from '../config/whole-number.js';
 import { MlxError } from '../errors.js';
-import type { Ledger } from '../ledger/open.js';
 import { findRun } from '../ledger/runs.js';
 import { outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
-import { reconcileRuns } from '../training/reconcile.js';
+import { openReconciled } from '../training/reconcile.js';
 import { runFolder } from '../training/run-folder.js';
 import { runLines } from '../training/run-lines.js';
 
@@ -26,8 +26,7 @@ Examples:
 };
 
 export const run: CommandModule['run'] = async (context, [reference = 'latest'], flags) => {
-  const ledger: Ledger = await context.ledger();
-  await reconcileRuns({ ledger, engine: context.engine, now: context.now, note: context.output.note });
+  const ledger = await openReconciled(context);
   const found = findRun(ledger, reference);
   const { log } = runFolder(context.paths().runs, found.id);
   const follow = flags['follow'] === true && found.state === 'running';
@@ -37,15 +36,12 @@ export const run: CommandModule['run'] = async (context, [reference = 'latest'],
     });
   }
   const hasEnded = (): boolean => findRun(ledger, found.id).state !== 'running';
-  const lines = runLines(log, { follow, lines: readCount(flags['lines']), signal: context.signal, hasEnded });
+  const lines = runLines(log, {
+    follow,
+    lines: readWholeNumber(String(flags['lines']), '--lines', { from: 0, hint: 'For example: mlx runs logs -n 50' }),
+    signal: context.signal,
+    hasEnded,
+  });
   for await (const line of lines) context.output.stream(`${line}\n`);
   return outcome({ run: found.id, state: findRun(ledger, found.id).state }, () => '');
 };
-
-function readCount(value: unknown): number {
-  const count = Number(value);
-  if (Number.isSafeInteger(count) && count >= 0) return count;
-  throw new MlxError('USAGE', `--lines takes a whole number, not '${String(value)}'.`, {
-    hint: 'For example: mlx runs logs -n 50',
-  });
-}

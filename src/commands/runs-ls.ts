@@ -2,6 +2,7 @@
 // Starts fast: it loads the ledger and the table, and neither YAML nor zod nor Ink.
 import pc from 'picocolors';
 
+import { readWholeNumber } from '../config/whole-number.js';
 import { MlxError } from '../errors.js';
 import type { Context } from '../context.js';
 import { latestMetrics, metricKeys } from '../ledger/metrics.js';
@@ -12,7 +13,7 @@ import { outcome } from '../output/output.js';
 import { renderTable, type Column } from '../output/table.js';
 import type { CommandModule } from '../program.js';
 import { metricIsBetterLow, metricKey } from '../training/metric-direction.js';
-import { reconcileRuns } from '../training/reconcile.js';
+import { openReconciled } from '../training/reconcile.js';
 
 /** More than a ledger will ever hold. */
 const everyRun = 1_000_000_000;
@@ -42,8 +43,7 @@ Examples:
 };
 
 export const run: CommandModule['run'] = async (context, _args, flags) => {
-  const ledger = await context.ledger();
-  await reconcileRuns({ ledger, engine: context.engine, now: context.now, note: context.output.note });
+  const ledger = await openReconciled(context);
   const filter = readFilter(flags);
   // One more than asked for tells whether there are more.
   const found = listRuns(ledger, { ...filter, limit: filter.limit + 1 });
@@ -82,16 +82,8 @@ function readFilter(flags: Record<string, unknown>): RunFilter {
     recipe,
     sort: key,
     descending: bestFirst !== (reverse === true),
-    limit: all === true ? everyRun : readLimit(limit),
+    limit: all === true ? everyRun : readWholeNumber(limit, '--limit', { from: 1, hint: 'Or every run: --all' }),
   };
-}
-
-function readLimit(text: string): number {
-  const limit = Number(text);
-  if (Number.isSafeInteger(limit) && limit > 0) return limit;
-  throw new MlxError('USAGE', `--limit takes a whole number from 1 on, not '${text}'.`, {
-    hint: 'Or every run: --all',
-  });
 }
 
 function checkMetric(ledger: Ledger, key: string): void {

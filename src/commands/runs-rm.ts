@@ -10,7 +10,7 @@ import { formatBytes } from '../output/numbers.js';
 import { outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
 import { folderBytes } from '../training/folder-size.js';
-import { reconcileRuns } from '../training/reconcile.js';
+import { openReconciled } from '../training/reconcile.js';
 import { runFolder } from '../training/run-folder.js';
 
 export const define: CommandModule['define'] = (command) => {
@@ -30,8 +30,7 @@ Examples:
 type Removal = { run: string; bytes: number; versions: string[] };
 
 export const run: CommandModule['run'] = async (context, references, flags) => {
-  const ledger = await context.ledger();
-  await reconcileRuns({ ledger, engine: context.engine, now: context.now, note: context.output.note });
+  const ledger = await openReconciled(context);
   const runs = references.map((reference) => findRun(ledger, reference));
   const removals = planRemovals(context, ledger, [...new Map(runs.map((each) => [each.id, each])).values()]);
   refusePackaged(removals, flags['force'] === true);

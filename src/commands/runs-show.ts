@@ -8,7 +8,7 @@ import { formatCount, formatNumber, resample } from '../output/numbers.js';
 import { outcome } from '../output/output.js';
 import { renderTable } from '../output/table.js';
 import type { CommandModule } from '../program.js';
-import { reconcileRuns } from '../training/reconcile.js';
+import { openReconciled } from '../training/reconcile.js';
 import { renderRun } from '../training/report.js';
 import { summariseRun, type RunSummary } from '../training/summary.js';
 
@@ -33,8 +33,7 @@ type ShownRun = RunSummary & {
 };
 
 export const run: CommandModule['run'] = async (context, [reference = 'latest'], flags) => {
-  const ledger = await context.ledger();
-  await reconcileRuns({ ledger, engine: context.engine, now: context.now, note: context.output.note });
+  const ledger = await openReconciled(context);
   const found = findRun(ledger, reference);
   const shown: ShownRun = {
     ...summariseRun(ledger, context.paths().runs, found),

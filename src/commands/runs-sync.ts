@@ -4,7 +4,7 @@ import { MlxError } from '../errors.js';
 import { outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
 import { syncRuns, type SyncedRun } from '../tracking/sync.js';
-import { reconcileRuns } from '../training/reconcile.js';
+import { openReconciled } from '../training/reconcile.js';
 import { runFolder } from '../training/run-folder.js';
 import { runUploads } from '../training/uploads.js';
 
@@ -23,8 +23,7 @@ Examples:
 };
 
 export const run: CommandModule['run'] = async (context, references) => {
-  const ledger = await context.ledger();
-  await reconcileRuns({ ledger, engine: context.engine, now: context.now, note: context.output.note });
+  const ledger = await openReconciled(context);
   const runs = references.length === 0 ? unsyncedRuns(ledger) : references.map((name) => ended(findRun(ledger, name)));
   if (context.flags.dryRun || runs.length === 0) {
     return outcome({ synced: [], wouldSync: runs.map(({ id }) => id) }, ({ wouldSync }) =>

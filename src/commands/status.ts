@@ -18,7 +18,7 @@ import { watchNotes } from '../registry/watch-report.js';
 import { usedEngines } from '../stack/engines.js';
 import { renderStatus, type ProjectStatus } from '../stack/render.js';
 import { stackParts, type Part } from '../stack/status.js';
-import { reconcileRuns } from '../training/reconcile.js';
+import { openReconciled } from '../training/reconcile.js';
 
 export const define: CommandModule['define'] = (command) => {
   command.addHelpText(
@@ -96,8 +96,7 @@ async function movedTagsOf(context: Context, engines: readonly Engine[]): Promis
 }
 
 async function ledgerPart(context: Context): Promise<Pick<ProjectStatus, 'models' | 'runs'>> {
-  const ledger = await context.ledger();
-  await reconcileRuns({ ledger, engine: context.engine, now: context.now, note: context.output.note });
+  const ledger = await openReconciled(context);
   const versions = listVersions(ledger);
   const aliases = listAliases(ledger);
   const running = listRuns(ledger, { state: 'running', sort: 'started', descending: true, limit: 20 });

@@ -8,13 +8,10 @@ export const modelNameRule =
 
 /** A folder's name as the name of a model. */
 export function asModelName(text: string): string {
-  const words = text.toLowerCase().match(/[a-z0-9]+|[._-]+|[^a-z0-9._-]+/g) ?? [];
-  const name = words
-    .map((word) => (/^[a-z0-9]/.test(word) ? word : /^[._-]/.test(word) ? word.slice(0, 1) : '-'))
-    .join('')
-    .replaceAll(/[._-]+/g, (marks) => marks.slice(0, 1))
+  const name = text
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, (marks) => (/^[._-]/.test(marks) ? marks.slice(0, 1) : '-'))
     .slice(0, 63)
-    .replace(/^[._-]+/, '')
-    .replace(/[._-]+$/, '');
+    .replaceAll(/^[._-]|[._-]$/g, '');
   return name === '' ? 'my-model' : name;
 }

@@ -36,7 +36,8 @@ function writeNew(file: string, contents: string | Uint8Array, mode: number, syn
   }
 }
 
-function syncFolder(folder: string): void {
+/** So that a name in it survives a power cut too. */
+export function syncFolder(folder: string): void {
   const descriptor = openSync(folder, 'r');
   try {
     fsyncSync(descriptor);

@@ -1,23 +1,24 @@
 // One request of the traffic log, by the id that its answer carried as `x-request-id`.
 import type { Ledger } from './open.js';
+import type { TrafficRow } from './traffic.js';
 
-export type TrafficRequest = {
-  requestId: string;
-  startedAtMs: number;
-  route: string | null;
-  upstream: string | null;
-  model: string | null;
-  /** `tickets:2`, of a model version of ours. */
-  version: string | null;
-  digest: string | null;
-  keyId: string | null;
-  tenant: string | null;
-  feature: string | null;
-  status: number;
-  errorClass: string | null;
-  finishReason: string | null;
-  durationMs: number;
-};
+export type TrafficRequest = Pick<
+  TrafficRow,
+  | 'requestId'
+  | 'startedAtMs'
+  | 'route'
+  | 'upstream'
+  | 'model'
+  | 'version'
+  | 'digest'
+  | 'keyId'
+  | 'tenant'
+  | 'feature'
+  | 'status'
+  | 'errorClass'
+  | 'finishReason'
+  | 'durationMs'
+>;
 
 /** @returns undefined for one that was never asked here, or is forgotten */
 export function findRequest(traffic: Ledger, requestId: string): TrafficRequest | undefined {

@@ -8,6 +8,7 @@ import Database from 'better-sqlite3';
 import { errorCode, MlxError } from '../errors.js';
 import { migrate } from './migrations.js';
 import { wrapSqliteError, type Ledger } from './open.js';
+import type { DaySpending } from './spending.js';
 import { trafficSteps } from './traffic-schema.js';
 
 export type TrafficRow = {
@@ -174,18 +175,8 @@ function trafficError(error: unknown, file: string): unknown {
   });
 }
 
-type Spending = {
-  day: string;
-  keyId: string;
-  tenant: string;
-  feature: string;
-  requests: number;
-  tokens: number;
-  costUsd: number;
-};
-
-function spendingOf(rows: readonly TrafficRow[]): Iterable<Spending> {
-  const sums = new Map<string, Spending>();
+function spendingOf(rows: readonly TrafficRow[]): Iterable<DaySpending> {
+  const sums = new Map<string, DaySpending>();
   for (const row of rows) {
     const day = new Date(row.startedAtMs).toISOString().slice(0, 10);
     const [keyId, tenant, feature] = [row.keyId ?? '', row.tenant ?? '', row.feature ?? ''];

@@ -14,6 +14,18 @@ export type ReconcileEdges = {
   note: (line: string) => void;
 };
 
+/** The ledger, made true first: how every command that shows or uses runs opens it. */
+export async function openReconciled(
+  edges: Omit<ReconcileEdges, 'ledger' | 'note'> & {
+    ledger: () => Promise<Ledger>;
+    output: Pick<ReconcileEdges, 'note'>;
+  },
+): Promise<Ledger> {
+  const ledger = await edges.ledger();
+  await reconcileRuns({ ledger, engine: edges.engine, now: edges.now, note: edges.output.note });
+  return ledger;
+}
+
 /** @returns the runs that were found dead */
 export async function reconcileRuns(edges: ReconcileEdges): Promise<Run[]> {
   const owned = ownedRuns(edges.ledger);

@@ -1,11 +1,22 @@
 // The smoke recipe that every new project has, trained and replayed for real; then each thing that may change under it.
-import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
 import { beforeAll, describe, expect, it } from 'vitest';
 
 import { mlx, mlxJson } from '../command/mlx.js';
 import { keptProject, type Project } from './project.js';
+import { standInHub } from './stand-in-hub.js';
+import { makeTinyModel, ticketsProject } from './tickets-project.js';
 
 type Replays = { replays: { verdict: string; run: string; fields: { field: string; status: string }[] }[] };
 
@@ -74,4 +85,42 @@ describe('the smoke recipe of a new project', () => {
     rmSync(file);
     expect(await replay()).toMatchObject({ verdict: 'identical', status: 0 });
   });
+});
+
+it('fetches a base model that is gone, at the commit of the lock, and refuses one whose bytes changed', async () => {
+  const project = ticketsProject(`base_model: { repository: Acme/Tiny }
+dataset: { train: data/tickets.jsonl, held_out: data/tickets-held-out.jsonl }
+trainer: { max_steps: 2, per_device_train_batch_size: 4, max_length: 256, logging_steps: 1 }
+evaluation: { limit: 2, max_new_tokens: 4, examples: 0 }
+`);
+  // The environments of all tests; models of its own.
+  const home = join(project.folder, 'home');
+  mkdirSync(home);
+  symlinkSync(join(project.environment['MLX_HOME'] ?? '', 'venvs'), join(home, 'venvs'));
+  const made = join(project.folder, 'made');
+  await makeTinyModel(project.environment, made);
+  const hub = await standInHub(
+    Object.fromEntries(readdirSync(made).map((name) => [name, readFileSync(join(made, name))])),
+  );
+  const environment = { ...project.environment, MLX_HOME: home, HF_ENDPOINT: hub.endpoint, NO_PROXY: '127.0.0.1' };
+  const at = { folder: project.folder, environment };
+  const trained = await mlx(['train', 'tickets'], at);
+  expect(trained.status, trained.stderr).toBe(0);
+
+  rmSync(join(home, 'models'), { recursive: true });
+  const asked = hub.seen.length;
+  const replayed = await mlxJson(['replay', 'tickets'], at);
+  expect(replayed.value, replayed.stderr).toMatchObject({ replays: [{ verdict: 'identical' }] });
+  expect(replayed.stdout).toContain('fetched at the commit of the lock');
+  expect(hub.seen.slice(asked).map(({ path }) => path)).toContain(`/Acme/Tiny/resolve/${hub.commit}/model.safetensors`);
+
+  const weights = join(home, 'models', 'Acme', 'Tiny', hub.commit, 'model.safetensors');
+  const bytes = readFileSync(weights);
+  bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ 1, bytes.length - 1);
+  rmSync(weights);
+  writeFileSync(weights, bytes);
+  const changed = await mlxJson(['replay', 'tickets'], at);
+  expect(changed.status).not.toBe(0);
+  expect(changed.stdout).toContain('model.safetensors');
+  expect((await mlxJson(['runs', 'ls'], at)).value).toMatchObject({ runs: { length: 2 } });
 });

@@ -2,13 +2,13 @@
 // Source: https://github.com/opencontainers/image-spec/blob/v1.1.0/image-layout.md
 import { createHash, randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 
 import { z } from 'zod';
 
-import { writeWhole } from '../../config/whole-file.js';
+import { syncFolder, writeWhole } from '../../config/whole-file.js';
 import { errorCode, MlxError } from '../../errors.js';
 import { withLock } from '../lock.js';
 
@@ -73,7 +73,7 @@ export async function addBlob(
   try {
     const blob = await fill(createWriteStream(temporary, { mode: 0o600, flush: true }));
     await rename(temporary, blobFile(layout, blob.digest));
-    await syncFolder(join(layout, 'blobs', 'sha256'));
+    syncFolder(join(layout, 'blobs', 'sha256'));
     return blob;
   } finally {
     await rm(temporary, { force: true });
@@ -109,15 +109,6 @@ export function namedDiskError(error: unknown, layout: string): unknown {
     cause: error,
     hint: 'Free some space (mlx doctor shows how much), then run the command again.',
   });
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const opened = await open(folder, 'r');
-  try {
-    await opened.sync();
-  } finally {
-    await opened.close();
-  }
 }
 
 async function readIfThere(file: string): Promise<string | undefined> {
