@@ -47,6 +47,7 @@ const entries: readonly Entry[] = [
   },
   { path: 'runs compare', summary: 'what differs between runs', load: () => import('./commands/runs-compare.js') },
   { path: 'runs logs', summary: "the trainer's own log", load: () => import('./commands/runs-logs.js') },
+  { path: 'runs stop', summary: 'end a training; its checkpoint stays', load: () => import('./commands/runs-stop.js') },
   { path: 'runs sync', summary: 'send to MLflow what it missed', load: () => import('./commands/runs-sync.js') },
   { path: 'runs rm', summary: 'delete a run and its files', load: () => import('./commands/runs-rm.js') },
   { path: 'package', summary: 'make a model version, an image, of a run', load: () => import('./commands/package.js') },

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 
 import type { Context } from '../context.js';
 import { backUpLedger, listBackups, restoreLedger, type Backup } from '../ledger/backup.js';
+import { lostByRestore, type Loss } from '../ledger/backup-loss.js';
 import { outcome, type Outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
 
@@ -35,18 +36,27 @@ export const run: CommandModule['run'] = async (context, _args, flags) => {
 
 async function restore(context: Context, file: string): Promise<Outcome> {
   const { ledgerFile } = context.paths();
+  const loss = lostByRestore(ledgerFile, file);
   if (context.flags.dryRun)
     return outcome(
-      { wouldRestore: file },
-      () => `Would replace ${ledgerFile} by ${file}; the present one would be kept beside it.`,
+      { wouldRestore: file, wouldLose: loss ?? null },
+      () => `Would replace ${ledgerFile} by ${file}; the present one would be kept beside it.${tellLoss(loss)}`,
     );
-  const agreed = await context.output.confirm(`Replace ${ledgerFile} by ${file}? (The present one is kept beside it.)`);
+  const question = `Replace ${ledgerFile} by ${file}?${tellLoss(loss)} (The present one is kept beside it.)`;
+  const agreed = await context.output.confirm(question);
   if (!agreed) return outcome({ restored: false, replaced: undefined }, () => 'Nothing was changed.');
   const { replaced } = await restoreLedger(ledgerFile, file, context.now());
   return outcome(
     { restored: true, replaced },
     () => `Restored ${file}.${replaced === undefined ? '' : ` What was there is now ${replaced}.`}`,
   );
+}
+
+function tellLoss(loss: Loss | undefined): string {
+  if (loss === undefined) return '';
+  const lost = Object.entries(loss).filter(([, count]) => count > 0);
+  if (lost.length === 0) return ' It holds all that the present one does.';
+  return ` It does not know ${lost.map(([what, count]) => `${count} ${count === 1 ? what.slice(0, -1) : what}`).join(', ')} of the present one.`;
 }
 
 function renderBackups(backups: Backup[]): string {

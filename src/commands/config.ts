@@ -1,5 +1,6 @@
 // mlx config: every setting, its value, and where that came from. Reads mlx.yaml and the environment; changes nothing.
 import { explainConfig, type ExplainedSetting } from '../config/explain.js';
+import { unreadVariables } from '../config/settings.js';
 import { outcome } from '../output/output.js';
 import { renderTable } from '../output/table.js';
 import type { CommandModule } from '../program.js';
@@ -18,8 +19,15 @@ Examples:
 export const run: CommandModule['run'] = async (context) => {
   const { configFile } = context.paths();
   const settings = await explainConfig({ configFile }, context.environment, { engine: context.flags.engine });
+  const unread = unreadVariables(context.environment);
+  for (const { name, nearest } of unread) {
+    context.output.note(
+      `Nothing reads the variable ${name}.${nearest === undefined ? '' : ` Did you mean ${nearest}?`}`,
+    );
+  }
   const { columns } = context.output;
-  return outcome({ file: configFile, settings }, (value) => render(value.settings, columns));
+  const told = { file: configFile, settings, unreadVariables: unread.map(({ name }) => name) };
+  return outcome(told, (value) => render(value.settings, columns));
 };
 
 function render(settings: readonly ExplainedSetting[], width: number): string {

@@ -8,6 +8,7 @@ import { findLogFile } from '../engine/host/logs.js';
 import { fileLines, type LineOptions } from '../engine/lines.js';
 import { MlxError } from '../errors.js';
 import { findRun } from '../ledger/runs.js';
+import { findVersion } from '../ledger/versions.js';
 import { outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
 import { allEngines, usedEngines } from '../stack/engines.js';
@@ -28,7 +29,7 @@ export const define: CommandModule['define'] = (command) => {
 Examples:
   mlx logs
   mlx logs gateway -f
-  mlx logs tickets -n 20
+  mlx logs tickets@production -n 20
   mlx logs tickets-3fa91c`,
   );
 };
@@ -39,7 +40,7 @@ export const run: CommandModule['run'] = async (context, args, flags) => {
     lines: readWholeNumber(String(flags['lines']), '--lines', { from: 0, hint: 'For example: mlx logs -n 50' }),
     signal: context.signal,
   };
-  const name = args[0] ?? 'mlflow';
+  const name = await versionNamed(context, args[0] ?? 'mlflow');
   const lines = linesOf(await sourceOf(context, name), options);
   let count = 0;
   for await (const line of lines) {
@@ -48,6 +49,13 @@ export const run: CommandModule['run'] = async (context, args, flags) => {
   }
   return outcome({ event: 'end', name, lines: count }, () => '');
 };
+
+/** `tickets@production` is the version that the alias names now. */
+async function versionNamed(context: Context, name: string): Promise<string> {
+  if (!name.includes('@')) return name;
+  const { model, version } = findVersion(await context.ledger(), name);
+  return `${model}:${version}`;
+}
 
 type Source = LogSource | { file: string } | { file: string; hasEnded: () => boolean };
 

@@ -42,7 +42,7 @@ export const run: CommandModule['run'] = async (context) => {
   const status: ProjectStatus = {
     project: context.paths().project,
     engine: engines.map(({ description }) => description).join(' + '),
-    parts: [...gatewayPart(gateway), ...parts],
+    parts: [...(gateway ? gatewayPart(gateway) : missingGateway(await context.ledger(), parts)), ...parts],
     budgets: (gateway?.budgets ?? []).filter(({ state }) => state !== 'ok'),
     routes: routesOf(gateway),
     warm: warmServers(await context.ledger(), parts),
@@ -61,13 +61,23 @@ async function gatewayState(context: Context): Promise<GatewayState | undefined>
   return gatewayControl(sockets).state();
 }
 
-function gatewayPart(gateway: GatewayState | undefined): Part[] {
-  if (!gateway) return [];
+function gatewayPart(gateway: GatewayState): Part[] {
   const address = `http://127.0.0.1:${gateway.port}/v1`;
   const runtime = `process ${gateway.pid}`;
   const { startedAtMs } = gateway;
   const well = { state: 'running' as const, lastLines: [], fix: undefined };
   return [{ ...well, name: 'gateway', kind: 'gateway', engine: 'host', address, runtime, startedAtMs }];
+}
+
+/** Model servers run that routes lead to, and nobody routes: it was killed, or stopped by hand. */
+function missingGateway(ledger: Ledger, parts: readonly Part[]): Part[] {
+  const living = new Set(parts.filter(({ state }) => state !== 'exited').map(({ name }) => name));
+  const waiting = listRoutes(ledger).filter(({ serverId }) => living.has(serverId));
+  if (waiting.length === 0) return [];
+  const routes = waiting.map(({ name, model, version }) => `${name} -> ${model}:${version}`).join(', ');
+  const gone = { state: 'exited' as const, address: undefined, runtime: undefined, startedAtMs: undefined };
+  const lastLines = [`Does not run; its model servers do: ${routes}`];
+  return [{ ...gone, name: 'gateway', kind: 'gateway', engine: 'host', lastLines, fix: 'mlx gateway start' }];
 }
 
 function routesOf(gateway: GatewayState | undefined): ProjectStatus['routes'] {

@@ -2,6 +2,7 @@
 import { parse } from 'yaml';
 import { z } from 'zod';
 
+import { nearestName } from './nearest.js';
 import { configSchema } from './schema.js';
 import type { Override } from './yaml.js';
 
@@ -34,6 +35,17 @@ export function environmentOverrides(environment: NodeJS.ProcessEnv): Override[]
     const text = environment[variable] ?? '';
     return [{ path: setting.key.split('.'), value: setting.isText ? text : scalar(text), source: variable }];
   });
+}
+
+/** Variables of ours that are no settings of mlx.yaml. */
+const otherVariables = ['MLX_HOME', 'MLX_PROJECT', 'MLX_PYTHON', 'MLX_UV', 'MLX_ACTOR'];
+
+/** Those that begin with `MLX_` and that nothing reads: a slip of the finger, or a setting of another version. */
+export function unreadVariables(environment: NodeJS.ProcessEnv): { name: string; nearest: string | undefined }[] {
+  const known = [...otherVariables, ...configSettings().flatMap(({ variables }) => variables)];
+  return Object.keys(environment)
+    .filter((name) => name.startsWith('MLX_') && !known.includes(name))
+    .map((name) => ({ name, nearest: nearestName(name, known) }));
 }
 
 /** As YAML reads it: 4700 is a number, off is text. What is not YAML stays text, and the schema refuses it by name. */

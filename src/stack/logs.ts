@@ -6,11 +6,16 @@ export type LogSource = { engine: StackEngine; name: string };
 
 export async function findSource(engines: readonly StackEngine[], name: string): Promise<LogSource | undefined> {
   for (const engine of engines) {
-    const newest = (await newestServers(engine)).find((server) => server.id === name || server.model === name);
+    const newest = (await newestServers(engine)).find((server) => namesOf(server).includes(name));
     const found = newest?.id ?? (await presentServices(engine)).find((service) => service === name);
     if (found !== undefined) return { engine, name: found };
   }
   return undefined;
+}
+
+/** `tickets-v1-3fa91c`, `tickets`, `tickets:1`. */
+function namesOf({ id, model, version }: ModelServer): string[] {
+  return [id, model, `${model}:${version}`];
 }
 
 /** Names that have lines, for an error that says what there is. */

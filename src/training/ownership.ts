@@ -11,7 +11,7 @@ export function refuseSecondTraining(ledger: Ledger): void {
   throw new MlxError(
     'BUSY',
     `Run ${living.id} is training in this project (pid ${ownerPid(living.owner ?? '')}, since ${new Date(living.startedAtMs).toISOString()}).`,
-    { hint: `Follow it: mlx runs logs ${living.id} -f (or stop it: kill ${ownerPid(living.owner ?? '')})` },
+    { hint: `Follow it: mlx runs logs ${living.id} -f (or stop it: mlx runs stop ${living.id})` },
   );
 }
 

@@ -224,6 +224,15 @@ describe('mlx config', () => {
     expect(new Set(shown.map((line) => line.search(/\S+$/)))).toHaveProperty('size', 1);
   });
 
+  it('names a variable that nothing reads, and what was meant', async () => {
+    const folder = scratch();
+    writeFileSync(join(folder, 'mlx.yaml'), '');
+    const environment = { MLX_GATEWAY_PROT: '4700', MLX_HOME: folder };
+    const { stderr } = await mlx(['config'], { folder, environment });
+    expect(stderr).toContain('Nothing reads the variable MLX_GATEWAY_PROT. Did you mean MLX_GATEWAY_PORT?');
+    expect(stderr).not.toContain('MLX_HOME');
+  });
+
   it('has meaning and variables in JSON', async () => {
     const folder = scratch();
     writeFileSync(join(folder, 'mlx.yaml'), '');

@@ -6,10 +6,13 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 
 import { projectPaths } from '../../src/config/paths.js';
+import { currentOwner } from '../../src/engine/owner.js';
 import { writeRecord } from '../../src/engine/host/records.js';
 import { serverFile, serverLog } from '../../src/engine/host/server-records.js';
 import { openLedger } from '../../src/ledger/open.js';
+import { setRoute } from '../../src/ledger/promotions.js';
 import { insertRun } from '../../src/ledger/runs.js';
+import { insertVersion, setAlias } from '../../src/ledger/versions.js';
 import * as program from './mlx.js';
 
 /** Docker is out of reach, so that no test touches what the machine's Engine holds. */
@@ -55,6 +58,22 @@ test('status shows a model server that died, with its last lines and what to do'
   expect(stdout).toContain(
     'exited  tickets-v1-aa\n  loading\n  Killed\nnext  mlx logs tickets-v1-aa; then mlx serve tickets:1',
   );
+});
+
+test('status shows which routes wait for a gateway that was killed, and how to start it', async () => {
+  const { folder } = project();
+  const paths = projectPaths(folder, { HOME: folder });
+  const version = { model: 'tickets', version: 1, digest: `sha256:${'0'.repeat(64)}` };
+  const own = { ...version, id: 'tickets-v1-bb', owner: currentOwner(), socket: join(folder, 'b.sock') };
+  writeRecord(serverFile(paths, own.id), { ...own, venv: '/venv', startedAtMs: Date.now() });
+  const ledger = openLedger(paths.ledgerFile);
+  const route = { name: 'tickets', serverId: own.id, engine: 'host' as const, address: `unix:${own.socket}` };
+  setRoute(ledger, { ...route, ...version, updatedAtMs: 1 });
+  ledger.close();
+  const { stdout } = await mlx(['status'], { folder });
+
+  expect(stdout).toContain('exited  gateway\n  Does not run; its model servers do: tickets -> tickets:1');
+  expect(stdout).toContain('next  mlx gateway start');
 });
 
 test('down clears up after a model server that died, and finds nothing the second time', async () => {
@@ -120,9 +139,15 @@ test('logs shows the last lines of a server by its id or model, of a run and of 
   write('.mlx/runs/r1/trainer.log', 'step 1\n');
   const ledger = openLedger(projectPaths(folder, {}).ledgerFile);
   insertRun(ledger, { ...run, id: 'r1' });
+  insertVersion(ledger, {
+    ...{ model: 'tickets', version: 1, runId: 'r1', digest: `sha256:${'0'.repeat(64)}`, engine: 'host' },
+    ...{ baseModel: 'mlx/demo-base', baseCommit: 'c', settings: '{}', sizeBytes: 1, createdAtMs: 1 },
+  });
+  setAlias(ledger, { model: 'tickets', alias: 'production', version: 1, updatedAtMs: 1 });
   ledger.close();
 
   expect((await mlx(['logs', 'tickets'], { folder })).stdout).toBe('loading\nKilled\n');
+  expect((await mlx(['logs', 'tickets@production'], { folder })).stdout).toBe('loading\nKilled\n');
   expect((await mlx(['logs', 'tickets-v1-aa', '-n', '1'], { folder })).stdout).toBe('Killed\n');
   expect((await mlx(['logs', 'gateway', '-n', '1'], { folder })).stdout).toBe('two\n');
   expect((await mlxJson(['logs', 'r1'], { folder })).stdout).toBe(

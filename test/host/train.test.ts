@@ -147,6 +147,17 @@ describe('a real training', () => {
       adapter_sha256: uninterrupted.adapterSha256,
     });
   });
+
+  it('in the background is ended by mlx runs stop, and can go on', async () => {
+    const project = ticketsProject(recipe(baseModel));
+    const place = { folder: project.folder, environment: project.environment };
+    const { value } = await mlxJson(['train', '--detach', '--set', 'trainer.max_steps=400'], place);
+    const { run } = value as { run: string };
+    const stopped = await mlxJson(['runs', 'stop', run], place);
+    expect(stopped.value).toEqual({ run, state: 'stopped', stopped: true });
+    expect(trainersOf(project)).toEqual([]);
+    expect(findRun(openLedger(project.paths.ledgerFile), run)).toMatchObject({ state: 'stopped', owner: null });
+  });
 });
 
 /** Command lines of processes that still work for this project. */

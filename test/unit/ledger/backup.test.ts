@@ -12,6 +12,7 @@ import {
   newestGoodBackup,
   restoreLedger,
 } from '../../../src/ledger/backup.js';
+import { lostByRestore } from '../../../src/ledger/backup-loss.js';
 import { openLedger } from '../../../src/ledger/open.js';
 import { insertRun, listRuns } from '../../../src/ledger/runs.js';
 
@@ -61,7 +62,9 @@ async function backUp(second: number) {
 test('a restored ledger holds what it held at the backup, and the replaced one is kept', async () => {
   addRun('a');
   const backup = await backUp(1);
+  expect(lostByRestore(file, backup.file)).toEqual({ runs: 0, versions: 0, promotions: 0 });
   addRun('b');
+  expect(lostByRestore(file, backup.file)).toEqual({ runs: 1, versions: 0, promotions: 0 });
   const { replaced } = await restoreLedger(file, backup.file, new Date());
   expect(runIds()).toEqual(['a']);
   expect(runIds(replaced)).toEqual(['a', 'b']);
