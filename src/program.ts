@@ -35,6 +35,16 @@ const entries: readonly Entry[] = [
     load: () => import('./commands/data-redact.js'),
   },
   {
+    path: 'data capture',
+    summary: 'captured traffic: what there is, and as rows for a recipe',
+    load: () => import('./commands/data-capture.js'),
+  },
+  {
+    path: 'data forget',
+    summary: 'delete what was captured of a tenant',
+    load: () => import('./commands/data-forget.js'),
+  },
+  {
     path: 'replay',
     summary: 'the same run again, or the exact reason why not',
     load: () => import('./commands/replay.js'),

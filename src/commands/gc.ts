@@ -1,4 +1,8 @@
-// `mlx gc`: removes what nothing pins from .mlx/store and .mlx/runs; with --runtimes also images or environments of earlier versions.
+// `mlx gc`: removes what nothing pins from .mlx/store and .mlx/runs, captured traffic that is too old, and with --runtimes images
+// or environments of earlier versions.
+import { statSync } from 'node:fs';
+
+import { expiredFiles } from '../capture/store.js';
 import type { Context } from '../context.js';
 import { formatBytes } from '../output/numbers.js';
 import { outcome, type Outcome } from '../output/output.js';
@@ -12,7 +16,8 @@ export const define: CommandModule['define'] = (command) => {
     'after',
     `
 Rows and weights are kept in .mlx/store by their hash, once for all runs. Kept: what a lock, a run of the ledger, and so a
-model version or an alias needs. Gone: what only deleted runs needed (mlx runs rm), and folders of runs that never began.
+model version or an alias needs. Gone: what only deleted runs needed (mlx runs rm), folders of runs that never began, and captured
+traffic older than gateway.capture_days.
 With the host engine environments are shared between projects: another project installs again what it still needs.
 
 Examples:
@@ -22,11 +27,14 @@ Examples:
   );
 };
 
+const dayMs = 86_400_000;
+
 type Collection = { removed: Garbage[]; wouldRemove: Garbage[]; bytes: number };
 
 export const run: CommandModule['run'] = async (context, _args, flags) => {
   const garbage = [
     ...findGarbage(await context.ledger(), context.paths(), context.now().getTime()),
+    ...(await oldCaptures(context)),
     ...(flags['runtimes'] === true ? await oldRuntimes(context) : []),
   ];
   const bytes = garbage.reduce((sum, each) => sum + each.bytes, 0);
@@ -39,6 +47,13 @@ export const run: CommandModule['run'] = async (context, _args, flags) => {
   }
   return told({ removed: garbage, wouldRemove: [], bytes });
 };
+
+/** The gateway deletes them too, while it runs. */
+async function oldCaptures(context: Context): Promise<Garbage[]> {
+  const { gateway } = await context.config();
+  const files = await expiredFiles(context.paths().captures, context.now().getTime() - gateway.captureDays * dayMs);
+  return files.map((name) => ({ kind: 'captures', name, bytes: statSync(name).size }));
+}
 
 async function oldRuntimes(context: Context): Promise<Garbage[]> {
   const engine = await context.engine();

@@ -4,14 +4,13 @@ import { setTimeout as pause } from 'node:timers/promises';
 import pc from 'picocolors';
 
 import type { Context } from '../context.js';
-import { MlxError } from '../errors.js';
 import type { Ledger } from '../ledger/open.js';
 import { openTrafficForReading } from '../ledger/traffic.js';
 import { newestTrafficId, trafficAfter, type TrafficLine } from '../ledger/traffic-lines.js';
 import { summarizeTraffic, trafficGroups, type TrafficGroup, type TrafficSummary } from '../ledger/traffic-report.js';
 import { formatCount, formatMilliseconds, formatUsd } from '../output/numbers.js';
 import { outcome, type Outcome } from '../output/output.js';
-import { readSpan } from '../output/spans.js';
+import { readSince } from '../output/spans.js';
 import { renderTable, type Column } from '../output/table.js';
 import type { CommandModule } from '../program.js';
 
@@ -38,7 +37,7 @@ Examples:
 export const run: CommandModule['run'] = async (context, _args, flags) => {
   if (flags['follow'] === true) return follow(context);
   const by = flags['by'] as TrafficGroup | undefined;
-  const sinceMs = readSince(String(flags['since']), context.now());
+  const sinceMs = readSince(String(flags['since']), '--since', context.now());
   const traffic = openTrafficForReading(context.paths().trafficFile);
   try {
     const [total] = traffic ? summarizeTraffic(traffic, { by: undefined, sinceMs }) : [];
@@ -89,13 +88,6 @@ function requestLine(line: TrafficLine): string {
   ]
     .filter((part) => part !== '')
     .join('  ');
-}
-
-function readSince(text: string, now: Date): number {
-  if (!/^\d{4}-\d\d-\d\d$/.test(text)) return now.getTime() - readSpan(text, '--since');
-  const ms = Date.parse(`${text}T00:00:00Z`);
-  if (!Number.isNaN(ms)) return ms;
-  throw new MlxError('USAGE', `--since: there is no day ${text}.`);
 }
 
 type Report = { since: string; by: TrafficGroup | null; total: TrafficSummary | null; groups: TrafficSummary[] };

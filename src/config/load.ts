@@ -49,6 +49,7 @@ export function toConfig(file: ConfigFile, project: string): Config {
     gateway: {
       port: gateway.port,
       maxInFlight: gateway.max_in_flight,
+      captureDays: gateway.capture_days,
       metering: toMetering(gateway),
       redaction: toRedaction(gateway.redaction),
     },

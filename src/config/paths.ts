@@ -27,6 +27,8 @@ export type Paths = HomePaths & {
   ledgerFile: string;
   /** One row a request of the gateway. */
   trafficFile: string;
+  /** What was asked and answered on routes that capture it, redacted. */
+  captures: string;
   runs: string;
   images: string;
   /** Rows and weights by their SHA-256. */
@@ -72,6 +74,7 @@ export function projectPaths(project: string, environment: NodeJS.ProcessEnv): P
     state,
     ledgerFile: join(state, 'ledger.db'),
     trafficFile: join(state, 'traffic.db'),
+    captures: join(state, 'captures'),
     runs: join(state, 'runs'),
     images: join(state, 'images'),
     store: join(state, 'store'),

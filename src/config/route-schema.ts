@@ -29,6 +29,8 @@ export type RouteConfig = {
   /** A prompt of prompts/, put before what the client asks. */
   prompt: string | undefined;
   redaction: RouteRedaction;
+  /** Of the requests: what was asked and answered is kept, redacted. */
+  capturePercent: number;
 };
 
 const target = z
@@ -70,6 +72,7 @@ const routeFile = z.strictObject({
       allow_media: z.boolean().optional(),
     })
     .prefault({}),
+  capture: z.strictObject({ percent: percent.default(100) }).optional(),
 });
 
 type RouteFile = z.infer<typeof routeFile>;
@@ -122,6 +125,7 @@ export function toRouteConfig(name: string, file: RouteFile): RouteConfig {
     rewrite: toRewrite(file.rewrite),
     prompt: file.prompt,
     redaction: toRouteRedaction(file.redaction),
+    capturePercent: file.capture?.percent ?? 0,
   };
 }
 

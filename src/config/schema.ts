@@ -22,6 +22,7 @@ const sections = z.strictObject({
         .min(1)
         .default(256)
         .describe('Requests at once; those beyond it are refused with 503 and Retry-After'),
+      capture_days: z.int().positive().default(30).describe('Days that captured questions and answers are kept'),
       ...meteringShape,
       redaction: redactionSchema.prefault({}),
     })
@@ -93,7 +94,7 @@ export type ConfigFile = z.infer<typeof configSchema>;
 export type Config = {
   engine: ConfigFile['engine'];
   gpu: ConfigFile['gpu'];
-  gateway: { port: number; maxInFlight: number; metering: Metering; redaction: RedactionConfig };
+  gateway: { port: number; maxInFlight: number; captureDays: number; metering: Metering; redaction: RedactionConfig };
   upstreams: Upstream[];
   routes: RouteConfig[];
   mlflow: { enabled: boolean; port: number; trackingUri: string | undefined; experiment: string };

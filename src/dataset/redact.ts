@@ -1,16 +1,12 @@
 // A JSONL file with its personal identifiers taken out: each becomes a placeholder that is the same within its row.
 // What was found is counted, never shown.
-import { createWriteStream } from 'node:fs';
-import { link, rm } from 'node:fs/promises';
-import { pipeline } from 'node:stream/promises';
-
-import { errorCode, MlxError } from '../errors.js';
 import { findIdentifiers, type Detection } from '../privacy/detect.js';
 import { rewriteText } from '../privacy/json-text.js';
 import { openPlaceholders } from '../privacy/placeholders.js';
 import type { Kind } from '../privacy/spans.js';
 import type { DataFile } from './files.js';
 import { readLines } from './lines.js';
+import { writeNewFile } from './new-file.js';
 import { collectProblems } from './rows.js';
 
 export type RedactionReport = {
@@ -39,20 +35,7 @@ export async function redactFile(
     for await (const line of lines) void line;
     return report;
   }
-  const unfinished = `${target}.part-${process.pid}`;
-  try {
-    await pipeline(lines, createWriteStream(unfinished, { flags: 'wx', mode: 0o600 }));
-    // A link, not a rename: of a file that somebody made meanwhile nothing is lost.
-    await link(unfinished, target);
-  } catch (error) {
-    if (errorCode(error) !== 'EEXIST') throw error;
-    throw new MlxError('FILE_EXISTS', `${target} is there already.`, {
-      cause: error,
-      hint: 'Name another: --out FILE',
-    });
-  } finally {
-    await rm(unfinished, { force: true });
-  }
+  await writeNewFile(target, lines);
   return report;
 }
 

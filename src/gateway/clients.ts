@@ -1,6 +1,7 @@
 // What the running gateway does around its routes: who may ask, how much, with what content, and what became of it.
 import { join } from 'node:path';
 
+import { openCaptures } from './capture/recorder.js';
 import { openContent } from './content.js';
 import type { BudgetState } from './control-api.js';
 import { gatewayKey } from './key.js';
@@ -30,20 +31,39 @@ export async function openClients({ paths, now, warn }: GatewaySettings, routing
   const prices = await livePrices(routing.current);
   const log = openGatewayLog(join(paths.run, 'gateway.log'), now);
   const keys = liveKeys(paths.ledgerFile, gatewayKey(paths.secrets), () => metering.keysChanged());
-  const settings = routing.config().gateway.metering;
-  const metering = openMetering({
-    ...{ trafficFile: paths.trafficFile, settings, catalogue: prices.catalogue, ring: keys.ring, now, warn, log },
-    targetsOf: (name) => possibleTargets(routing.current(), name),
-    urlOf: (upstream) => routing.current().upstreams.get(upstream)?.url,
-  });
   const content = openContent({
     promptsFolder: paths.prompts,
     redaction: () => routing.config().gateway.redaction,
     routeOf: (name) => routing.current().routes.get(name),
   });
+  const captures = openCaptures({
+    ...{ folder: paths.captures, now, warn, log: log.write, rulesOf: content.captureRules },
+    percentOf: (name) => routing.current().routes.get(name)?.capturePercent ?? 0,
+    keepDays: () => routing.config().gateway.captureDays,
+  });
+  const settings = routing.config().gateway.metering;
+  const metering = openMetering({
+    ...{
+      trafficFile: paths.trafficFile,
+      settings,
+      catalogue: prices.catalogue,
+      ring: keys.ring,
+      now,
+      warn,
+      log,
+      captures,
+    },
+    targetsOf: (name) => possibleTargets(routing.current(), name),
+    urlOf: (upstream) => routing.current().upstreams.get(upstream)?.url,
+  });
   const { finish, budgets, metrics } = metering;
   return {
-    stages: { authorize: authorize(keys.ring, () => now().getTime()), ...content.stages, ...metering.stages },
+    stages: {
+      authorize: authorize(keys.ring, () => now().getTime()),
+      ...content.stages,
+      ...metering.stages,
+      capture: captures.stage,
+    },
     ...{ finish, budgets, metrics },
     reload: async () => {
       await prices.reload();
@@ -52,6 +72,8 @@ export async function openClients({ paths, now, warn }: GatewaySettings, routing
     },
     close: async () => {
       keys.close();
+      // Before what finds names for it.
+      await captures.close();
       await content.close();
       await metering.close();
       await log.close();

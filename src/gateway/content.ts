@@ -17,7 +17,12 @@ export type ContentSettings = {
 
 export type RouteContent = { prompt: string | undefined; redaction: RouteRedaction };
 
-export type Content = { stages: Pick<Stages, 'expand' | 'redact'>; close: () => Promise<void> };
+export type Content = {
+  stages: Pick<Stages, 'expand' | 'redact'>;
+  /** What is taken out of what is kept, whatever a route sends: here nothing puts it back, and media are never kept. */
+  captureRules: (route: string) => RedactionRules;
+  close: () => Promise<void>;
+};
 
 export function openContent({ promptsFolder, redaction, routeOf }: ContentSettings): Content {
   const detectors = new Map<string, NameDetector>();
@@ -26,17 +31,23 @@ export function openContent({ promptsFolder, redaction, routeOf }: ContentSettin
     detectors.set(url, detector);
     return detector;
   };
+  const withNames = ({ kinds, phoneRegions, allowMedia, namesUrl }: RedactionConfig): RedactionRules => {
+    const wantsNames = kinds.includes('name') && namesUrl !== undefined;
+    return { kinds, phoneRegions, allowMedia, findNames: wantsNames ? detectorAt(namesUrl).find : undefined };
+  };
   const rulesOf = (route: string): RedactionRules | undefined => {
-    const { enabled, namesUrl, ...rules } = { ...redaction(), ...routeOf(route)?.redaction };
-    if (!enabled) return undefined;
-    const wantsNames = rules.kinds.includes('name') && namesUrl !== undefined;
-    return { ...rules, findNames: wantsNames ? detectorAt(namesUrl).find : undefined };
+    const rules = { ...redaction(), ...routeOf(route)?.redaction };
+    return rules.enabled ? withNames(rules) : undefined;
+  };
+  const captureRules = (route: string): RedactionRules => {
+    return withNames({ ...redaction(), ...routeOf(route)?.redaction, allowMedia: false });
   };
   return {
     stages: {
       expand: promptExpander(openPromptStore(promptsFolder), (route) => routeOf(route)?.prompt),
       redact: redactionStage(rulesOf),
     },
+    captureRules,
     close: async () => {
       await Promise.all([...detectors.values()].map((detector) => detector.close()));
     },

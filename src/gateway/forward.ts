@@ -55,7 +55,7 @@ async function ask(
   const asking = { request, question, route, startedMs };
   const response = await attemptInTurn(core, asking, plan);
   if (plan.shadow) startShadow(core, asking, plan.shadow);
-  return response;
+  return core.stages.capture(request, question, response);
 }
 
 /** Without that to stick to, each request is for itself. */

@@ -23,7 +23,7 @@ export type MeterEdges = {
   pricing: () => Pricing;
   now: () => Date;
   /** Each gets every row, and must return at once. */
-  sinks: readonly ((row: TrafficRow) => void)[];
+  sinks: readonly ((row: TrafficRow, request: GatewayRequest) => void)[];
 };
 
 export function openMeter(edges: MeterEdges): Meter {
@@ -44,7 +44,7 @@ export function openMeter(edges: MeterEdges): Meter {
       const charge = chargeOf(finished, ticket, edges.pricing());
       settle(edges.keeper, finished, ticket, charge);
       const row = trafficRow(finished, charge, edges.now());
-      if (row) for (const sink of edges.sinks) sink(row);
+      if (row) for (const sink of edges.sinks) sink(row, finished.request);
     },
   };
 }

@@ -7,6 +7,7 @@ import { admit } from './budget/admit.js';
 import { openBudgets } from './budget/budgets.js';
 import { budgetStates } from './budget/states.js';
 import type { Target } from './budget/estimate.js';
+import type { Captures } from './capture/recorder.js';
 import type { BudgetState } from './control-api.js';
 import type { KeyRing } from './keys/ring.js';
 import type { GatewayLog } from './log.js';
@@ -28,6 +29,7 @@ export type MeteringEdges = {
   now: () => Date;
   warn: (line: string) => void;
   log: GatewayLog;
+  captures: Pick<Captures, 'record' | 'lost'>;
 };
 
 export type RunningMetering = {
@@ -52,7 +54,7 @@ export function openMetering(edges: MeteringEdges): RunningMetering {
   const metrics = openMetrics();
   const spans = openSpans(() => settings.otlp, warn);
   const shared = { keeper, now, pricing: () => pricing };
-  const meter = openMeter({ ...shared, sinks: [writer.record, metrics.observe, spans.add] });
+  const meter = openMeter({ ...shared, sinks: [writer.record, metrics.observe, spans.add, edges.captures.record] });
   const states = (): BudgetState[] => budgetStates(budgets.accounts(), settings.alerts.atShare, now().getTime());
   const assumedOutputTokens = (): number => settings.assumedOutputTokens;
   return {
@@ -69,7 +71,11 @@ export function openMetering(edges: MeteringEdges): RunningMetering {
       spans.reload();
     },
     budgets: states,
-    metrics: (inFlight) => metrics.text({ budgets: states(), inFlight, rowsDropped: writer.dropped() }),
+    metrics: (inFlight) =>
+      metrics.text({
+        ...{ budgets: states(), inFlight, rowsDropped: writer.dropped() },
+        capturesLost: edges.captures.lost(),
+      }),
     close: async () => {
       writer.close();
       await Promise.all([alerts.close(), spans.close()]);

@@ -12,7 +12,7 @@ import { openOwnFront, type Behind, type Front } from './front.js';
 import { liveRouting, type GatewayConfig } from './live-routing.js';
 
 export type GatewaySettings = {
-  paths: Pick<Paths, 'ledgerFile' | 'trafficFile' | 'prompts' | 'run' | 'secrets' | 'sockets'>;
+  paths: Pick<Paths, 'ledgerFile' | 'trafficFile' | 'captures' | 'prompts' | 'run' | 'secrets' | 'sockets'>;
   /** 0 takes any free port (tests). */
   port: number;
   now: () => Date;

@@ -1,4 +1,4 @@
-// A copy of a request to a route's shadow: its answer is read to the end, metered, and thrown away. It costs the client nothing:
+// A copy of a request to a route's shadow: its answer is read to the end, metered, captured where the route says so, and thrown away. It costs the client nothing:
 // it starts when the client's answer has begun, and there are never many.
 import type { Core } from './app.js';
 import { sendAttempt, type Asking } from './attempt.js';
@@ -6,6 +6,7 @@ import type { Finished } from './node-server.js';
 import type { Step } from './plan.js';
 
 const atOnce = 4;
+const shadowEnding = '-shadow';
 
 export type Shadows = {
   begin: () => AbortSignal | undefined;
@@ -35,7 +36,7 @@ export function startShadow(core: Core, { request, question, route }: Asking, st
   const { dialect, operation, keyId, tenant, feature, stream } = request.trace;
   const who = { dialect, operation, keyId, tenant, feature, stream };
   const trace = { ...withoutUndefined(who), route: route.name, attempts: [] };
-  const copy = { ...request, id: `${request.id}-shadow`, signal, trace };
+  const copy = { ...request, id: `${request.id}${shadowEnding}`, signal, trace };
   const finish = (status: number, end: Finished['end']): void => {
     core.shadows.end();
     core.onShadow({ request: copy, status, durationMs: core.clock.nowMs() - startedMs, end });
@@ -46,10 +47,15 @@ export function startShadow(core: Core, { request, question, route }: Asking, st
   );
 }
 
+/** The id of the request that the client made. */
+export function servedId(id: string): string {
+  return id.endsWith(shadowEnding) ? id.slice(0, -shadowEnding.length) : id;
+}
+
 async function readWhole(core: Core, asking: Asking, step: Step): Promise<number> {
   const result = await sendAttempt(core, asking, step);
   if (result.kind !== 'answer') return 'response' in result ? (result.response?.status ?? 502) : 503;
-  const { body, status } = result.response;
+  const { body, status } = core.stages.capture(asking.request, asking.question, result.response);
   if (typeof body !== 'string' && !(body instanceof Uint8Array)) for await (const part of body) void part;
   return status;
 }

@@ -18,6 +18,8 @@ export type Stages = {
   ) => Promise<Redacted | GatewayResponse | undefined>;
   /** Once an attempt, local ones too, when the body is ready in the upstream's dialect. */
   meter: (request: GatewayRequest, outgoing: Outgoing) => Metered | undefined;
+  /** Once an answer, a shadow's too: the same one, watched on its way where the route keeps what is said. */
+  capture: (request: GatewayRequest, question: Question, response: GatewayResponse) => GatewayResponse;
 };
 
 export type DataClass = 'private' | 'internal' | 'public';

@@ -1,4 +1,5 @@
 // What the stages of one request remember for its end: the promise of its budgets, and where its answer was watched.
+import type { Taken } from './capture/tap.js';
 import type { Trace } from './exchange.js';
 import type { AnswerFacts } from './usage/answer.js';
 
@@ -13,12 +14,14 @@ export type Ticket = {
   outputTokens: (() => number) | undefined;
   /** Ends the use of an own machine: what was used of it, in milliseconds. */
   endBusy: (() => number) | undefined;
+  /** What is said, where the route captures it. */
+  taken: Taken | undefined;
 };
 
 /** On the trace, which a copy for a shadow has of its own; a WeakMap by request makes every garbage collection dearer. */
 export function ticketOf(trace: Trace): Ticket {
   return (trace.ticket ??= {
     ...{ reservationId: undefined, bodyBytes: 0, facts: undefined },
-    ...{ outputTokens: undefined, endBusy: undefined },
+    ...{ outputTokens: undefined, endBusy: undefined, taken: undefined },
   });
 }

@@ -13,26 +13,42 @@ export type RedactionRules = Detection & {
   findNames: FindNames | undefined;
 };
 
+type Fields = Record<string, unknown>;
+
 export type RedactedRequest =
   | {
       /** The same object as came in when there was nothing to replace. */
-      fields: Record<string, unknown>;
+      fields: Fields;
       /** Placeholder -> original; empty when there was nothing to replace. */
       originals: ReadonlyMap<string, string>;
     }
   | { refusal: string };
 
+export type RedactedBodies = { bodies: Fields[]; originals: ReadonlyMap<string, string> } | { refusal: string };
+
 /** @throws whatever the name detector throws; the caller must then not send the request */
-export async function redactRequest(fields: Record<string, unknown>, rules: RedactionRules): Promise<RedactedRequest> {
+export async function redactRequest(fields: Fields, rules: RedactionRules): Promise<RedactedRequest> {
+  const redacted = await redactTogether([fields], rules);
+  if ('refusal' in redacted) return redacted;
+  const [body = fields] = redacted.bodies;
+  return { fields: body, originals: redacted.originals };
+}
+
+/** Several bodies with one numbering: what a question names and its answer repeats is the same placeholder. */
+export async function redactTogether(bodies: readonly Fields[], rules: RedactionRules): Promise<RedactedBodies> {
   const found = new Map<string, Span[]>();
   const placeholders = openPlaceholders();
-  const { media, unreadable } = rewriteRequest(fields, (text, label) => {
-    // Placeholders in thinking are those of an earlier turn, which this one numbers alike.
-    if (label !== signedThinking) placeholders.reserve(text);
-    const at = placeOf(text, label);
-    if (!found.has(at)) found.set(at, findIdentifiers(text, rules, label));
-    return text;
-  });
+  const read = bodies.map((body) =>
+    rewriteRequest(body, (text, label) => {
+      // Placeholders in thinking are those of an earlier turn, which this one numbers alike.
+      if (label !== signedThinking) placeholders.reserve(text);
+      const at = placeOf(text, label);
+      if (!found.has(at)) found.set(at, findIdentifiers(text, rules, label));
+      return text;
+    }),
+  );
+  const unreadable = read.flatMap((texts) => texts.unreadable);
+  const media = read.flatMap((texts) => texts.media);
   if (unreadable.length > 0) {
     return { refusal: `${unreadable.join(' and ')} cannot be redacted: send the text itself` };
   }
@@ -40,11 +56,11 @@ export async function redactRequest(fields: Record<string, unknown>, rules: Reda
     return { refusal: `${media.join(', ')} cannot be redacted, and this route does not allow media` };
   }
   if (rules.findNames !== undefined) await addNames(found, rules.findNames);
-  if ([...found.values()].every((spans) => spans.length === 0)) return { fields, originals: new Map() };
-  const redacted = rewriteRequest(fields, (text, label) =>
-    placeholders.replace(text, found.get(placeOf(text, label)) ?? []),
+  if ([...found.values()].every((spans) => spans.length === 0)) return { bodies: [...bodies], originals: new Map() };
+  const replaced = bodies.map((body) =>
+    rewriteRequest(body, (text, label) => placeholders.replace(text, found.get(placeOf(text, label)) ?? [])),
   );
-  return { fields: redacted.fields, originals: placeholders.originals };
+  return { bodies: replaced.map(({ fields }) => fields), originals: placeholders.originals };
 }
 
 /** A text is judged with its label: the same digits may be an account under one key and nothing under another. */

@@ -9,7 +9,7 @@ import { allRunIds } from '../ledger/runs.js';
 import { pinnedHashes } from './pins.js';
 
 export type Garbage = {
-  kind: 'content' | 'run_folder' | 'runtime';
+  kind: 'content' | 'run_folder' | 'runtime' | 'captures';
   /** A path, or the id of a runtime. */
   name: string;
   /** What the disk gets back; 0 for a file that also has another name. */

@@ -15,6 +15,7 @@ export type Moment = {
   budgets: readonly BudgetState[];
   inFlight: Readonly<Record<string, number>>;
   rowsDropped: number;
+  capturesLost: number;
 };
 
 const durationBoundsS = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92];
@@ -61,7 +62,7 @@ export function openMetrics(): Metrics {
   };
 }
 
-function momentLines({ budgets, inFlight, rowsDropped }: Moment): string[] {
+function momentLines({ budgets, inFlight, rowsDropped, capturesLost }: Moment): string[] {
   const share = {
     name: 'mlx_gateway_budget_used_ratio',
     help: 'Used part of a budget.',
@@ -73,6 +74,11 @@ function momentLines({ budgets, inFlight, rowsDropped }: Moment): string[] {
     labels: ['mlx_server'],
   };
   const lost = { name: 'mlx_gateway_traffic_rows_lost', help: 'Rows of the traffic log that had no room.', labels: [] };
+  const uncaptured = {
+    name: 'mlx_gateway_captures_lost',
+    help: 'Answers of routes that capture that could not be redacted or written.',
+    labels: [],
+  };
   return [
     ...gaugeLines(
       share,
@@ -83,5 +89,6 @@ function momentLines({ budgets, inFlight, rowsDropped }: Moment): string[] {
       Object.entries(inFlight).map(([server, count]) => [[server], count]),
     ),
     ...gaugeLines(lost, [[[], rowsDropped]]),
+    ...gaugeLines(uncaptured, [[[], capturesLost]]),
   ];
 }

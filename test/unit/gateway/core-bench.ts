@@ -57,6 +57,7 @@ const plainStages: Stages = {
   admit: async () => undefined,
   redact: async () => undefined,
   meter: () => undefined,
+  capture: (_request, _question, response) => response,
 };
 
 export function openCore(settings: CoreSettings = {}): CoreBench {

@@ -110,6 +110,7 @@ export async function startBench({ config = '', metering, ...settings }: BenchSe
   const paths = {
     ledgerFile: join(folder, 'ledger.db'),
     trafficFile: join(folder, 'traffic.db'),
+    captures: join(folder, 'captures'),
     prompts: join(folder, 'prompts'),
     run: folder,
     secrets: join(folder, 'secrets'),

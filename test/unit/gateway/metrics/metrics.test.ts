@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { openMetrics } from '../../../../src/gateway/metrics/metrics.js';
 import { trafficRow } from '../../ledger/traffic-example.js';
 
-const moment = { budgets: [], inFlight: {}, rowsDropped: 0 };
+const moment = { budgets: [], inFlight: {}, rowsDropped: 0, capturesLost: 0 };
 
 /** Value by name and labels. */
 function parse(text: string): Map<string, number> {
@@ -61,6 +61,7 @@ describe('metrics', () => {
         budgets: [{ ...budget, allowed: 2, used: 1 }],
         inFlight: { 'tickets-v1': 3 },
         rowsDropped: 7,
+        capturesLost: 2,
       }),
     );
     expect(Object.fromEntries(values)).toEqual({
