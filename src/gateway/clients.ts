@@ -1,8 +1,8 @@
 // What the running gateway does around its routes: who may ask, how much, with what content, and what became of it.
 import { join } from 'node:path';
 
-import { openCaptures } from './capture/recorder.js';
-import { openContent } from './content.js';
+import { openCaptures, type CaptureEdges, type Captures } from './capture/recorder.js';
+import { openContent, type Content } from './content.js';
 import type { BudgetState } from './control-api.js';
 import { gatewayKey } from './key.js';
 import { liveKeys } from './keys/live.js';
@@ -31,38 +31,19 @@ export async function openClients({ paths, now, warn }: GatewaySettings, routing
   const prices = await livePrices(routing.current);
   const log = openGatewayLog(join(paths.run, 'gateway.log'), now);
   const keys = liveKeys(paths.ledgerFile, gatewayKey(paths.secrets), () => metering.keysChanged());
-  const content = openContent({
-    promptsFolder: paths.prompts,
-    redaction: () => routing.config().gateway.redaction,
-    routeOf: (name) => routing.current().routes.get(name),
-  });
-  const captures = openCaptures({
-    ...{ folder: paths.captures, now, warn, log: log.write, rulesOf: content.captureRules },
-    percentOf: (name) => routing.current().routes.get(name)?.capturePercent ?? 0,
-    keepDays: () => routing.config().gateway.captureDays,
-  });
+  const { content, captures } = openWords(paths, routing, { now, warn, log: log.write });
   const settings = routing.config().gateway.metering;
   const metering = openMetering({
-    ...{
-      trafficFile: paths.trafficFile,
-      settings,
-      catalogue: prices.catalogue,
-      ring: keys.ring,
-      now,
-      warn,
-      log,
-      captures,
-    },
+    ...{ trafficFile: paths.trafficFile, settings, catalogue: prices.catalogue, ring: keys.ring },
+    ...{ now, warn, log, captures },
     targetsOf: (name) => possibleTargets(routing.current(), name),
     urlOf: (upstream) => routing.current().upstreams.get(upstream)?.url,
   });
   const { finish, budgets, metrics } = metering;
   return {
     stages: {
-      authorize: authorize(keys.ring, () => now().getTime()),
-      ...content.stages,
-      ...metering.stages,
-      capture: captures.stage,
+      ...{ authorize: authorize(keys.ring, () => now().getTime()), capture: captures.stage },
+      ...{ ...content.stages, ...metering.stages },
     },
     ...{ finish, budgets, metrics },
     reload: async () => {
@@ -79,4 +60,23 @@ export async function openClients({ paths, now, warn }: GatewaySettings, routing
       await log.close();
     },
   };
+}
+
+/** What is done with the words themselves: prompts put in, identifiers taken out, some of them kept. */
+function openWords(
+  paths: GatewaySettings['paths'],
+  routing: LiveRouting,
+  edges: Pick<CaptureEdges, 'now' | 'warn' | 'log'>,
+): { content: Content; captures: Captures } {
+  const content = openContent({
+    promptsFolder: paths.prompts,
+    redaction: () => routing.config().gateway.redaction,
+    routeOf: (name) => routing.current().routes.get(name),
+  });
+  const captures = openCaptures({
+    ...{ ...edges, folder: paths.captures, rulesOf: content.captureRules },
+    percentOf: (name) => routing.current().routes.get(name)?.capturePercent ?? 0,
+    keepDays: () => routing.config().gateway.captureDays,
+  });
+  return { content, captures };
 }

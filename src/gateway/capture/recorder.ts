@@ -1,17 +1,16 @@
 // What routes capture, on its way to .mlx/captures: redacted and written after the answer, one after the other, between requests.
 // Whatever fails here costs a row and an alarm, never an answer.
-import { existsSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-import { forgetOldCaptures, journalFile, rotateCaptures } from '../../capture/store.js';
-import { errorCode, errorMessage } from '../../errors.js';
-import { openCaptureJournal, type CaptureJournal, type WaitingRow } from '../../ledger/captures.js';
+import type { WaitingRow } from '../../ledger/captures.js';
 import type { TrafficRow } from '../../ledger/traffic.js';
 import type { RedactionRules } from '../../privacy/redact-request.js';
 import type { GatewayRequest } from '../exchange.js';
 import type { Stages } from '../stages.js';
 import { ticketOf } from '../tickets.js';
+import { openAlarm, type Alarm, type AlarmEdges } from './alarm.js';
 import { capturedRow } from './captured-row.js';
+import { openKeeper, type KeeperEdges } from './keeper.js';
 import { takenLimitBytes, tapAnswer, type Taken } from './tap.js';
 
 export type Captures = {
@@ -24,57 +23,39 @@ export type Captures = {
   close: () => Promise<void>;
 };
 
-export type CaptureEdges = {
-  folder: string;
-  /** Of a route's requests; 0: none. */
-  percentOf: (route: string) => number;
-  keepDays: () => number;
-  rulesOf: (route: string) => RedactionRules;
-  now: () => Date;
-  warn: (line: string) => void;
-  log: (event: string, fields: Record<string, unknown>) => void;
-};
+export type CaptureEdges = AlarmEdges &
+  KeeperEdges & {
+    /** Of a route's requests; 0: none. */
+    percentOf: (route: string) => number;
+    rulesOf: (route: string) => RedactionRules;
+  };
 
 type Waiting = { row: TrafficRow; request: GatewayRequest; taken: Taken };
 
 const queueLimitBytes = 64 * 1024 * 1024;
 const batchRows = 50;
-const tidyEveryMs = 60_000;
-const dayMs = 86_400_000;
 
 export function openCaptures(edges: CaptureEdges): Captures {
-  const { folder, now } = edges;
   const alarm = openAlarm(edges);
+  const keeper = openKeeper(edges, alarm);
   const queue: Waiting[] = [];
   let queuedBytes = 0;
   let working: Promise<void> | undefined;
-  let journal: CaptureJournal | undefined;
-  const opened = (): CaptureJournal => (journal ??= openCaptureJournal(journalFile(folder)));
-
   const work = async (): Promise<void> => {
     while (queue.length > 0) {
       const batch = queue.splice(0, batchRows);
       queuedBytes -= bytesOf(batch);
-      const rows = await redactedRows(batch, edges, alarm);
-      await alarm.watch('written', rows.length, () => (rows.length > 0 ? opened().insert(rows) : undefined));
+      const rows = await redactedRows(batch, edges.rulesOf, alarm);
+      if (rows.length > 0) await alarm.watch('written', rows.length, () => keeper.insert(rows));
     }
   };
-  const tidy = async (all: boolean): Promise<void> => {
-    if (!journal && !existsSync(journalFile(folder))) return;
-    await alarm.watch('tidied', 0, async () => {
-      await rotateCaptures(folder, opened(), now().getTime(), all);
-      await forgetOldCaptures(folder, opened(), now().getTime() - edges.keepDays() * dayMs);
-    });
-  };
-  let tidying = tidy(false);
-  const timer = setInterval(() => void (tidying = tidying.then(() => tidy(false))), tidyEveryMs).unref();
   return {
     stage: (request, question, response) => {
       const percent = edges.percentOf(request.trace.route ?? '');
       return percent > 0 ? tapAnswer(request, question, response, percent) : response;
     },
     record: (row, request) => {
-      const taken = ticketOf(request.trace).taken;
+      const { taken } = ticketOf(request.trace);
       if (!taken || row.end !== 'complete' || row.status !== 200) return;
       if (taken.bytes > takenLimitBytes || queuedBytes + taken.bytes > queueLimitBytes) return alarm.count(1);
       queue.push({ row, request, taken });
@@ -85,17 +66,18 @@ export function openCaptures(edges: CaptureEdges): Captures {
     },
     lost: alarm.lost,
     close: async () => {
-      clearInterval(timer);
       await working;
-      await tidying;
-      await tidy(true);
-      journal?.close();
+      await keeper.close();
     },
   };
 }
 
 /** Others get their turn between two rows: redaction takes as long as the text is. */
-async function redactedRows(batch: readonly Waiting[], { rulesOf }: CaptureEdges, alarm: Alarm): Promise<WaitingRow[]> {
+async function redactedRows(
+  batch: readonly Waiting[],
+  rulesOf: CaptureEdges['rulesOf'],
+  alarm: Alarm,
+): Promise<WaitingRow[]> {
   const rows: WaitingRow[] = [];
   for (const { row, request, taken } of batch) {
     await alarm.watch('redacted', 1, async () => {
@@ -106,34 +88,6 @@ async function redactedRows(batch: readonly Waiting[], { rulesOf }: CaptureEdges
     await nextTurn();
   }
   return rows;
-}
-
-type Doing = 'redacted' | 'written' | 'tidied';
-type Alarm = ReturnType<typeof openAlarm>;
-
-/** Says that something began to fail, and that it works again; not each time. Never a word of what was asked or answered. */
-function openAlarm({ warn, log }: Pick<CaptureEdges, 'warn' | 'log'>) {
-  const failing = new Set<Doing>();
-  let lost = 0;
-  return {
-    lost: () => lost,
-    count: (rows: number): void => void (lost += rows),
-    watch: async (doing: Doing, rows: number, run: () => void | Promise<void>): Promise<void> => {
-      try {
-        await run();
-        if (!failing.delete(doing)) return;
-        warn(`Captured traffic can be ${doing} again; ${lost} answers were not captured since the start.`);
-        log('capture_works', { step: doing, lost });
-      } catch (error) {
-        lost += rows;
-        if (failing.has(doing)) return;
-        failing.add(doing);
-        const why = doing === 'redacted' ? (errorCode(error) ?? 'it failed') : errorMessage(error);
-        warn(`Captured traffic cannot be ${doing}: ${why} Requests go on, and are not captured.`);
-        log('capture_failed', { step: doing, code: errorCode(error) ?? null });
-      }
-    },
-  };
 }
 
 function bytesOf(batch: readonly Waiting[]): number {

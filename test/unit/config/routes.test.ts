@@ -80,6 +80,7 @@ describe('routes', () => {
         rewrite: { drop: [], rename: {}, set: {} },
         prompt: undefined,
         redaction: {},
+        capturePercent: 0,
       },
     ]);
   });

@@ -68,6 +68,7 @@ describe('metrics', () => {
       'mlx_gateway_budget_used_ratio{mlx_account="key:a",mlx_limit="usdPerDay"}': 0.5,
       'mlx_gateway_requests_open{mlx_server="tickets-v1"}': 3,
       mlx_gateway_traffic_rows_lost: 7,
+      mlx_gateway_captures_lost: 2,
     });
   });
 
