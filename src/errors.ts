@@ -39,6 +39,7 @@ const statusByCode: Record<string, ExitStatus> = {
   DISK_FULL: exitStatus.preflight,
   PORT_TAKEN: exitStatus.preflight,
   TAG_MOVED: exitStatus.preflight,
+  NOTHING_LIVE: exitStatus.usage,
   GOLDEN_FAILED: exitStatus.gateRefused,
   WATCH_WORSE: exitStatus.gateRefused,
   WATCH_INCONCLUSIVE: exitStatus.gateInconclusive,

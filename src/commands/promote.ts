@@ -2,17 +2,21 @@
 import { Option } from 'commander';
 
 import { MlxError } from '../errors.js';
-import { outcome } from '../output/output.js';
+import { outcome, type Outcome } from '../output/output.js';
 import { readSpan } from '../output/spans.js';
 import { findVersion } from '../ledger/versions.js';
 import type { CommandModule } from '../program.js';
 import { actorName } from '../registry/actor.js';
+import { runCanary, type CanaryRequest } from '../registry/canary.js';
+import { endCanary } from '../registry/canary-end.js';
+import { readCanary, stickies } from '../registry/canary-flags.js';
+import { canaryReport, canaryStatus, renderCanary, renderPlannedCanary } from '../registry/canary-report.js';
 import { openPromotionEdges, type PromotionEdges } from '../registry/edges.js';
 import { readStrategy, strategies, strategyHelp } from '../registry/strategy.js';
 import { planPromotion } from '../registry/plan.js';
 import { promote, type PromotionResult } from '../registry/promote.js';
 import { promotionStatus, renderPlan } from '../registry/report.js';
-import { aliasTarget, checkAlias } from '../registry/targets.js';
+import { aliasTarget, canaryAlias, checkAlias, production, routeName } from '../registry/targets.js';
 import { watchOf, watchRelease, type WatchRequest } from '../registry/watch.js';
 import { renderWatched, watchedPromotion, type WatchedPromotion } from '../registry/watch-report.js';
 
@@ -26,6 +30,11 @@ export const define: CommandModule['define'] = (command) => {
     .addOption(new Option('--strategy <how>', strategyHelp).choices(strategies).default('side-by-side'))
     .option('--max-hold <seconds>', 'with --strategy hold: how long a request waits at most')
     .option('--watch <time>', 'afterwards, hold its requests against those of the version before; worse: take it back')
+    .option('--canary <percent>', 'a share of the requests first; the version that is live keeps the others')
+    .option('--step <percent>', 'with --canary: this much more each time that the share did well, below 100 %')
+    .addOption(new Option('--sticky <what>', 'with --canary: what stays on one side').choices(stickies).default('key'))
+    .option('--shadow [percent]', 'copies of the requests first; nobody sees the answers')
+    .option('--every <time>', 'with --canary or --shadow: how long each share is watched', '10m')
     .option('-m, --message <why>', 'why; kept with the release');
   command.addHelpText(
     'after',
@@ -40,9 +49,17 @@ new version against those of the version before in the last 7 days. Worse by mor
 before is put back, on its server that is kept warm meanwhile (exit status 4). Fewer than 30 requests to either: nobody can tell (5).
 Ctrl-C ends the watch and leaves the new version live (130).
 
+With --canary 5% --step 25% the version gets 5, 30, 55 and 80 % of the requests of production, each share for --every, judged at each
+like --watch does. Worse: it is taken back (4). Not enough requests: the share stays and does not rise (5). It never gets all of them by
+itself: the last share stays until mlx promote without --canary, or mlx rollback. Ctrl-C takes it back (130); so does the next command when
+this one was killed. A share sticks to keys (--sticky key, feature), or each request is for itself (--sticky request). With --shadow it
+gets copies.
+
 Examples:
   mlx promote tickets:2 -m "better on held-out rows"
   mlx promote tickets:2 --watch 10m
+  mlx promote tickets:2 --canary 5% --step 25% --every 10m
+  mlx promote tickets:2 --shadow --every 30m
   mlx promote tickets:3 --alias staging
   mlx promote tickets:3 --strategy hold --max-hold 90
   mlx promote tickets --dry-run`,
@@ -52,6 +69,7 @@ Examples:
 export const run: CommandModule['run'] = async (context, [reference = ''], flags) => {
   const { alias, message, watch } = flags as { alias: string; message?: string; watch?: string };
   const watchMs = readWatch(watch);
+  const canary = readCanary(flags);
   const version = findVersion(await context.ledger(), reference);
   const candidate = { version, target: aliasTarget(version.model, checkAlias(alias)) };
   const { strategy, maxHoldMs } = readStrategy(flags);
@@ -61,13 +79,28 @@ export const run: CommandModule['run'] = async (context, [reference = ''], flags
     maxHoldMs: maxHoldMs ?? opened.maxHoldMs,
     keepWarmMs: Math.max(opened.keepWarmMs, watchMs === undefined ? 0 : watchMs + warmBeyondWatchMs),
   };
-  if (context.flags.dryRun) return outcome(await planPromotion(edges, candidate, 'promote', strategy), renderPlan);
   const actor = actorName(context.environment);
+  if (canary) return divide(edges, { ...canary, version, actor, reason: message ?? null }, context.flags.dryRun);
+  if (context.flags.dryRun) return outcome(await planPromotion(edges, candidate, 'promote', strategy), renderPlan);
   const result = await promote(edges, { ...candidate, kind: 'promote', actor, reason: message ?? null, strategy });
+  // Whoever had a share until now: the version that was promoted has all requests, or another one was.
+  const switched = result.error === null && result.outcome !== 'already_live';
+  if (switched && alias === production) await endCanary(edges, version.model);
   const watched =
     watchMs === undefined ? { ...result, watch: null } : await watchIt(edges, result, { watchMs, actor, strategy });
   return outcome(watched, renderWatched, promotionStatus(watched));
 };
+
+async function divide(edges: PromotionEdges, request: CanaryRequest, dryRun: boolean): Promise<Outcome> {
+  if (!dryRun) {
+    const result = canaryReport(await runCanary(edges, request));
+    return outcome(result, renderCanary, canaryStatus(result));
+  }
+  const { version, kind, sticky, shares, everyMs } = request;
+  const target = { route: routeName(version.model, canaryAlias), alias: canaryAlias, labelled: false };
+  const plan = await planPromotion(edges, { version, target }, 'promote');
+  return outcome({ ...plan, canary: { kind, sticky, shares, everyMs } }, renderPlannedCanary);
+}
 
 async function watchIt(
   edges: PromotionEdges,

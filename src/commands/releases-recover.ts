@@ -31,13 +31,14 @@ export const run: CommandModule['run'] = async (context, _args, flags) => {
   return outcome(value, () => said(done, tags, dryRun ? 'would be' : 'is'));
 };
 
-function said({ promotions, warm, drills }: Due, tags: readonly MovedTag[], verb: string): string {
+function said({ promotions, warm, drills, canaries }: Due, tags: readonly MovedTag[], verb: string): string {
   const lines = [
     ...promotions.map(
       ({ id, kind, model, toVersion }) => `release ${id}, ${kind} of ${model} to version ${toVersion}, ${verb} settled`,
     ),
     ...warm.map(({ serverId }) => `${serverId} ${verb} stopped: it was kept warm long enough`),
     ...drills.map((model) => `the rehearsal of ${model} ${verb} ended`),
+    ...canaries.map((model) => `the canary of ${model} ${verb} taken back: its command died`),
     ...tags.map(({ reference, version }) => `${reference} ${verb} put back to version ${version}`),
   ];
   return lines.length === 0 ? 'Nothing is left over.' : lines.join('\n');

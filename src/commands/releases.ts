@@ -2,7 +2,7 @@
 import pc from 'picocolors';
 
 import type { Context } from '../context.js';
-import { listPromotions } from '../ledger/promotions.js';
+import { listPromotions, listRoutes } from '../ledger/promotions.js';
 import { findVersion } from '../ledger/versions.js';
 import { formatAgo, formatDuration } from '../output/numbers.js';
 import { outcome } from '../output/output.js';
@@ -10,6 +10,7 @@ import { renderTable, type Column } from '../output/table.js';
 import type { CommandModule } from '../program.js';
 import { release, releaseState, type Release } from '../registry/release.js';
 import { settlePromotions } from '../registry/settle.js';
+import { isLabelled, routeName } from '../registry/targets.js';
 
 const shownAtMost = 200;
 
@@ -33,10 +34,11 @@ export const run: CommandModule['run'] = async (context, [model], flags) => {
   // The usual error, with the nearest names, for a model that does not exist.
   if (model !== undefined) findVersion(ledger, model);
   const found = listPromotions(ledger, { model, releasesOnly: flags['all'] !== true, limit: shownAtMost });
-  return outcome({ releases: found.map(release) }, ({ releases }) => renderReleases(releases, context));
+  const routes = new Set(listRoutes(ledger).map(({ name }) => name));
+  return outcome({ releases: found.map(release) }, ({ releases }) => renderReleases(releases, routes, context));
 };
 
-function renderReleases(releases: Release[], { now, output }: Context): string {
+function renderReleases(releases: Release[], routes: ReadonlySet<string>, { now, output }: Context): string {
   if (releases.length === 0) return 'Nothing was put live yet: mlx promote MODEL:VERSION';
   const nowMs = now().getTime();
   const replaced = replacedReleases(releases);
@@ -48,7 +50,11 @@ function renderReleases(releases: Release[], { now, output }: Context): string {
     { title: 'route', cell: ({ model, alias }) => (alias === 'production' ? model : `${model}@${alias}`) },
     { title: 'from', cell: ({ fromVersion }) => (fromVersion === null ? '--' : String(fromVersion)), align: 'right' },
     { title: 'to', cell: ({ toVersion }) => String(toVersion), align: 'right' },
-    { title: 'state', cell: (shown) => (replaced.has(shown.id) ? pc.dim('replaced') : releaseState(shown)) },
+    {
+      title: 'state',
+      cell: (shown) =>
+        replaced.has(shown.id) ? pc.dim('replaced') : isOver(shown, routes) ? pc.dim('over') : releaseState(shown),
+    },
     {
       title: 'took',
       cell: ({ startedAtMs, endedAtMs }) => formatDuration((endedAtMs ?? nowMs) - startedAtMs),
@@ -58,6 +64,11 @@ function renderReleases(releases: Release[], { now, output }: Context): string {
     { title: 'why', cell: ({ reason }) => reason ?? '', dropFirst: 1 },
   ];
   return renderTable(columns, releases, output.columns);
+}
+
+/** A rehearsal or a canary, of which nothing is left. */
+function isOver({ model, alias, state }: Release, routes: ReadonlySet<string>): boolean {
+  return state === 'promoted' && !isLabelled(alias) && !routes.has(routeName(model, alias));
 }
 
 /** Newest first: of each alias, what was promoted before the newest. */

@@ -1,17 +1,20 @@
 // `mlx rollback`: puts the version back that the latest promotion left. Touches the same as `mlx promote`, through the same code.
 import { Option } from 'commander';
 
+import type { Context } from '../context.js';
 import { exitStatus, MlxError } from '../errors.js';
+import { findRoute, type Route } from '../ledger/promotions.js';
 import { outcome, type Outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
 import { actorName } from '../registry/actor.js';
 import { drillRollback, type Drill } from '../registry/drill.js';
+import { endCanary } from '../registry/canary-end.js';
 import { openPromotionEdges } from '../registry/edges.js';
 import { readStrategy, strategies, strategyHelp } from '../registry/strategy.js';
 import { planPromotion } from '../registry/plan.js';
 import { promote } from '../registry/promote.js';
 import { promotionStatus, renderDrill, renderPlan, renderPromotion } from '../registry/report.js';
-import { onlyModel, rollbackCandidate } from '../registry/targets.js';
+import { canaryAlias, onlyModel, rollbackCandidate, routeName } from '../registry/targets.js';
 
 export const define: CommandModule['define'] = (command) => {
   command
@@ -25,7 +28,8 @@ export const define: CommandModule['define'] = (command) => {
     'after',
     `
 Takes milliseconds while the old server is still there (serving.keep_warm_s in mlx.yaml), else the time that a server takes to
-start. Needs no network and builds nothing.
+start. Needs no network and builds nothing. While a version has a share of the requests (mlx promote --canary, --shadow), that share
+is what is taken back, and production stays as it is.
 
 Examples:
   mlx rollback tickets -m "answers in the wrong language"
@@ -38,7 +42,10 @@ Examples:
 export const run: CommandModule['run'] = async (context, [model], flags) => {
   const { to, message } = flags as { to?: string; message?: string };
   const ledger = await context.ledger();
-  const candidate = rollbackCandidate(ledger, model ?? onlyModel(ledger), readVersion(to));
+  const name = model ?? onlyModel(ledger);
+  const trial = findRoute(ledger, routeName(name, canaryAlias));
+  if (trial && to === undefined && flags['drill'] !== true) return takeBack(context, trial);
+  const candidate = rollbackCandidate(ledger, name, readVersion(to));
   const { strategy, maxHoldMs } = readStrategy(flags);
   const opened = await openPromotionEdges(context);
   const edges = { ...opened, maxHoldMs: maxHoldMs ?? opened.maxHoldMs };
@@ -46,8 +53,21 @@ export const run: CommandModule['run'] = async (context, [model], flags) => {
   const actor = actorName(context.environment);
   if (flags['drill'] === true) return drilled(await drillRollback(edges, candidate, actor));
   const result = await promote(edges, { ...candidate, kind: 'rollback', actor, reason: message ?? null, strategy });
+  if (result.error === null && result.outcome !== 'already_live') await endCanary(edges, result.model);
   return outcome(result, renderPromotion, promotionStatus(result));
 };
+
+/** While a version is on trial, it is what is taken back: production is not touched. */
+async function takeBack(context: Context, { model, version }: Route): Promise<Outcome> {
+  const { dryRun } = context.flags;
+  if (!dryRun) await endCanary(await openPromotionEdges(context), model);
+  const live = findRoute(await context.ledger(), model)?.version ?? null;
+  const value = { outcome: 'canary_taken_back', dryRun, model, version, live };
+  return outcome(value, () => {
+    const verb = dryRun ? 'would be' : 'is';
+    return `The share of ${model}:${version} ${verb} taken back; version ${live ?? '--'} has all requests. mlx rollback goes further back.`;
+  });
+}
 
 function drilled(drill: Drill): Outcome {
   return outcome(drill, renderDrill, drill.error === null ? exitStatus.ok : exitStatus.failed);

@@ -7,6 +7,7 @@ import { routingFor, situationFor } from '../gateway/explain.js';
 import { drawOf, planAttempts, stickyName, type Plan } from '../gateway/plan.js';
 import type { Routing } from '../gateway/routing.js';
 import { listRoutes } from '../ledger/promotions.js';
+import { listSplits } from '../ledger/route-splits.js';
 import { outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
 
@@ -29,7 +30,8 @@ Examples:
 export const run: CommandModule['run'] = async (context, [name = ''], flags) => {
   const config = await context.config();
   const state = await gatewayControl(context.paths().sockets).state();
-  const rows = state?.routes ?? listRoutes(await context.ledger());
+  const ledger = await context.ledger();
+  const rows = { routes: state?.routes ?? listRoutes(ledger), splits: listSplits(ledger) };
   const routing = routingFor(config, rows, state, context.environment);
   const route = routing.routes.get(name) ?? unknown(name, routing);
   const sticky = stickyValue(route, flags);
@@ -42,6 +44,7 @@ type Asking = { key?: string; feature?: string; header?: string };
 
 function stickyValue({ canary }: RouteConfig, { key, feature, header }: Asking): string | undefined {
   if (!canary) return undefined;
+  if (canary.sticky === 'request') return undefined;
   return canary.sticky === 'key' ? key : canary.sticky === 'feature' ? feature : header;
 }
 

@@ -4,6 +4,7 @@ import { gatewayControl } from '../gateway/control.js';
 import { routingFor } from '../gateway/explain.js';
 import { resolveTarget, type Routing } from '../gateway/routing.js';
 import { listRoutes } from '../ledger/promotions.js';
+import { listSplits } from '../ledger/route-splits.js';
 import { outcome } from '../output/output.js';
 import { renderTable } from '../output/table.js';
 import type { CommandModule } from '../program.js';
@@ -23,7 +24,8 @@ Examples:
 export const run: CommandModule['run'] = async (context) => {
   const config = await context.config();
   const state = await gatewayControl(context.paths().sockets).state();
-  const rows = state?.routes ?? listRoutes(await context.ledger());
+  const ledger = await context.ledger();
+  const rows = { routes: state?.routes ?? listRoutes(ledger), splits: listSplits(ledger) };
   const routing = routingFor(config, rows, state, context.environment);
   const routes = [...routing.routes.values()].map((route) => described(routing, route, config.routes));
   return outcome({ routes }, (value) => render(value.routes, context.output.columns));

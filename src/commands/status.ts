@@ -12,6 +12,7 @@ import { listAliases, listVersions } from '../ledger/versions.js';
 import { listWarmServers } from '../ledger/warm-servers.js';
 import { outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
+import { splitNotes } from '../registry/canary-report.js';
 import { describeMoved, movedTags } from '../registry/labels.js';
 import { settlePromotions } from '../registry/settle.js';
 import { watchNotes } from '../registry/watch-report.js';
@@ -49,6 +50,7 @@ export const run: CommandModule['run'] = async (context) => {
     movedTags: await movedTagsOf(context, engines),
     ...(await ledgerPart(context)),
     watches: watchNotes(await context.ledger()),
+    splits: splitNotes(await context.ledger()),
   };
   return outcome(status, (value) => renderStatus(value, context.now().getTime(), context.output.columns));
 };

@@ -13,8 +13,8 @@ export type DataClass = 'private' | 'internal' | 'public';
 
 export type PhaseTimeouts = { connectMs: number; firstByteMs: number; idleMs: number; totalMs: number };
 
-/** What keeps a client on one side of a canary: its key, its feature, or a header of its own. */
-export type Sticky = 'key' | 'feature' | { header: string };
+/** What keeps a client on one side of a canary: its key, its feature, or a header of its own; `request`: nothing does. */
+export type Sticky = 'key' | 'feature' | 'request' | { header: string };
 
 export type RouteConfig = {
   name: string;
@@ -48,7 +48,7 @@ const routeFile = z.strictObject({
       percent,
       sticky: z
         .string()
-        .regex(/^(key|feature|header [A-Za-z0-9-]+)$/, 'key, feature, or header NAME')
+        .regex(/^(key|feature|request|header [A-Za-z0-9-]+)$/, 'key, feature, request, or header NAME')
         .default('key'),
     })
     .optional(),
@@ -152,7 +152,7 @@ function writtenTargets(route: RouteFile): [(string | number)[], string][] {
 }
 
 function toSticky(text: string): Sticky {
-  return text === 'key' || text === 'feature' ? text : { header: text.slice('header '.length).toLowerCase() };
+  return text === 'key' || text === 'feature' || text === 'request' ? text : { header: text.slice('header '.length).toLowerCase() };
 }
 
 function namesOf(upstreams: object): string {

@@ -45,6 +45,8 @@ export const gatewayStateSchema = z.object({
   ),
   /** Names whose requests wait. */
   held: z.array(z.string()).default([]),
+  /** Names of which another version gets a share. */
+  splits: z.array(z.object({ name: z.string(), candidate: z.string(), percent: z.number() })).default([]),
   /** Open requests by server; a server without any is not named. */
   inFlight: z.record(z.string(), z.number()),
   budgets: z.array(budgetStateSchema),

@@ -2,6 +2,7 @@
 // and what the gateway says of its upstreams.
 import type { Config } from '../config/schema.js';
 import type { Route } from '../ledger/promotions.js';
+import type { RouteSplit } from '../ledger/route-splits.js';
 import type { GatewayState } from './control-api.js';
 import type { Situation } from './plan.js';
 import { buildRouting, type KeyedUpstream, type Routing } from './routing.js';
@@ -9,12 +10,12 @@ import { readUpstreamKeys } from './upstream-keys.js';
 
 export function routingFor(
   config: Pick<Config, 'routes' | 'upstreams'>,
-  rows: readonly Route[],
+  rows: { routes: readonly Route[]; splits: readonly RouteSplit[] },
   state: GatewayState | undefined,
   environment: NodeJS.ProcessEnv,
 ): Routing {
   const upstreams = readUpstreamKeys(config.upstreams, environment).map((upstream) => asSeen(upstream, state));
-  return buildRouting({ routes: config.routes, upstreams }, rows);
+  return buildRouting({ routes: config.routes, upstreams }, rows.routes, [], rows.splits);
 }
 
 /** The keys that count are those in the gateway's environment, not in this command's. */

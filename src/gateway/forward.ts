@@ -61,6 +61,7 @@ async function ask(
 /** Without that to stick to, each request is for itself. */
 function stickyText({ random }: Core, { trace, headers }: GatewayRequest, { name, canary }: RouteConfig): string {
   const sticky = canary?.sticky ?? 'key';
+  if (sticky === 'request') return String(random());
   const value = sticky === 'key' ? trace.keyId : sticky === 'feature' ? trace.feature : headers[sticky.header];
   return typeof value === 'string' ? stickyName(name, value) : String(random());
 }

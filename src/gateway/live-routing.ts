@@ -4,6 +4,7 @@ import { MlxError, type Problem } from '../errors.js';
 import { openLedgerForReading } from '../ledger/open.js';
 import { listRoutes, type Route } from '../ledger/promotions.js';
 import { listHolds, type RouteHold } from '../ledger/route-holds.js';
+import { listSplits, type RouteSplit } from '../ledger/route-splits.js';
 import { buildRouting, type Routing } from './routing.js';
 import { readUpstreamKeys } from './upstream-keys.js';
 
@@ -62,14 +63,19 @@ export async function liveRouting(sources: RoutingSources): Promise<LiveRouting>
 
 function build({ ledgerFile, environment }: RoutingSources, { upstreams, routes }: GatewayConfig): Routing {
   const rows = readRows(ledgerFile);
-  return buildRouting({ routes, upstreams: readUpstreamKeys(upstreams, environment) }, rows.routes, rows.holds);
+  return buildRouting(
+    { routes, upstreams: readUpstreamKeys(upstreams, environment) },
+    rows.routes,
+    rows.holds,
+    rows.splits,
+  );
 }
 
-function readRows(ledgerFile: string): { routes: Route[]; holds: RouteHold[] } {
+function readRows(ledgerFile: string): { routes: Route[]; holds: RouteHold[]; splits: RouteSplit[] } {
   const ledger = openLedgerForReading(ledgerFile);
-  if (!ledger) return { routes: [], holds: [] };
+  if (!ledger) return { routes: [], holds: [], splits: [] };
   try {
-    return { routes: listRoutes(ledger), holds: listHolds(ledger) };
+    return { routes: listRoutes(ledger), holds: listHolds(ledger), splits: listSplits(ledger) };
   } finally {
     ledger.close();
   }

@@ -6,6 +6,7 @@ import { localUpstream, type Upstream } from '../config/upstream-schema.js';
 import { parseAddress } from '../engine/address.js';
 import type { Route } from '../ledger/promotions.js';
 import type { RouteHold } from '../ledger/route-holds.js';
+import type { RouteSplit } from '../ledger/route-splits.js';
 import type { Dialect } from './exchange.js';
 
 /** An upstream with its key read; `problem` says why it cannot be asked. */
@@ -19,6 +20,8 @@ export type Routing = {
   upstreams: ReadonlyMap<string, KeyedUpstream>;
   /** Model servers' names whose requests wait, and until when at most. */
   holds: ReadonlyMap<string, number>;
+  /** Shares of promotions that are stepped up. */
+  splits: readonly RouteSplit[];
   /** Targets of the routes, looked up beforehand: a request finds its destinations ready. */
   resolved: ReadonlyMap<Target, Destination | string>;
 };
@@ -48,18 +51,31 @@ export function buildRouting(
   config: { routes: readonly RouteConfig[]; upstreams: readonly KeyedUpstream[] },
   rows: readonly Route[],
   holds: readonly RouteHold[] = [],
+  splits: readonly RouteSplit[] = [],
 ): Routing {
   const own = rows.map(({ name, updatedAtMs }) => ({ ...ownRoute(name), updatedAtMs }));
   const configured = config.routes.map((route) => ({ ...route, updatedAtMs: 0 }));
+  const divided = [...own, ...configured].map((route) => dividedRoute(route, splits));
   const routing: Routing = {
-    routes: new Map([...own, ...configured].map((route) => [route.name, route])),
+    routes: new Map(divided.map((route) => [route.name, route])),
     locals: new Map(rows.map((row) => [row.name, row])),
     upstreams: new Map(config.upstreams.map((upstream) => [upstream.name, upstream])),
     holds: new Map(holds.map(({ name, untilMs }) => [name, untilMs])),
+    splits,
     resolved: new Map(),
   };
   const targets = [...routing.routes.values()].flatMap(targetsOf);
   return { ...routing, resolved: new Map(targets.map((target) => [target, resolveTarget(routing, target)])) };
+}
+
+/** A promotion's canary or shadow, for every route that asks this model server first; one that mlx.yaml has already stays. */
+function dividedRoute<Divided extends RouteConfig>(route: Divided, splits: readonly RouteSplit[]): Divided {
+  const { primary } = route;
+  const split = splits.find(({ name }) => primary.upstream === localUpstream && primary.model === name);
+  if (!split || route[split.kind]) return route;
+  const { kind, candidate, percent, sticky } = split;
+  const target = { upstream: localUpstream, model: candidate };
+  return { ...route, [kind]: kind === 'canary' ? { target, percent, sticky } : { target, percent } };
 }
 
 /** @returns why it cannot be asked, in words */

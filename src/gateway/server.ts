@@ -74,13 +74,14 @@ async function stateOf(
   { routing, clients, breakers }: Behind,
 ): Promise<Omit<GatewayState, 'startedAtMs'>> {
   const inFlight = await front.inFlight();
-  const { locals, upstreams, holds } = routing.current();
+  const { locals, upstreams, holds, splits } = routing.current();
   return {
     pid: process.pid,
     port: front.port,
     workers: front.workers(),
     routes: [...locals.values()],
     held: [...holds.keys()],
+    splits: splits.map(({ name, candidate, percent }) => ({ name, candidate, percent })),
     inFlight,
     budgets: clients.budgets(),
     breakers: breakers.states(),

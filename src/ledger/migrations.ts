@@ -192,6 +192,16 @@ const migrations: readonly string[] = [
   /* 7: what a step found out */ `
   ALTER TABLE promotion_steps ADD COLUMN result TEXT;
   `,
+  /* 8: routes of which another version gets a share */ `
+  CREATE TABLE route_splits (
+    name TEXT PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN ('canary', 'shadow')),
+    candidate TEXT NOT NULL,
+    percent REAL NOT NULL,
+    sticky TEXT NOT NULL CHECK (sticky IN ('key', 'feature', 'request')),
+    owner TEXT
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /**

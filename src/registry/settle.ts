@@ -1,14 +1,16 @@
 // What every command that reads or changes releases does first: promotions that were interrupted are finished or undone, and
 // servers that were kept warm long enough are stopped.
+import { ownerIsAlive } from '../engine/owner.js';
 import type { Ledger } from '../ledger/open.js';
-import { listRoutes, openPromotions, type Promotion } from '../ledger/promotions.js';
+import { findRoute, listRoutes, openPromotions, type Promotion } from '../ledger/promotions.js';
+import { listSplits } from '../ledger/route-splits.js';
 import { listWarmServers, type WarmServer } from '../ledger/warm-servers.js';
 import type { CommandEdges } from './edges.js';
 import { deadPromotions } from './journal.js';
-import { drillAlias, routeName } from './targets.js';
+import { canaryAlias, drillAlias, routeName } from './targets.js';
 
-/** `drills`: models whose rehearsal was interrupted. */
-export type Due = { promotions: Promotion[]; warm: WarmServer[]; drills: string[] };
+/** `drills`, `canaries`: models whose rehearsal, or whose canary, was interrupted. */
+export type Due = { promotions: Promotion[]; warm: WarmServer[]; drills: string[]; canaries: string[] };
 
 /** Promotions whose command died, and servers that were kept warm long enough. */
 export function duePromotions(ledger: Ledger, nowMs: number): Due {
@@ -17,25 +19,46 @@ export function duePromotions(ledger: Ledger, nowMs: number): Due {
   const drills = listRoutes(ledger)
     .filter(({ name, model }) => name === routeName(model, drillAlias) && !open.has(model))
     .map(({ model }) => model);
-  return { promotions: deadPromotions(ledger), warm, drills };
+  return { promotions: deadPromotions(ledger), warm, drills, canaries: dueCanaries(ledger) };
 }
 
-export function isAnythingDue({ promotions, warm, drills }: Due): boolean {
-  return promotions.length + warm.length + drills.length > 0;
+export function isAnythingDue({ promotions, warm, drills, canaries }: Due): boolean {
+  return promotions.length + warm.length + drills.length + canaries.length > 0;
 }
 
 /** Some looks at small tables of the ledger when there is nothing to do, and nothing more loaded. @returns what was found */
 export async function settlePromotions(command: CommandEdges): Promise<Due> {
   const due = duePromotions(await command.ledger(), command.now().getTime());
   if (!isAnythingDue(due)) return due;
-  const [{ openPromotionEdges }, { recoverPromotions }, { stopExpiredServers }, { endDrill }] = await Promise.all([
-    import('./edges.js'),
-    import('./recover.js'),
-    import('./retire.js'),
-    import('./drill.js'),
-  ]);
+  const [{ openPromotionEdges }, { recoverPromotions }, { stopExpiredServers }, { endDrill }, { endCanary }] =
+    await Promise.all([
+      import('./edges.js'),
+      import('./recover.js'),
+      import('./retire.js'),
+      import('./drill.js'),
+      import('./canary-end.js'),
+    ]);
   const edges = await openPromotionEdges(command);
   const promotions = await recoverPromotions(edges);
   for (const model of due.drills) await endDrill(edges, model);
-  return { ...due, promotions, warm: await stopExpiredServers(edges) };
+  // Also of a candidate whose start was interrupted and is finished now.
+  const canaries = dueCanaries(edges.ledger);
+  for (const model of canaries) await endCanary(edges, model);
+  return { ...due, canaries, promotions, warm: await stopExpiredServers(edges) };
+}
+
+/** Models whose canary nobody steps and nobody left standing, or whose candidate is live by now. */
+function dueCanaries(ledger: Ledger): string[] {
+  const open = new Set(openPromotions(ledger).map(({ model }) => model));
+  const splits = listSplits(ledger).filter(({ name, candidate, owner }) => {
+    if (owner !== null) return !ownerIsAlive(owner);
+    const [live, shared] = [findRoute(ledger, name), findRoute(ledger, candidate)];
+    return shared === undefined || live?.digest === shared.digest;
+  });
+  const divided = new Set(listSplits(ledger).map(({ name }) => name));
+  const orphans = listRoutes(ledger).filter(
+    ({ name, model }) => name === routeName(model, canaryAlias) && !divided.has(model),
+  );
+  const due = new Set([...splits.map(({ name }) => name), ...orphans.map(({ model }) => model)]);
+  return [...due].filter((model) => !open.has(model));
 }

@@ -18,9 +18,12 @@ export function routeName(model: string, alias: string): string {
 /** The route on which `mlx rollback --drill` rehearses. */
 export const drillAlias = 'drill';
 
+/** The route of a version that has a share of production's requests. */
+export const canaryAlias = 'canary';
+
 /** `v2` is only the name of a route: a version's own tag never moves. */
 export function isLabelled(alias: string): boolean {
-  return alias !== drillAlias && !/^v\d+$/.test(alias);
+  return alias !== drillAlias && alias !== canaryAlias && !/^v\d+$/.test(alias);
 }
 
 export function aliasTarget(model: string, alias: string): RouteTarget {

@@ -38,7 +38,12 @@ export function tendPromotions(edges: TendEdges): () => void {
 /** What was interrupted is left for a while to the person, whose next command sees to it at once. Pure. */
 export function isRipe(due: Due, seen: Due | undefined): boolean {
   const twice = due.promotions.some(({ id }) => seen?.promotions.some((before) => before.id === id));
-  return due.warm.length > 0 || twice || due.drills.some((model) => seen?.drills.includes(model));
+  return due.warm.length > 0 || twice || isSeenAgain(due, seen);
+}
+
+function isSeenAgain(due: Due, seen: Due | undefined): boolean {
+  const again = due.drills.some((model) => seen?.drills.includes(model));
+  return again || due.canaries.some((model) => seen?.canaries.includes(model));
 }
 
 function lookForDue({ paths, now, warn }: TendEdges): Due | undefined {

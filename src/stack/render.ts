@@ -20,6 +20,8 @@ export type ProjectStatus = {
   movedTags: { reference: string; what: string }[];
   /** Versions that are watched after their switch, or whose watch ended without a word. */
   watches: { model: string; version: number; watching: boolean; what: string }[];
+  /** Shares of the requests that another version gets. */
+  splits: { name: string; version: string; percent: number; stepping: boolean; what: string }[];
   models: { model: string; versions: number; aliases: { alias: string; version: number }[] }[];
   runs: { id: string; recipe: string; startedAtMs: number; pid: number | undefined }[];
 };
@@ -36,6 +38,10 @@ export function renderStatus(status: ProjectStatus, nowMs: number, columns: numb
       status.warm.map((server) => `${server.model}:${server.version}  for ${formatDuration(server.untilMs - nowMs)}`),
     ),
     ...status.movedTags.map(movedTag),
+    section(
+      'divided',
+      status.splits.map(({ name, what }) => `${name}: ${what}`),
+    ),
     section(
       'watched',
       status.watches.map(({ model, version, watching, what }) => {

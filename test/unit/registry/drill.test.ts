@@ -64,9 +64,10 @@ test('what a killed rehearsal leaves is found, and ended by the next one', async
 });
 
 test('the gateway leaves what was interrupted to the next command at first, and stops warm servers in time', () => {
-  const nothing = { promotions: [], warm: [], drills: [] };
+  const nothing = { promotions: [], warm: [], drills: [], canaries: [] };
   const server = { serverId: 's', model: 't', version: 1, engine: 'host' as const, untilMs: 1 };
   expect(isRipe({ ...nothing, drills: ['t'] }, undefined)).toBe(false);
   expect(isRipe({ ...nothing, drills: ['t'] }, { ...nothing, drills: ['t'] })).toBe(true);
+  expect(isRipe({ ...nothing, canaries: ['t'] }, { ...nothing, canaries: ['t'] })).toBe(true);
   expect(isRipe({ ...nothing, warm: [server] }, undefined)).toBe(true);
 });

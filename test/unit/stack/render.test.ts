@@ -13,6 +13,7 @@ const base: ProjectStatus = {
   warm: [],
   movedTags: [],
   watches: [],
+  splits: [],
   models: [],
   runs: [],
 };

@@ -1,0 +1,24 @@
+// Takes a canary or a shadow away: all requests go to the route's own version again, and the candidate's server is stopped unless it
+// has the route by now. Touches: route_splits, the candidate's route, the gateway's memory, model servers.
+import { deleteRoute, findRoute } from '../ledger/promotions.js';
+import { deleteSplit, findSplit } from '../ledger/route-splits.js';
+import type { PromotionEdges } from './edges.js';
+import { retireServers } from './retire.js';
+import { canaryAlias, routeName } from './targets.js';
+
+/** Idempotent: whatever of it is still there goes. @returns whether there was one */
+export async function endCanary(edges: PromotionEdges, model: string): Promise<boolean> {
+  const name = routeName(model, canaryAlias);
+  const candidate = findRoute(edges.ledger, name);
+  const split = findSplit(edges.ledger, model);
+  if (!candidate && !split) return false;
+  // First nobody is sent there any more, then its route goes, then its server, when its open answers are over.
+  deleteSplit(edges.ledger, model);
+  const gateway = await edges.gateway();
+  await gateway.refresh();
+  if (!candidate) return true;
+  deleteRoute(edges.ledger, name);
+  await gateway.reload(name, undefined);
+  await retireServers(edges, model, [candidate.engine]);
+  return true;
+}

@@ -1,0 +1,83 @@
+// Looks at a version again and again while it has real requests, beside the one that it is held against. Reads the traffic log, the
+// route's row, and asks the server whether it lives.
+import { findRoute } from '../ledger/promotions.js';
+import { openTrafficForReading } from '../ledger/traffic.js';
+import { versionFigures, type FiguresFilter, type VersionFigures } from '../ledger/traffic-figures.js';
+import { isServerAlive } from '../serving/liveness.js';
+import type { PromotionEdges } from './edges.js';
+import { judgeFigures, type Finding, type Judgement, type Verdict } from './watch-verdict.js';
+
+/** `stopped`: by the person. `replaced`: another command has switched the route meanwhile. */
+export type ObservedOutcome = Verdict | 'stopped' | 'replaced';
+
+export type Observation = {
+  /** Where the version gets its requests. */
+  route: string;
+  version: number;
+  before: FiguresFilter;
+  after: FiguresFilter;
+  durationMs: number;
+  /** How often it is looked at in all, which the level of the test depends on. */
+  looks: number;
+  everyMs: number;
+  onLook: (seen: { before: VersionFigures; after: VersionFigures; passedMs: number }) => void;
+};
+
+const looksAtMost = 40;
+const lookEveryMs = { least: 1_000, most: 15_000 };
+const deadAfter = 3;
+const betweenProbesMs = 1_000;
+
+/** How often a span is looked at. Pure. */
+export function lookPlan(durationMs: number): { everyMs: number; looks: number } {
+  const everyMs = Math.min(lookEveryMs.most, Math.max(lookEveryMs.least, durationMs / looksAtMost));
+  return { everyMs, looks: Math.max(1, Math.ceil(durationMs / everyMs)) };
+}
+
+/** Ends early only for the worse: what is good so far may still go wrong. */
+export async function observe(
+  edges: PromotionEdges,
+  observation: Observation,
+): Promise<{ outcome: ObservedOutcome; findings: Finding[] }> {
+  const { route, version, durationMs, everyMs, looks, onLook } = observation;
+  const begun = edges.clock();
+  let judged: Judgement = { verdict: 'inconclusive', findings: [] };
+  for (;;) {
+    await edges.pause(Math.min(everyMs, begun + durationMs - edges.clock()));
+    if (edges.signal.aborted) return { outcome: 'stopped', findings: judged.findings };
+    if (findRoute(edges.ledger, route)?.version !== version) return { outcome: 'replaced', findings: judged.findings };
+    const dead = await deadServer(edges, route);
+    if (dead) return { outcome: 'worse', findings: [dead] };
+    const [before, after] = readFigures(edges.trafficFile, [observation.before, observation.after]);
+    judged = judgeFigures(before, after, looks);
+    const passedMs = edges.clock() - begun;
+    onLook({ before, after, passedMs });
+    if (judged.verdict === 'worse' || passedMs >= durationMs)
+      return { outcome: judged.verdict, findings: judged.findings };
+  }
+}
+
+function readFigures(
+  trafficFile: string,
+  [before, after]: [FiguresFilter, FiguresFilter],
+): [VersionFigures, VersionFigures] {
+  const traffic = openTrafficForReading(trafficFile);
+  try {
+    return [versionFigures(traffic, before), versionFigures(traffic, after)];
+  } finally {
+    traffic?.close();
+  }
+}
+
+/** As in readiness, one look is not enough: three in a row. */
+async function deadServer(edges: PromotionEdges, name: string): Promise<Finding | undefined> {
+  const route = findRoute(edges.ledger, name);
+  if (!route) return undefined;
+  const engine = await edges.engine(route.engine);
+  for (let probe = 1; probe <= deadAfter; probe += 1) {
+    if (await isServerAlive(engine, { id: route.serverId, address: route.address })) return undefined;
+    if (probe < deadAfter) await edges.pause(betweenProbesMs);
+  }
+  const line = `its server ${route.serverId} does not answer any more`;
+  return { figure: 'server', verdict: 'worse', before: null, after: null, probability: null, line };
+}
