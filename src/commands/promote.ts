@@ -36,9 +36,10 @@ export const define: CommandModule['define'] = (command) => {
     .option('--shadow [percent]', 'copies of the requests first; nobody sees the answers')
     .option('--every <time>', 'with --canary or --shadow: how long each share is watched', '10m')
     .option('-m, --message <why>', 'why; kept with the release');
-  command.addHelpText(
-    'after',
-    `
+  command.addHelpText('after', details);
+};
+
+const details = `
 The new version starts beside the old one, must answer real prompts (and those of evals/golden.jsonl right), gets the route in one
 step; the old one finishes its open answers and stays for serving.keep_warm_s. Where anything fails before that step, the old one
 stays as it was. With --strategy hold, for a machine that has no room for two: requests wait in the gateway, the old server is
@@ -62,9 +63,7 @@ Examples:
   mlx promote tickets:2 --shadow --every 30m
   mlx promote tickets:3 --alias staging
   mlx promote tickets:3 --strategy hold --max-hold 90
-  mlx promote tickets --dry-run`,
-  );
-};
+  mlx promote tickets --dry-run`;
 
 export const run: CommandModule['run'] = async (context, [reference = ''], flags) => {
   const { alias, message, watch } = flags as { alias: string; message?: string; watch?: string };

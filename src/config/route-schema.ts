@@ -152,7 +152,9 @@ function writtenTargets(route: RouteFile): [(string | number)[], string][] {
 }
 
 function toSticky(text: string): Sticky {
-  return text === 'key' || text === 'feature' || text === 'request' ? text : { header: text.slice('header '.length).toLowerCase() };
+  return text === 'key' || text === 'feature' || text === 'request'
+    ? text
+    : { header: text.slice('header '.length).toLowerCase() };
 }
 
 function namesOf(upstreams: object): string {
