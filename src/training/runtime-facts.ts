@@ -34,36 +34,45 @@ export function runtimeFacts(
 
 type AllowedPackage = { version: string; archives: string; conditional: boolean };
 
-/** Of recipes/requirements/trainer.txt: the one list that both engines install. */
-function allowedPackages(): Map<string, AllowedPackage> {
+/** Of recipes/requirements/trainer.txt: the one list that both engines install. Another Python may take another version. */
+function allowedPackages(): Map<string, AllowedPackage[]> {
   const text = readFileSync(join(packageRoot(), 'recipes', 'requirements', 'trainer.txt'), 'utf8');
-  const packages = new Map<string, AllowedPackage>();
+  const packages = new Map<string, AllowedPackage[]>();
   for (const entry of text.split(/\n(?=\S)/)) {
     const { name, version, condition } =
       /^(?<name>[\w.-]+)==(?<version>[^\s;\\]+)(?<condition>\s*;)?/.exec(entry)?.groups ?? {};
     if (name === undefined || version === undefined) continue;
     const hashes = [...entry.matchAll(/--hash=sha256:([0-9a-f]{64})/g)].map(([, hash]) => hash).sort();
     const archives = createHash('sha256').update(hashes.join('\n')).digest('hex').slice(0, 16);
-    packages.set(name, { version, archives, conditional: condition !== undefined });
+    const allowed = { version, archives, conditional: condition !== undefined };
+    packages.set(name, [...(packages.get(name) ?? []), allowed]);
   }
   return packages;
 }
 
 /** What is installed in another version than the list says came from elsewhere: its archive is not known. */
-function asInstalled(allowed: Map<string, AllowedPackage>, installed: Record<string, string>): Record<string, string> {
+function asInstalled(
+  allowed: Map<string, AllowedPackage[]>,
+  installed: Record<string, string>,
+): Record<string, string> {
   const named = Object.entries(installed).map(([name, version]) => {
-    const known = allowed.get(name);
-    return [name, known?.version === version ? withArchives(known) : version] as const;
+    const known = allowed.get(name)?.find((each) => each.version === version);
+    return [name, known === undefined ? version : withArchives(known)] as const;
   });
   return Object.fromEntries(named);
 }
 
+/** Which of several versions the Python of the runtime would take is not known: that of the lock, where it is one of them. */
 function wouldBeInstalled(
-  allowed: Map<string, AllowedPackage>,
+  allowed: Map<string, AllowedPackage[]>,
   locked: Record<string, string>,
 ): Record<string, string> {
-  const counted = [...allowed].filter(([name, { conditional }]) => !conditional || name in locked);
-  return Object.fromEntries(counted.map(([name, known]) => [name, withArchives(known)]));
+  const named = [...allowed].flatMap(([name, versions]) => {
+    const counted = versions.filter(({ conditional }) => !conditional || name in locked).map(withArchives);
+    const found = counted.find((text) => text === locked[name]) ?? counted.at(-1);
+    return found === undefined ? [] : [[name, found] as const];
+  });
+  return Object.fromEntries(named);
 }
 
 function withArchives({ version, archives }: AllowedPackage): string {
