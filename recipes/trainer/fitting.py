@@ -27,7 +27,7 @@ def make_trainer(
 ) -> "SFTTrainer":
     """Builds the trainer.
 
-    TRL draws the LoRA matrices before it seeds (docs/log.md), so the seed is set here, before anything is built.
+    TRL up to 1.13 drew the LoRA matrices before it seeded (docs/log.md): here the seed is set before anything is built.
 
     Args:
         rows: training rows, tokens ready; the prompt is left out of the loss.
