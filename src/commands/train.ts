@@ -63,7 +63,7 @@ async function detached(context: Context, request: TrainRequest): Promise<Outcom
         `Run ${id} trains in the background (pid ${pid}).`,
         `Follow it   ${follow[0] ?? ''}`,
         `Look at it  ${follow[1] ?? ''}`,
-        `Stop it     kill ${pid}`,
+        `Stop it     mlx runs stop ${id}`,
       ].join('\n'),
     );
   } finally {
@@ -72,6 +72,7 @@ async function detached(context: Context, request: TrainRequest): Promise<Outcom
 }
 
 async function planned(context: Context, request: TrainRequest): Promise<Outcome> {
+  await context.config();
   const plan = await planTraining({ paths: context.paths(), ledger: context.ledger }, request);
   return outcome(plan, (value) => renderPlan(value, context.output.columns));
 }

@@ -49,14 +49,22 @@ async function* readCsv(path: string): AsyncGenerator<SourceRow> {
   try {
     for await (const record of parser as AsyncIterable<CsvRecord>) {
       yield* problems.splice(0);
-      if (header === undefined) header = record.record;
-      else yield csvRow(header, record);
+      if (header === undefined) {
+        header = record.record;
+        if (isOtherSeparator(header))
+          return yield { line: 1, problem: 'separates its fields by other signs than commas' };
+      } else yield csvRow(header, record);
     }
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
     problems.push(csvProblem(error));
   }
   yield* problems;
+}
+
+/** As spreadsheets write them where a comma is the decimal sign. */
+function isOtherSeparator(header: readonly string[]): boolean {
+  return header.length === 1 && /[;\t|]/.test(header[0] ?? '');
 }
 
 /** The parser knows the line where a record ends; a quoted field may span lines. */

@@ -1,7 +1,7 @@
 // `mlx train --dry-run`: what a training would do, checked as far as it can be without doing it. Leaves nothing behind.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 import type { Paths } from '../config/paths.js';
 import { prepareDataset } from '../dataset/prepare.js';
@@ -12,6 +12,7 @@ import { formatCount } from '../output/numbers.js';
 import { renderTable } from '../output/table.js';
 import { loadRecipe } from '../recipe/load.js';
 import type { Recipe } from '../recipe/schema.js';
+import { findKnownModel } from './base-model.js';
 import { recipeParams } from './specification.js';
 import type { TrainRequest } from './train.js';
 
@@ -19,6 +20,8 @@ export type TrainingPlan = {
   recipe: string;
   resume: string | null;
   baseModel: string;
+  /** false: it is downloaded, or made, first; a folder of the person's own is just not there. */
+  baseModelPresent: boolean;
   /** Optimiser steps; null when the run goes on from a checkpoint. */
   steps: number | null;
   datasets: RunDataset[];
@@ -41,6 +44,7 @@ export async function planTraining(
       recipe: recipe.name,
       resume: null,
       baseModel: `${base.repository}@${base.commit}`,
+      baseModelPresent: await isPresent(paths, recipe),
       steps: optimiserSteps(recipe, rows),
       datasets: splits,
       warnings,
@@ -57,11 +61,17 @@ function resumePlan(ledger: Ledger, reference: string): TrainingPlan {
     recipe,
     resume: id,
     baseModel: `${baseModel}@${baseCommit}`,
+    baseModelPresent: true,
     steps: null,
     datasets: [],
     warnings: [],
     params: {},
   };
+}
+
+async function isPresent(paths: Paths, { base_model: wanted }: Recipe): Promise<boolean> {
+  if ('path' in wanted) return existsSync(resolve(paths.project, wanted.path));
+  return (await findKnownModel(paths, paths.project, wanted)) !== undefined;
 }
 
 function wantedBaseModel({ base_model: wanted }: Recipe): { repository: string; commit: string } {
@@ -93,6 +103,7 @@ export function renderPlan(plan: TrainingPlan, width: number): string {
   return [
     `Would train ${plan.recipe} on ${plan.baseModel}, about ${formatCount(plan.steps ?? 0)} steps. Nothing was changed.`,
     ...rows,
+    ...(plan.baseModelPresent ? [] : [`  note: ${plan.baseModel} is not on this machine yet`]),
     ...plan.warnings.map((warning) => `  note: ${warning}`),
     params,
   ].join('\n');

@@ -32,6 +32,7 @@ describe('mlx train --dry-run', () => {
     expect(value).toMatchObject({
       recipe: 'tickets',
       base_model: 'mlx/demo-base@main',
+      base_model_present: false,
       steps: 9,
       datasets: [
         { split: 'train', rows: 5 },
@@ -41,6 +42,7 @@ describe('mlx train --dry-run', () => {
     });
     expect(existsSync(join(place.folder, '.mlx'))).toBe(false);
     const { stdout } = await mlx(['train', '--dry-run'], place);
+    expect(stdout).toContain('note: mlx/demo-base@main is not on this machine yet');
     expect(stdout.split('\n').slice(0, 3)).toEqual([
       'Would train tickets on mlx/demo-base@main, about 9 steps. Nothing was changed.',
       '  train: 5 rows of data/train.jsonl',

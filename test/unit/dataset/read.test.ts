@@ -90,6 +90,14 @@ describe('JSONL', () => {
 });
 
 describe('CSV', () => {
+  it('with other separators than commas is said to have them, once', async () => {
+    const problem = 'separates its fields by other signs than commas';
+    for (const sign of [';', '\t', '|']) {
+      const text = `prompt${sign}completion\na${sign}b\nc${sign}d\n`;
+      expect(await rowsOf(text, 'csv')).toEqual([{ line: 1, problem }]);
+    }
+  });
+
   it('has rows by its header, quoted fields over several lines, and the line where each begins', async () => {
     const text = '\uFEFFprompt,completion\r\n"a\r\nb","say ""hi"""\r\nc,d\r\n';
     expect(await rowsOf(text, 'csv')).toEqual([
