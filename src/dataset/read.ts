@@ -51,8 +51,10 @@ async function* readCsv(path: string): AsyncGenerator<SourceRow> {
       yield* problems.splice(0);
       if (header === undefined) {
         header = record.record;
-        if (isOtherSeparator(header))
-          return yield { line: 1, problem: 'separates its fields by other signs than commas' };
+        if (isOtherSeparator(header)) {
+          yield { line: 1, problem: 'separates its fields by other signs than commas' };
+          return;
+        }
       } else yield csvRow(header, record);
     }
   } catch (error) {
