@@ -1,5 +1,5 @@
 // Whether a server that is healthy may have real requests: its golden prompts are answered right and in time. That an adapter
-// changes anything, serve.py checks by its weights; vLLM's CPU build cannot be asked for the logprobs that would tell (docs/log.md).
+// changes anything, serve.py checks by its weights.
 import { MlxError } from '../errors.js';
 import { judgeGolden, type GoldenPrompt } from './golden.js';
 import type { ServerClient } from './server-client.js';

@@ -59,6 +59,9 @@ describe.skipIf(skipped)(`a model server in a container${why}`, () => {
     const tuned = await complete(server, model());
     expect(tuned).not.toBe('');
     expect(tuned).not.toBe(await complete(server, 'base'));
+    // Log probabilities were the end of vLLM's engine once: the next question must find it alive.
+    expect(await logprobs(server, model())).toHaveLength(4);
+    expect(await complete(server, model())).toBe(tuned);
     const lines: string[] = [];
     const some = { follow: false, lines: 5, signal: never };
     for await (const line of engine.logs('live-v1-0001', some)) lines.push(line);
@@ -122,6 +125,12 @@ async function complete(server: ModelServer, model: string): Promise<string> {
   const body = { model, prompt: 'the printer', max_tokens: 12, temperature: 0, skip_special_tokens: false };
   const answer = (await ask(server, '/v1/completions', body)) as { choices: { text: string }[] };
   return answer.choices[0]?.text ?? '';
+}
+
+async function logprobs(server: ModelServer, model: string): Promise<unknown[]> {
+  const body = { model, prompt: 'the printer', max_tokens: 4, min_tokens: 4, logprobs: 5 };
+  const answer = (await ask(server, '/v1/completions', body)) as { choices: { logprobs: { tokens: unknown[] } }[] };
+  return answer.choices[0]?.logprobs.tokens ?? [];
 }
 
 async function untilState(list: () => Promise<ModelServer[]>, state: ModelServer['state']): Promise<ModelServer> {

@@ -91,18 +91,22 @@ def longest_sequence(model: Path) -> int:
 
 
 def vllm_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Variables that make vLLM on CPU ready in half the time; nothing for a GPU.
+    """Variables that make vLLM on CPU ready in half the time, and keep it alive; nothing for a GPU.
 
     vLLM starts its worker in a process of its own, which imports everything once more (about 10 s of one core and
     550 MiB), only to bind it to cores. Without that process the worker runs in the engine's, takes the number of
     threads from OpenMP's variable, and two servers beside each other are not bound to the same cores. vLLM
     (platforms/cpu.py, 0.32) calls this unsupported where it cannot set OpenMP's variables itself: here they are set
     before it starts.
+
+    The sampler counts ranks in a function that torch compiles when somebody asks for `logprobs` the first time
+    (v1/sample/ops/logprobs.py), `enforce_eager` or not. The image has no C++ compiler, and the failed compilation ends
+    the engine for everybody: with TORCHDYNAMO_DISABLE such functions run as they are written.
     """
     if environment.get("MLX_VARIANT") != "cpu":
         return {}
     threads = environment.get("OMP_NUM_THREADS") or str(max(1, len(os.sched_getaffinity(0)) - 1))  # one is for HTTP
-    return {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "OMP_NUM_THREADS": threads}
+    return {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "OMP_NUM_THREADS": threads, "TORCHDYNAMO_DISABLE": "1"}
 
 
 def cache_folder(environment: Mapping[str, str]) -> Path:

@@ -68,3 +68,7 @@ def test_only_the_cpu_server_runs_its_worker_in_the_engines_process() -> None:
     assert vllm_environment(CPU)["VLLM_ENABLE_V1_MULTIPROCESSING"] == "0"
     assert vllm_environment({**CPU, "OMP_NUM_THREADS": "7"})["OMP_NUM_THREADS"] == "7"
     assert vllm_environment({**CPU, "MLX_VARIANT": "cuda"}) == {}
+
+
+def test_the_cpu_server_compiles_nothing_when_it_is_asked() -> None:
+    assert vllm_environment(CPU)["TORCHDYNAMO_DISABLE"] == "1"
