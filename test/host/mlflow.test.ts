@@ -2,36 +2,18 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
-import { loadConfig } from '../../src/config/load.js';
-import { openHostEngine } from '../../src/engine/host/engine.js';
 import { recordDatasets, recordMetrics, recordParams, type Metric } from '../../src/ledger/metrics.js';
 import { openLedger } from '../../src/ledger/open.js';
 import { findRun, insertRun, unsyncedRuns, updateRun } from '../../src/ledger/runs.js';
 import type { Uploads } from '../../src/tracking/delivery.js';
 import { startMirror } from '../../src/tracking/mirror.js';
 import { syncRuns } from '../../src/tracking/sync.js';
-import { freePort, scratchProject } from './project.js';
+import { runningMlflow } from './mlflow-project.js';
 
 const signal = new AbortController().signal;
 const id = 'tickets-000001';
-
-async function runningMlflow() {
-  const project = scratchProject({ 'mlx.yaml': 'engine: host\n' });
-  const config = await loadConfig(project.paths, project.environment);
-  const engine = await openHostEngine({ paths: project.paths, config, environment: project.environment });
-  const port = await freePort();
-  onTestFinished(() => engine.stopService('mlflow', { deleteData: true }));
-  await engine.startService(
-    { name: 'mlflow', port, dataFolder: join(project.folder, 'mlflow') },
-    () => undefined,
-    signal,
-  );
-  const api = `http://127.0.0.1:${port}/api/2.0`;
-  const ask = async (path: string): Promise<unknown> => (await fetch(`${api}/${path}`)).json();
-  return { project, port, ask, settings: { enabled: true, port, trackingUri: undefined, experiment: 'mlx' } };
-}
 
 describe('a run in a real MLflow', () => {
   it('has its params, metrics, data, tags and adapter, and goes on in the same run when it is resumed', async () => {

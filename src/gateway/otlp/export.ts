@@ -21,7 +21,8 @@ export type SpanEdges = { settings: Metering['otlp'] & { endpoint: string }; war
 const batchSpans = 512;
 const batchDelayMs = 1_000;
 const queueSpans = 4_096;
-const sendTimeoutMs = 10_000;
+/** MLflow takes up to 10 s for its first spans on a busy machine. */
+const sendTimeoutMs = 30_000;
 const closeTimeoutMs = 5_000;
 
 export function openSpanExport({ settings, warn }: SpanEdges): SpanExport {
