@@ -1,4 +1,6 @@
-// `mlx gateway status`: address, routes and open requests, as the running gateway says.
+// `mlx gateway status`: address, routes and open requests, as the running gateway says; and whether each model server answers now.
+import pc from 'picocolors';
+
 import type { Context } from '../context.js';
 import type { GatewayState } from '../gateway/control-api.js';
 import { gatewayControl } from '../gateway/control.js';
@@ -6,6 +8,7 @@ import { formatDuration } from '../output/numbers.js';
 import { outcome } from '../output/output.js';
 import { renderTable } from '../output/table.js';
 import type { CommandModule } from '../program.js';
+import { serverClient } from '../serving/server-client.js';
 
 export const define: CommandModule['define'] = (command) => {
   command.addHelpText(
@@ -19,7 +22,7 @@ Examples:
 
 export const run: CommandModule['run'] = async (context) => {
   const state = await gatewayControl(context.paths().sockets).state();
-  return outcome(described(state, context), (value) => renderStatus(value, context.output.columns));
+  return outcome(await described(state, context), (value) => renderStatus(value, context.output.columns));
 };
 
 type Described = {
@@ -27,24 +30,46 @@ type Described = {
   url: string | null;
   pid: number | null;
   uptimeMs: number | null;
-  routes: { name: string; version: string; server: string; engine: string; openRequests: number }[];
+  routes: {
+    name: string;
+    version: string;
+    server: string;
+    engine: string;
+    openRequests: number;
+    healthy: boolean;
+    /** What a server that is not healthy did instead. */
+    seen: string | null;
+  }[];
 };
 
-function described(state: GatewayState | undefined, context: Context): Described {
+async function described(state: GatewayState | undefined, context: Context): Promise<Described> {
   if (!state) return { running: false, url: null, pid: null, uptimeMs: null, routes: [] };
   return {
     running: true,
     url: `http://127.0.0.1:${state.port}/v1`,
     pid: state.pid,
     uptimeMs: context.now().getTime() - state.startedAtMs,
-    routes: state.routes.map(({ name, model, version, serverId, engine }) => ({
-      name,
-      version: `${model}:${version}`,
-      server: serverId,
-      engine,
-      openRequests: state.inFlight[serverId] ?? 0,
-    })),
+    routes: await Promise.all(
+      state.routes.map(async ({ name, model, version, serverId, engine, address }) => ({
+        name,
+        version: `${model}:${version}`,
+        server: serverId,
+        engine,
+        openRequests: state.inFlight[serverId] ?? 0,
+        ...(await healthOf(address)),
+      })),
+    ),
   };
+}
+
+async function healthOf(address: string): Promise<{ healthy: boolean; seen: string | null }> {
+  const client = serverClient(address);
+  try {
+    const health = await client.health();
+    return { healthy: health.ok, seen: health.ok ? null : health.seen };
+  } finally {
+    await client.close();
+  }
 }
 
 function renderStatus(status: Described, width: number): string {
@@ -55,6 +80,7 @@ function renderStatus(status: Described, width: number): string {
     [
       { title: 'model', cell: ({ name }) => name },
       { title: 'version', cell: ({ version }) => version },
+      { title: 'health', cell: ({ healthy }) => (healthy ? 'ok' : pc.red('no answer')) },
       { title: 'server', cell: ({ server }) => server, dropFirst: 1 },
       { title: 'engine', cell: ({ engine }) => engine, dropFirst: 2 },
       { title: 'open requests', cell: ({ openRequests }) => String(openRequests), align: 'right' },
@@ -62,5 +88,7 @@ function renderStatus(status: Described, width: number): string {
     status.routes,
     width,
   );
-  return `${head}\n\n${table}`;
+  const dead = status.routes.filter(({ healthy }) => !healthy);
+  const notes = dead.map(({ name, server, seen }) => `${name}: ${server} ${seen ?? ''}. See why: mlx logs ${server}`);
+  return [head, '', table, ...(notes.length > 0 ? ['', ...notes] : [])].join('\n');
 }

@@ -52,4 +52,7 @@ export const trafficSteps: readonly string[] = [
     PRIMARY KEY (day, key_id, tenant, feature)
   ) STRICT, WITHOUT ROWID;
   `,
+  /* 2: one answer by the id that it carried (mlx explain) */ `
+  CREATE INDEX requests_by_id ON requests (request_id);
+  `,
 ];

@@ -51,11 +51,21 @@ describe('mlx gateway', () => {
     expect(value).toMatchObject({
       running: true,
       pid: first?.pid,
-      routes: [{ name: 'tickets', version: 'tickets:2', server: 's', open_requests: 0 }],
+      routes: [{ name: 'tickets', version: 'tickets:2', server: 's', open_requests: 0, healthy: true, seen: null }],
     });
     expect((await run('gateway', 'stop')).stdout).toBe('The gateway has stopped.\n');
     expect((await run('gateway', 'status')).stdout).toContain('No gateway runs');
     expect((await run('gateway', 'stop')).stdout).toBe('No gateway runs.\n');
+  });
+
+  it('says of a route whose server is gone that it does not answer', async () => {
+    await run('gateway', 'start');
+    await server.close();
+    const { value } = await json('gateway', 'status');
+    expect(value).toMatchObject({
+      routes: [{ name: 'tickets', healthy: false, seen: expect.stringContaining('ENOENT') as string }],
+    });
+    expect((await run('gateway', 'status')).stdout).toMatch(/no answer[^]*mlx logs s/);
   });
 
   it('names who holds its port, and starts nothing', async () => {

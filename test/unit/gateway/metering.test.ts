@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
+import Anthropic from '@anthropic-ai/sdk';
 import { Client, request } from 'undici';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 
@@ -148,6 +149,25 @@ describe('a budget', () => {
     await ask(key.headers);
     await rows(4);
     expect(warnings.at(-1)).toContain(`key:${key.id} has used $3.10 of $3.00`);
+  });
+
+  test('that is used up is a 402 in Anthropic words, which its client neither retries nor takes for a rate limit', async () => {
+    const key = await addKey({ usdPerDay: 3 });
+    await ask(key.headers);
+    const apiKey = key.headers.authorization.replace('Bearer ', '');
+    const asking = new Anthropic({ baseURL: bench.url, apiKey, maxRetries: 2 }).messages.create({
+      ...{ model: 'tickets', max_tokens: 200, messages: [{ role: 'user', content: 'Hello' }] },
+    });
+    await expect(asking).rejects.toMatchObject({
+      status: 402,
+      error: {
+        type: 'error',
+        error: { type: 'billing_error', message: expect.stringContaining('begins anew at') as string },
+        request_id: expect.stringMatching(/^req_/) as string,
+      },
+    });
+    expect(await rows(2)).toMatchObject([{ status: 200 }, { status: 402, error_class: 'budget_exceeded' }]);
+    expect(server.calls).toHaveLength(1);
   });
 
   test('gives back what was promised when the server fails before a byte', async () => {

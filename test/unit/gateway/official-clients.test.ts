@@ -207,6 +207,20 @@ test('both clients list the models', async () => {
   for await (const { id } of anthropic.models.list()) names.push(id);
   expect(names).toEqual([...models, ...models]);
   expect(await openai.models.retrieve('by-gpt')).toMatchObject({ id: 'by-gpt', object: 'model' });
+  expect(await anthropic.models.retrieve('by-gpt')).toMatchObject({ id: 'by-gpt', type: 'model' });
+  await expect(openai.models.retrieve('nobody')).rejects.toMatchObject({
+    status: 404,
+    error: {
+      message: "The model 'nobody' is not served here.",
+      type: 'invalid_request_error',
+      param: 'model',
+      code: 'model_not_found',
+    },
+  });
+  await expect(anthropic.models.retrieve('nobody')).rejects.toMatchObject({
+    status: 404,
+    error: { type: 'error', error: { type: 'not_found_error' } },
+  });
 });
 
 test('what an upstream cannot be asked is refused by name, never left out', async () => {
