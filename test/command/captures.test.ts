@@ -6,7 +6,7 @@ import { expect, it, onTestFinished } from 'vitest';
 
 import { journalFile, rotateCaptures } from '../../src/capture/store.js';
 import { openCaptureJournal } from '../../src/ledger/captures.js';
-import { waitingRow } from '../unit/capture/example.js';
+import { waitingRow } from '../unit/capture/row-example.js';
 import { mlx, mlxJson } from './mlx.js';
 
 /** A project with two captured answers of acme and one of nobody in particular. */

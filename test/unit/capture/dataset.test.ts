@@ -6,7 +6,8 @@ import { describe, expect, it } from 'vitest';
 import { chatRow } from '../../../src/capture/chat-row.js';
 import { writeDataset, type CaptureFilter } from '../../../src/capture/dataset.js';
 import type { CaptureRow } from '../../../src/capture/row.js';
-import { openStore, startedAtMs, waitingRow } from './example.js';
+import { openStore } from './example.js';
+import { startedAtMs, waitingRow } from './row-example.js';
 
 const everything: CaptureFilter = { sinceMs: 0, untilMs: Infinity, finishReasons: ['stop', 'end_turn', 'completed'] };
 const user = { role: 'user', content: 'Hi' };

@@ -7,7 +7,8 @@ import { forgetTenant } from '../../../src/capture/forget.js';
 import { parquetFiles, writeParquet } from '../../../src/capture/parquet.js';
 import { expiredFiles, forgetOldCaptures, lockFile, rotateCaptures } from '../../../src/capture/store.js';
 import { lockCaptures } from '../../../src/ledger/captures.js';
-import { allRows, captureRow, openStore, startedAtMs, waitingRow } from './example.js';
+import { allRows, openStore } from './example.js';
+import { captureRow, startedAtMs, waitingRow } from './row-example.js';
 
 const hourMs = 3_600_000;
 const nowMs = startedAtMs + 60_000;

@@ -1,5 +1,5 @@
 // What a gateway keeps of the conversations on a route that captures: real HTTP, the official clients, real files.
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import Anthropic from '@anthropic-ai/sdk';
@@ -190,6 +190,27 @@ test('what cannot be redacted is not written, and an alarm says so while answers
   expect(log).toContain('"capture_failed"');
   expect(log).not.toContain('jane');
 });
+
+test('answers go on while nothing can be written, an alarm says so, and again when it can', async () => {
+  const { url } = await host();
+  const { bench, openai, warnings } = await gateway(local(url, ', capture: {}'));
+  const ask = () => openai.chat.completions.create({ model: 'chat', messages: [user] });
+  const inTheWay = join(bench.folder, 'captures');
+  writeFileSync(inTheWay, '');
+  for (let asked = 0; asked < 3; asked += 1) expect((await ask()).choices).toHaveLength(1);
+  while (warnings.length === 0) await ask();
+  expect(warnings).toEqual([expect.stringContaining('cannot be written')]);
+  expect(await metric(bench)).toBeGreaterThan(0);
+  rmSync(inTheWay);
+  while (warnings.length === 1) await ask();
+  expect(warnings[1]).toMatch(/can be written again; \d+ answers were not captured/);
+  expect((await captured(bench)).length).toBeGreaterThan(0);
+});
+
+async function metric(bench: Bench): Promise<number> {
+  const answer = await fetch(`${bench.url}/metrics`, { headers: { authorization: `Bearer ${bench.key}` } });
+  return Number(/^mlx_gateway_captures_lost (\d+)$/m.exec(await answer.text())?.[1]);
+}
 
 test('images are never kept, also where they may leave the machine', async () => {
   const { url } = await host();
