@@ -5,7 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const benchmarks = ['startup', 'redaction', 'gateway', 'gateway-logging', 'ledger', 'wrapper', 'replay'];
+const benchmarks = ['startup', 'redaction', 'gateway', 'gateway-logging', 'ledger', 'switch', 'wrapper', 'replay'];
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !benchmarks.includes(name));
 if (unknown.length > 0) {

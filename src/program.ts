@@ -87,6 +87,11 @@ const entries: readonly Entry[] = [
     load: () => import('./commands/explain.js'),
   },
   { path: 'gateway start', summary: 'start the gateway', load: () => import('./commands/gateway-start.js') },
+  {
+    path: 'gateway install',
+    summary: 'start the gateway at boot (systemd)',
+    load: () => import('./commands/gateway-install.js'),
+  },
   { path: 'gateway stop', summary: 'finish open answers, then stop', load: () => import('./commands/gateway-stop.js') },
   {
     path: 'gateway status',

@@ -54,10 +54,14 @@ async function runInForeground(context: Context, port: number): Promise<Outcome>
   });
   context.output.note(`The gateway answers at http://127.0.0.1:${gateway.port}/v1 (process ${process.pid}).`);
   process.on('SIGHUP', () => void gateway.reload());
-  const { tendPromotions } = await import('../registry/tend.js');
-  const endTending = tendPromotions({ ...context, paths: context.paths(), warn: context.output.note });
+  const [{ tendPromotions }, { reviveServers }] = await Promise.all([
+    import('../registry/tend.js'),
+    import('../registry/revive.js'),
+  ]);
+  const edges = { ...context, paths: context.paths(), warn: context.output.note };
+  const endings = [tendPromotions(edges), reviveServers(edges)];
   await Promise.race([gateway.stopRequested, aborted(context.signal)]);
-  endTending();
+  for (const end of endings) end();
   await gateway.stop();
   return outcome({ stopped: true }, () => 'The gateway has stopped; open answers were finished.');
 }

@@ -62,14 +62,24 @@ function lookForDue({ paths, now, warn }: TendEdges): Due | undefined {
   }
 }
 
-async function recover({ paths, environment, signal, warn }: TendEdges): Promise<void> {
-  const args = [join(packageRoot(), 'bin', 'mlx.js'), 'releases', 'recover', '--project', paths.project];
+async function recover(edges: TendEdges): Promise<void> {
+  const status = await runOwnCommand(edges, ['releases', 'recover']);
+  if (status !== 0)
+    edges.warn(`What an interrupted promotion left could not be settled: mlx releases recover (status ${status})`);
+}
+
+/** A command of this program, as a process of its own. @returns its exit status; null when it could not be started */
+export async function runOwnCommand(
+  { paths, environment, signal, warn }: TendEdges,
+  words: readonly string[],
+): Promise<number | null> {
+  const args = [join(packageRoot(), 'bin', 'mlx.js'), ...words, '--project', paths.project];
   const program = { file: process.execPath, args, environment, folder: paths.project };
   try {
     const { status } = await runProgram(program, { signal, onStderr: warn });
-    if (status !== 0)
-      warn(`What an interrupted promotion left could not be settled: mlx releases recover (status ${status})`);
+    return status;
   } catch (error) {
-    warn(`mlx releases recover could not be started: ${errorMessage(error)}`);
+    warn(`mlx ${words.join(' ')} could not be started: ${errorMessage(error)}`);
+    return null;
   }
 }

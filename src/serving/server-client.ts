@@ -70,7 +70,8 @@ async function probe(client: Client, question: Question, judge: (text: string) =
       method: body === undefined ? 'GET' : 'POST',
       headers: body === undefined ? {} : { 'content-type': 'application/json' },
       body: body ?? null,
-      signal: AbortSignal.timeout(timeoutMs),
+      // Whole milliseconds alone: what is left of a limit rarely is.
+      signal: AbortSignal.timeout(Math.ceil(timeoutMs)),
     });
     const text = await answer.body.text();
     return answer.statusCode === 200 ? judge(text) : { ok: false, seen: `${path} answered ${answer.statusCode}` };

@@ -1,0 +1,56 @@
+// The systemd unit of a project's gateway, as text. Pure.
+import { basename } from 'node:path';
+
+export type UnitFacts = {
+  project: string;
+  projectId: string;
+  /** The interpreter and bin/mlx.js. */
+  program: readonly [string, string];
+  /** Finds Python and small programs. */
+  path: string;
+  /** MLX_HOME, where it is set. */
+  home: string | undefined;
+  drainTimeoutMs: number;
+  /** Variables with the keys of upstreams, one NAME=VALUE a line; may be absent. */
+  keysFile: string;
+};
+
+/** Two projects of the same name have two units. */
+export function unitName({ project, projectId }: Pick<UnitFacts, 'project' | 'projectId'>): string {
+  const name = basename(project).replaceAll(/[^A-Za-z0-9_-]/g, '-');
+  return `mlx-gateway-${name}-${projectId}.service`;
+}
+
+/** A stop of a person's (exit status 0) is a stop; anything else starts it again. */
+export function unitText(facts: UnitFacts): string {
+  const { project, program, path, home, drainTimeoutMs, keysFile } = facts;
+  const words = [...program, 'gateway', 'start', '--foreground', '--project', project];
+  return `[Unit]
+Description=mlx gateway of ${escaped(project)}
+StartLimitIntervalSec=0
+
+[Service]
+Type=exec
+WorkingDirectory=${escaped(project)}
+ExecStart=${words.map(quoted).join(' ')}
+Environment=${quoted(`PATH=${path}`)}
+${home === undefined ? '' : `Environment=${quoted(`MLX_HOME=${home}`)}\n`}EnvironmentFile=-${escaped(keysFile)}
+Restart=on-failure
+RestartSec=2
+KillMode=process
+TimeoutStopSec=${Math.ceil(drainTimeoutMs / 1000) + 30}
+
+[Install]
+WantedBy=default.target
+`;
+}
+
+/** Specifiers begin with a percent sign: systemd.unit(5). */
+function escaped(text: string): string {
+  return text.replaceAll('%', '%%');
+}
+
+/** Quoting of systemd.syntax(7); a dollar sign would be a variable of ExecStart. */
+function quoted(text: string): string {
+  return `"${escaped(text).replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('$', '$$$$')}"`;
+}

@@ -1,0 +1,72 @@
+// What the gateway sees to after a reboot, or when a model server of the host engine crashed: the servers of its routes are started again.
+// Containers Docker starts by itself (compose/serve.yaml). Another process does it, as `mlx serve` would be typed.
+import type { Paths } from '../config/paths.js';
+import { listServers } from '../engine/host/server-records.js';
+import { errorMessage } from '../errors.js';
+import { openLedgerForReading, type Ledger } from '../ledger/open.js';
+import { listRoutes, openPromotions } from '../ledger/promotions.js';
+import { runOwnCommand, type TendEdges } from './tend.js';
+import { canaryAlias, drillAlias, routeName } from './targets.js';
+
+export type ReviveEdges = TendEdges & { paths: Paths };
+
+/** Of a route whose server was gone at a look: when it was first seen so, and what was tried. */
+export type Attempts = { tried: number; nextAtMs: number };
+
+const lookEveryMs = 15_000;
+const longestWaitMs = 600_000;
+
+/** @returns the end of it */
+export function reviveServers(edges: ReviveEdges): () => void {
+  let known = new Map<string, Attempts>();
+  let working = false;
+  const look = async (): Promise<void> => {
+    if (working) return;
+    working = true;
+    const nowMs = edges.now().getTime();
+    const gone = goneRoutes(edges);
+    known = new Map(gone.map((name) => [name, known.get(name) ?? { tried: 0, nextAtMs: nowMs + 1 }]));
+    for (const [name, attempts] of known) {
+      if (attempts.nextAtMs > nowMs) continue;
+      edges.warn(`The model server of ${name} is gone; it is started again.`);
+      await runOwnCommand(edges, ['serve', name]);
+      known.set(name, afterAttempt(attempts, edges.now().getTime()));
+    }
+    working = false;
+  };
+  const timer = setInterval(() => void look(), lookEveryMs);
+  timer.unref();
+  // Seen for the first time, and left to the person until the next look: a command may be at it already.
+  void look();
+  return () => clearInterval(timer);
+}
+
+/** One that does not come up is tried more and more seldom. Pure. */
+export function afterAttempt({ tried }: Attempts, nowMs: number): Attempts {
+  return { tried: tried + 1, nextAtMs: nowMs + Math.min(longestWaitMs, lookEveryMs * 2 ** tried) };
+}
+
+function goneRoutes(edges: ReviveEdges): string[] {
+  try {
+    const ledger = openLedgerForReading(edges.paths.ledgerFile);
+    if (!ledger) return [];
+    try {
+      const running = listServers(edges.paths).filter(({ state }) => state === 'running');
+      return routesWithout(ledger, new Set(running.map(({ id }) => id)));
+    } finally {
+      ledger.close();
+    }
+  } catch (error) {
+    edges.warn(`The routes could not be looked at: ${errorMessage(error)}`);
+    return [];
+  }
+}
+
+/** Routes of the host engine that lead to no running server, and that no command is at work on. A trial that lost its server is over. */
+export function routesWithout(ledger: Ledger, running: ReadonlySet<string>): string[] {
+  const busy = new Set(openPromotions(ledger).map(({ model }) => model));
+  return listRoutes(ledger)
+    .filter(({ engine, serverId, model }) => engine === 'host' && !running.has(serverId) && !busy.has(model))
+    .filter(({ name, model }) => ![drillAlias, canaryAlias].some((alias) => name === routeName(model, alias)))
+    .map(({ name }) => name);
+}
