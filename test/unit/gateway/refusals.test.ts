@@ -98,6 +98,24 @@ describe('refused', () => {
     expect(await rawStatus(`GET /health HTTP/1.1\r\n${header.replaceAll('OWN', own)}\r\n\r\n`)).toBe(status);
   });
 
+  test.each(['http://rebind.example/v1/models', 'http://127.0.0.1/health', '*', 'v1/models'])(
+    'the target %s, which is no plain path, with or without a key',
+    async (target) => {
+      const head = `GET ${target} HTTP/1.1\r\nHost: 127.0.0.1:${bench.gateway.port}\r\n`;
+      expect([400, 404]).toContain(await rawStatus(`${head}\r\n`));
+      expect([400, 404]).toContain(await rawStatus(`${head}Authorization: Bearer ${bench.key}\r\n\r\n`));
+    },
+  );
+
+  test('headers without an end, and lines that are none', async () => {
+    const head = `POST /v1/completions HTTP/1.1\r\nHost: 127.0.0.1:${bench.gateway.port}\r\n`;
+    expect(await rawStatus(`${head}X-Long: ${'a'.repeat(64 * 1024)}\r\n\r\n`)).toBe(431);
+    expect(await rawStatus(`${head}X-Odd: a\u0000b\r\n\r\n`)).toBe(400);
+    expect(await rawStatus(`${head}X Odd: a\r\n\r\n`)).toBe(400);
+    expect(await rawStatus(`${head}X-Odd: a\rX-More: b\r\n\r\n`)).toBe(400);
+    expect(server.calls).toHaveLength(0);
+  });
+
   test('a request whose length is told twice, differently (smuggling)', async () => {
     const head = `POST /v1/completions HTTP/1.1\r\nHost: 127.0.0.1:${bench.gateway.port}\r\nAuthorization: Bearer ${bench.key}\r\n`;
     const smuggled = '0\r\n\r\nPOST /v1/completions HTTP/1.1\r\nHost: x\r\n\r\n';
