@@ -39,12 +39,13 @@ function answer(path, body, outgoing) {
   if (path === '/v1/models') return reply(outgoing, 200, { object: 'list', data: [{ id: name, object: 'model' }] });
   if (path !== '/v1/chat/completions') return reply(outgoing, 404, {});
   answered += 1;
+  // The first answers are those of readiness.
+  const later = answered > 20;
   if (behaviour === 'errors') return reply(outgoing, 500, { error: { message: 'out of order' } });
-  // The first answers are those of readiness: it may live until it has real requests.
-  if (behaviour === 'dies' || (behaviour === 'dies_later' && answered > 40)) process.exit(1);
-  if (behaviour === 'fails_later' && answered > 4) return reply(outgoing, 500, { error: { message: 'out of order' } });
+  if (behaviour === 'dies' || (behaviour === 'dies_later' && later)) process.exit(1);
+  if (behaviour === 'fails_later' && later) return reply(outgoing, 500, { error: { message: 'out of order' } });
   if (body.includes('"stream":true')) return stream(outgoing);
-  const delayMs = behaviour === 'slow' || (behaviour === 'slow_later' && answered > 4) ? 400 : answerMs;
+  const delayMs = behaviour === 'slow' || (behaviour === 'slow_later' && later) ? 400 : answerMs;
   if (delayMs > 0) setTimeout(() => reply(outgoing, 200, completion()), delayMs);
   else reply(outgoing, 200, completion());
 }

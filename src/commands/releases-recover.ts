@@ -27,7 +27,8 @@ export const run: CommandModule['run'] = async (context, _args, flags) => {
   const edges = { ledger, engine: context.engine };
   const tags = flags['tags'] === true ? await movedTags(edges) : [];
   if (!dryRun) await putTagsBack(edges, tags);
-  const value = { dryRun, recovered: done.promotions.map(release), stopped: done.warm, tags };
+  const { canaries, warm: stopped } = done;
+  const value = { dryRun, recovered: done.promotions.map(release), stopped, canaries, tags };
   return outcome(value, () => said(done, tags, dryRun ? 'would be' : 'is'));
 };
 
