@@ -29,11 +29,7 @@ export async function standInProject(behaviours: readonly string[], serving = ''
   project.environment['MLX_HOME'] = home;
   const paths = { ...project.paths, ...homePaths(project.environment) };
   await makeInterpreter(home, project.environment);
-  const folder = commitFolder(paths.models, base.repository, base.commit);
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'config.json'), '{}');
-  const files = await describeFiles(folder, new Map(), () => undefined);
-  writeManifest(join(folder, manifestName), { schema: 1, ...base, source: 'made on this machine', files });
+  await addBase(paths.models);
   const config = await loadConfig(paths, project.environment);
   const engine = await openHostEngine({ paths, config, environment: project.environment });
   for (const [index, behaviour] of behaviours.entries()) await addVersion(project, engine, index + 1, behaviour);
@@ -55,23 +51,39 @@ async function makeInterpreter(home: string, environment: NodeJS.ProcessEnv): Pr
   chmodSync(join(bin, 'python'), 0o755);
 }
 
-async function addVersion(project: Project, engine: Engine, version: number, behaviour: string): Promise<void> {
+/** A base model that is there, and holds nothing. */
+export async function addBase(models: string): Promise<void> {
+  const folder = commitFolder(models, base.repository, base.commit);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'config.json'), '{}');
+  const files = await describeFiles(folder, new Map(), () => undefined);
+  writeManifest(join(folder, manifestName), { schema: 1, ...base, source: 'made on this machine', files });
+}
+
+/** A row and an image of either engine. */
+export async function addVersion(
+  project: Pick<Project, 'folder' | 'paths'>,
+  engine: Engine,
+  version: number,
+  behaviour: string,
+  model = 'tickets',
+): Promise<void> {
   const config = join(project.folder, `adapter-${version}.json`);
   writeFileSync(config, JSON.stringify({ behaviour, version }));
   const ledger = openLedger(project.paths.ledgerFile);
   try {
     const never = new AbortController().signal;
     const files = [{ path: 'adapter/adapter_config.json', source: config }];
-    const contents = { model: 'tickets', version, files, labels: {} };
+    const contents = { model, version, files, labels: {} };
     const { digest } = await engine.packageVersion(contents, () => undefined, never);
     const id = `run-${version}`;
-    const fixed = { recipe: 'tickets', recipeFile: 'r', method: 'lora', seed: 1, engine: 'host' as const };
+    const fixed = { recipe: 'tickets', recipeFile: 'r', method: 'lora', seed: 1, engine: engine.kind };
     const from = { baseModel: base.repository, baseCommit: base.commit };
     insertRun(ledger, { id, ...fixed, ...from, owner: null, startedAtMs: 1 });
     updateRun(ledger, id, { state: 'finished', endedAtMs: 2 });
-    const row = { model: 'tickets', version, digest, engine: 'host' as const, runId: id };
+    const row = { model, version, digest, engine: engine.kind, runId: id };
     const settings = {
-      ...{ schema: 1, model: 'tickets', version, method: 'lora', adapter: true, max_lora_rank: 16 },
+      ...{ schema: 1, model, version, method: 'lora', adapter: true, max_lora_rank: 16 },
       ...{ max_model_len: 256, gpu_memory_utilization: 0.9, base_model: base },
     };
     insertVersion(ledger, { ...row, ...from, settings: JSON.stringify(settings), sizeBytes: 1, createdAtMs: 1 });
