@@ -1,4 +1,5 @@
 // `mlx gateway start`: starts this project's gateway, detached; or is it (--foreground). Touches .mlx/run and .mlx/secrets.
+import cluster from 'node:cluster';
 import { once } from 'node:events';
 
 import type { Context } from '../context.js';
@@ -41,6 +42,10 @@ export const run: CommandModule['run'] = async (context, _args, flags) => {
 };
 
 async function runInForeground(context: Context, port: number): Promise<Outcome> {
+  if (cluster.isWorker) {
+    const { runWorker } = await import('../gateway/workers/worker.js');
+    return runWorker({ paths: context.paths(), now: context.now });
+  }
   const [{ startGatewayServer }, { loadConfig }] = await Promise.all([
     import('../gateway/server.js'),
     import('../config/load.js'),

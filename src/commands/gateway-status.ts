@@ -29,6 +29,8 @@ type Described = {
   running: boolean;
   url: string | null;
   pid: number | null;
+  /** With gateway.workers > 1. */
+  workers: GatewayState['workers'];
   uptimeMs: number | null;
   routes: {
     name: string;
@@ -43,11 +45,12 @@ type Described = {
 };
 
 async function described(state: GatewayState | undefined, context: Context): Promise<Described> {
-  if (!state) return { running: false, url: null, pid: null, uptimeMs: null, routes: [] };
+  if (!state) return { running: false, url: null, pid: null, workers: [], uptimeMs: null, routes: [] };
   return {
     running: true,
     url: `http://127.0.0.1:${state.port}/v1`,
     pid: state.pid,
+    workers: state.workers,
     uptimeMs: context.now().getTime() - state.startedAtMs,
     routes: await Promise.all(
       state.routes.map(async ({ name, model, version, serverId, engine, address }) => ({
@@ -74,7 +77,8 @@ async function healthOf(address: string): Promise<{ healthy: boolean; seen: stri
 
 function renderStatus(status: Described, width: number): string {
   if (!status.running) return 'No gateway runs. Start it: mlx gateway start';
-  const head = `The gateway answers at ${status.url ?? ''} (process ${status.pid ?? ''}, up ${formatDuration(status.uptimeMs ?? 0)}).`;
+  const up = `up ${formatDuration(status.uptimeMs ?? 0)}`;
+  const head = `The gateway answers at ${status.url ?? ''} (process ${status.pid ?? ''}, ${up}).${workersLine(status)}`;
   if (status.routes.length === 0) return `${head}\nIt serves no model yet: mlx serve MODEL`;
   const table = renderTable(
     [
@@ -91,4 +95,9 @@ function renderStatus(status: Described, width: number): string {
   const dead = status.routes.filter(({ healthy }) => !healthy);
   const notes = dead.map(({ name, server, seen }) => `${name}: ${server} ${seen ?? ''}. See why: mlx logs ${server}`);
   return [head, '', table, ...(notes.length > 0 ? ['', ...notes] : [])].join('\n');
+}
+
+function workersLine({ workers }: Described): string {
+  const each = workers.map(({ pid, openRequests }) => `${pid} (${openRequests} open)`);
+  return each.length === 0 ? '' : `\n${each.length} workers: ${each.join(', ')}.`;
 }

@@ -48,6 +48,7 @@ export function toConfig(file: ConfigFile, project: string): Config {
     gpu: file.gpu,
     gateway: {
       port: gateway.port,
+      workers: gateway.workers,
       maxInFlight: gateway.max_in_flight,
       captureDays: gateway.capture_days,
       metering: toMetering(gateway),

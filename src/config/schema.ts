@@ -23,6 +23,12 @@ const sections = z.strictObject({
         .default(256)
         .describe('Requests at once; those beyond it are refused with 503 and Retry-After'),
       capture_days: z.int().positive().default(30).describe('Days that captured questions and answers are kept'),
+      workers: z
+        .int()
+        .min(1)
+        .max(64)
+        .default(1)
+        .describe('Processes that answer requests at the one address; read when the gateway starts'),
       ...meteringShape,
       redaction: redactionSchema.prefault({}),
     })
@@ -94,7 +100,14 @@ export type ConfigFile = z.infer<typeof configSchema>;
 export type Config = {
   engine: ConfigFile['engine'];
   gpu: ConfigFile['gpu'];
-  gateway: { port: number; maxInFlight: number; captureDays: number; metering: Metering; redaction: RedactionConfig };
+  gateway: {
+    port: number;
+    workers: number;
+    maxInFlight: number;
+    captureDays: number;
+    metering: Metering;
+    redaction: RedactionConfig;
+  };
   upstreams: Upstream[];
   routes: RouteConfig[];
   mlflow: { enabled: boolean; port: number; trackingUri: string | undefined; experiment: string };

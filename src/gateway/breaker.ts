@@ -36,7 +36,8 @@ export function settle(breaker: Breaker, call: { probe: boolean; verdict: Verdic
   if (!failed && breaker.outcomes.length === 0) return breaker;
   const recent = breaker.outcomes.filter(({ atMs }) => nowMs - atMs < forgetAfterMs);
   const outcomes = [...recent, { failed, atMs: nowMs }].slice(-window);
-  return hasTripped(outcomes) ? { state: 'open', untilMs: nowMs + openForMs } : { state: 'closed', outcomes };
+  if (hasTripped(outcomes)) return { state: 'open', untilMs: nowMs + openForMs };
+  return recent.length === 0 && !failed ? closedBreaker : { state: 'closed', outcomes };
 }
 
 function hasTripped(outcomes: readonly Outcome[]): boolean {

@@ -26,8 +26,13 @@ export type LocalBreakers = Omit<Breakers, 'begin'> & {
 export function openBreakers(clock: Clock): LocalBreakers {
   const breakers = new Map<string, Breaker>();
   const breakerOf = (id: string): Breaker => breakers.get(id) ?? closedBreaker;
+  /** One that nothing is to be said of is not kept. */
+  const keep = (id: string, breaker: Breaker): void => {
+    if (breaker === closedBreaker) breakers.delete(id);
+    else breakers.set(id, breaker);
+  };
   const count = (id: string, verdict: Verdict): void =>
-    void breakers.set(id, settle(breakerOf(id), { probe: false, verdict }, clock.nowMs()));
+    keep(id, settle(breakerOf(id), { probe: false, verdict }, clock.nowMs()));
   return {
     stateOf: (id) => breakerOf(id).state,
     closedForMs: (id) => {
@@ -37,12 +42,12 @@ export function openBreakers(clock: Clock): LocalBreakers {
     begin: (id) => {
       if (!permits(breakerOf(id), clock.nowMs())) return undefined;
       const { breaker, probe } = begin(breakerOf(id));
-      breakers.set(id, breaker);
+      keep(id, breaker);
       let ended = false;
       return (verdict) => {
         if (ended) return;
         ended = true;
-        breakers.set(id, settle(breakerOf(id), { probe, verdict }, clock.nowMs()));
+        keep(id, settle(breakerOf(id), { probe, verdict }, clock.nowMs()));
       };
     },
     count,

@@ -1,6 +1,7 @@
 // What the running gateway does around its routes: who may ask, how much, with what content, and what became of it.
 import { join } from 'node:path';
 
+import type { ApiKey } from '../ledger/keys.js';
 import { openCaptures, type CaptureEdges, type Captures } from './capture/recorder.js';
 import { openContent, type Content } from './content.js';
 import type { BudgetState } from './control-api.js';
@@ -9,7 +10,7 @@ import { liveKeys } from './keys/live.js';
 import { livePrices } from './live-prices.js';
 import type { LiveRouting } from './live-routing.js';
 import { openGatewayLog } from './log.js';
-import { openMetering } from './metering.js';
+import { openMetering, type RunningMetering } from './metering.js';
 import { authorize } from './middleware/keys.js';
 import type { Finished } from './node-server.js';
 import { possibleTargets } from './routing.js';
@@ -22,15 +23,26 @@ export type Clients = {
   /** After the routing was read anew. */
   reload: () => Promise<void>;
   budgets: () => BudgetState[];
+  /** For workers, whose requests are counted here. */
+  counting: Counting;
+  keys: () => readonly ApiKey[];
+  /** `listener` is called after each change of the keys. */
+  onKeysChanged: (listener: () => void) => void;
   /** In the text format of Prometheus. */
   metrics: (inFlight: Record<string, number>) => string;
   close: () => Promise<void>;
 };
 
+export type Counting = Pick<RunningMetering, 'keeper' | 'beginBusy'>;
+
 export async function openClients({ paths, now, warn }: GatewaySettings, routing: LiveRouting): Promise<Clients> {
   const prices = await livePrices(routing.current);
   const log = openGatewayLog(join(paths.run, 'gateway.log'), now);
-  const keys = liveKeys(paths.ledgerFile, gatewayKey(paths.secrets), () => metering.keysChanged());
+  const listeners: (() => void)[] = [];
+  const keys = liveKeys(paths.ledgerFile, gatewayKey(paths.secrets), () => {
+    metering.keysChanged();
+    for (const listener of listeners) listener();
+  });
   const { content, captures } = openWords(paths, routing, { now, warn, log: log.write });
   const settings = routing.config().gateway.metering;
   const metering = openMetering({
@@ -45,7 +57,9 @@ export async function openClients({ paths, now, warn }: GatewaySettings, routing
       ...{ authorize: authorize(keys.ring, () => now().getTime()), capture: captures.stage },
       ...{ ...content.stages, ...metering.stages },
     },
-    ...{ finish, budgets, metrics },
+    ...{ finish, budgets, metrics, counting: metering },
+    keys: () => keys.ring().keys,
+    onKeysChanged: (listener) => void listeners.push(listener),
     reload: async () => {
       await prices.reload();
       keys.reload();

@@ -50,7 +50,7 @@ export const gatewayStateSchema = z.object({
   /** Open requests by server; a server without any is not named. */
   inFlight: z.record(z.string(), z.number()),
   budgets: z.array(budgetStateSchema),
-  /** By destination: a name of `upstreams`, or a model server's id. One that never failed is not named. */
+  /** By destination: a name of `upstreams`, or a model server's id. One that has no failures to remember is not named. */
   breakers: z.record(z.string(), z.enum(['closed', 'open', 'half_open'])).default({}),
   upstreams: z.array(z.object({ name: z.string(), problem: z.string().nullable() })).default([]),
   /** Why the mlx.yaml that lies there now is not the one in use. */

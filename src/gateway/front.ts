@@ -9,20 +9,23 @@ import { openParts, serveApp } from './parts.js';
 
 export type Front = {
   port: number;
-  /** Open requests by destination, of this moment. */
-  inFlight: () => Promise<Record<string, number>>;
-  /** None where this process answers by itself. */
-  workers: () => WorkerState[];
+  /** Of this moment. */
+  load: () => Promise<Load>;
   /** Resolves when no request takes the routes, keys and settings of before any more. */
   renew: () => Promise<void>;
   /** The port is free at once; resolves when open answers have ended. */
   stop: () => Promise<void>;
 };
 
+/** `inFlight`: open requests by destination. `workers`: none where one process does everything. */
+export type Load = { inFlight: Record<string, number>; workers: WorkerState[] };
+
 export type Behind = {
   /** 0 takes any free port (tests). */
   port: number;
   drainTimeoutMs: number;
+  /** A line for the person who runs the gateway. */
+  warn: (line: string) => void;
   routing: LiveRouting;
   clients: Clients;
   breakers: LocalBreakers;
@@ -44,8 +47,7 @@ export async function openOwnFront({
   port = await listen(server, wanted);
   return {
     port,
-    inFlight: async () => parts.upstreams.open(),
-    workers: () => [],
+    load: async () => ({ inFlight: parts.upstreams.open(), workers: [] }),
     renew: async () => undefined,
     stop: async () => {
       await drain(server, drainTimeoutMs);

@@ -1,17 +1,20 @@
 // Everything that counts and limits, put together for the running gateway: keys' limits and mlx.yaml's budgets into the book,
 // finished requests into the traffic log, alerts to people.
 import type { Metering } from '../config/metering.js';
+import { openBusyClock } from '../cost/busy-clock.js';
 import type { Catalogue } from '../cost/catalogue.js';
 import { openAlerts } from './alerts.js';
 import { admit } from './budget/admit.js';
 import { openBudgets } from './budget/budgets.js';
 import { budgetStates } from './budget/states.js';
 import type { Target } from './budget/estimate.js';
+import type { BudgetKeeper } from './budget/keeper.js';
 import type { Captures } from './capture/recorder.js';
+import { chargeFinished } from './charge.js';
 import type { BudgetState } from './control-api.js';
 import type { KeyRing } from './keys/ring.js';
 import type { GatewayLog } from './log.js';
-import { openMeter } from './meter.js';
+import { meterStage, type MeterEdges } from './meter.js';
 import { openMetrics } from './metrics/metrics.js';
 import type { Finished } from './node-server.js';
 import { openPricing } from './pricing.js';
@@ -34,6 +37,8 @@ export type MeteringEdges = {
 
 export type RunningMetering = {
   stages: Pick<Stages, 'admit' | 'meter'>;
+  keeper: BudgetKeeper;
+  beginBusy: MeterEdges['beginBusy'];
   finish: (finished: Finished) => void;
   keysChanged: () => void;
   reload: (settings: Metering) => void;
@@ -54,13 +59,21 @@ export function openMetering(edges: MeteringEdges): RunningMetering {
   const metrics = openMetrics();
   const spans = openSpans(() => settings.otlp, warn);
   const shared = { keeper, now, pricing: () => pricing };
-  const meter = openMeter({ ...shared, sinks: [writer.record, metrics.observe, spans.add, edges.captures.record] });
+  const charge = chargeFinished({
+    ...shared,
+    sinks: [writer.record, metrics.observe, spans.add, edges.captures.record],
+  });
+  const beginBusy = sharedBusyTime();
   const states = (): BudgetState[] => budgetStates(budgets.accounts(), settings.alerts.atShare, now().getTime());
   const assumedOutputTokens = (): number => settings.assumedOutputTokens;
   return {
-    stages: { admit: admit({ ...shared, ring, limits, targetsOf, assumedOutputTokens }), meter: meter.stage },
+    stages: {
+      admit: admit({ ...shared, reserve: keeper.reserve, ring, limits, targetsOf, assumedOutputTokens }),
+      meter: meterStage({ ...shared, beginBusy }),
+    },
+    ...{ keeper, beginBusy },
     finish: (finished) => {
-      meter.finish(finished);
+      charge(finished);
       log.finished(finished);
     },
     keysChanged: budgets.reload,
@@ -80,5 +93,13 @@ export function openMetering(edges: MeteringEdges): RunningMetering {
       writer.close();
       await Promise.all([alerts.close(), spans.close()]);
     },
+  };
+}
+
+function sharedBusyTime(): MeterEdges['beginBusy'] {
+  const clock = openBusyClock();
+  return (_, server) => {
+    const end = clock.begin(server, performance.now());
+    return () => end(performance.now());
   };
 }

@@ -9,7 +9,7 @@ import type { GatewayRequest, GatewayResponse, Handler } from './exchange.js';
 
 /** What became of one request; nothing of what was asked or answered. */
 export type Finished = {
-  request: GatewayRequest;
+  request: Pick<GatewayRequest, 'id' | 'method' | 'target' | 'trace'>;
   status: number;
   durationMs: number;
   /** `gone`: the client left. `broken`: torn down, because the answer broke off. */

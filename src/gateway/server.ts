@@ -43,7 +43,7 @@ export async function startGatewayServer(settings: GatewaySettings, open = openC
   const clients = await open(settings, routing);
   const behind = { ...settings, routing, clients, breakers };
   // Taken first: of two gateways that start at once, the one without the port must not touch the other's socket.
-  const front = await openOwnFront(behind);
+  const front = await openFront(behind);
   const startedAtMs = now().getTime();
   const reload = async (): Promise<void> => {
     await routing.reload();
@@ -54,7 +54,7 @@ export async function startGatewayServer(settings: GatewaySettings, open = openC
   const stopRequested = new Promise<void>((resolve) => (requestStop = resolve));
   const control = await serveControls(controlSocket(paths.sockets), {
     state: async () => ({ startedAtMs, ...(await stateOf(front, behind)) }),
-    metrics: async () => clients.metrics(await front.inFlight()),
+    metrics: async () => clients.metrics((await front.load()).inFlight),
     reload,
     stop: requestStop,
   });
@@ -69,16 +69,22 @@ export async function startGatewayServer(settings: GatewaySettings, open = openC
   return { port: front.port, stopRequested, reload, stop };
 }
 
+async function openFront(behind: Behind): Promise<Front> {
+  if (behind.routing.config().gateway.workers === 1) return openOwnFront(behind);
+  const { openWorkersFront } = await import('./workers/workers-front.js');
+  return openWorkersFront(behind);
+}
+
 async function stateOf(
   front: Front,
   { routing, clients, breakers }: Behind,
 ): Promise<Omit<GatewayState, 'startedAtMs'>> {
-  const inFlight = await front.inFlight();
+  const { inFlight, workers } = await front.load();
   const { locals, upstreams, holds, splits } = routing.current();
   return {
     pid: process.pid,
     port: front.port,
-    workers: front.workers(),
+    workers,
     routes: [...locals.values()],
     held: [...holds.keys()],
     splits: splits.map(({ name, candidate, percent }) => ({ name, candidate, percent })),

@@ -2,7 +2,7 @@
 import type { TrafficRow } from '../ledger/traffic.js';
 import { endpoints, pathOf, type GenerateEndpoint } from './endpoints.js';
 import type { Attempt, Operation } from './exchange.js';
-import type { Charge } from './meter.js';
+import type { Charge } from './charge.js';
 import type { Finished } from './node-server.js';
 
 const operations = new Map<string, Operation>(

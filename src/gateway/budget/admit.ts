@@ -12,7 +12,7 @@ import type { BudgetKeeper } from './keeper.js';
 
 export type AdmitEdges = {
   ring: () => KeyRing;
-  keeper: BudgetKeeper;
+  reserve: BudgetKeeper['reserve'];
   /** Accounts that have limits at all, with them. */
   limits: () => ReadonlyMap<string, Limits>;
   pricing: () => Pricing;
@@ -36,7 +36,7 @@ export function admit(edges: AdmitEdges): Stages['admit'] {
     if (unpriced !== undefined && limited.some((account) => limitsMoney(edges.limits().get(account)))) {
       return noPrice(request, unpriced);
     }
-    const answer = await edges.keeper.reserve(limited, amount);
+    const answer = await edges.reserve(limited, amount);
     if (!('id' in answer)) return overLimit(request, answer, edges.now().getTime());
     ticket.reservationId = answer.id;
     return undefined;

@@ -2,7 +2,7 @@
 import type { CaptureRow } from '../../capture/row.js';
 import type { TrafficRow } from '../../ledger/traffic.js';
 import { redactTogether, type RedactionRules } from '../../privacy/redact-request.js';
-import type { GatewayRequest } from '../exchange.js';
+import type { Finished } from '../node-server.js';
 import { servedId } from '../shadow.js';
 import type { Taken } from './tap.js';
 import { wholeAnswer } from './whole-answer.js';
@@ -18,7 +18,7 @@ const keptFields = new Set(
 /** @returns undefined for what nobody can redact (media, token numbers) or read. @throws when redaction fails */
 export async function capturedRow(
   row: TrafficRow,
-  request: GatewayRequest,
+  request: Finished['request'],
   { operation, question, streamed, parts }: Taken,
   rules: RedactionRules,
 ): Promise<CaptureRow | undefined> {

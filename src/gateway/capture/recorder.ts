@@ -5,7 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { WaitingRow } from '../../ledger/captures.js';
 import type { TrafficRow } from '../../ledger/traffic.js';
 import type { RedactionRules } from '../../privacy/redact-request.js';
-import type { GatewayRequest } from '../exchange.js';
+import type { Finished } from '../node-server.js';
 import type { Stages } from '../stages.js';
 import { ticketOf } from '../tickets.js';
 import { openAlarm, type Alarm, type AlarmEdges } from './alarm.js';
@@ -16,7 +16,7 @@ import { takenLimitBytes, tapAnswer, type Taken } from './tap.js';
 export type Captures = {
   stage: Stages['capture'];
   /** Once the answer is over. Returns at once. */
-  record: (row: TrafficRow, request: GatewayRequest) => void;
+  record: (row: TrafficRow, request: Finished['request']) => void;
   /** Answers that should have been captured and were not, since the start. */
   lost: () => number;
   /** Writes what waits. */
@@ -30,7 +30,7 @@ export type CaptureEdges = AlarmEdges &
     rulesOf: (route: string) => RedactionRules;
   };
 
-type Waiting = { row: TrafficRow; request: GatewayRequest; taken: Taken };
+type Waiting = { row: TrafficRow; request: Finished['request']; taken: Taken };
 
 const queueLimitBytes = 64 * 1024 * 1024;
 const batchRows = 50;
@@ -50,10 +50,7 @@ export function openCaptures(edges: CaptureEdges): Captures {
     }
   };
   return {
-    stage: (request, question, response) => {
-      const percent = edges.percentOf(request.trace.route ?? '');
-      return percent > 0 ? tapAnswer(request, question, response, percent) : response;
-    },
+    stage: captureStage(edges.percentOf),
     record: (row, request) => {
       const { taken } = ticketOf(request.trace);
       if (!taken || row.end !== 'complete' || row.status !== 200) return;
@@ -69,6 +66,13 @@ export function openCaptures(edges: CaptureEdges): Captures {
       await working;
       await keeper.close();
     },
+  };
+}
+
+export function captureStage(percentOf: CaptureEdges['percentOf']): Stages['capture'] {
+  return (request, question, response) => {
+    const percent = percentOf(request.trace.route ?? '');
+    return percent > 0 ? tapAnswer(request, question, response, percent) : response;
   };
 }
 

@@ -9,7 +9,7 @@ export type LiveKeys = { ring: () => KeyRing; reload: () => void; close: () => v
 
 const lookEveryMs = 500;
 
-/** @param onChange after each change of the keys */
+/** @param onChange after each change of the keys that this found by itself, and each `reload` */
 export function liveKeys(ledgerFile: string, ownerKey: string, onChange: () => void): LiveKeys {
   let ring = readRing(ledgerFile, ownerKey);
   const reload = (): void => {
