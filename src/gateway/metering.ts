@@ -52,17 +52,12 @@ export function openMetering(edges: MeteringEdges): RunningMetering {
   const { now, warn, log, ring, targetsOf } = edges;
   let { settings } = edges;
   let pricing = openPricing({ ...edges, ...settings });
-  const writer = openTrafficWriter({ file: edges.trafficFile, keepDays: settings.trafficDays, now, warn });
+  const { writer, metrics, spans, sinks, lost } = openSinks(edges, () => settings);
   const alerts = openAlerts({ webhook: () => settings.alerts.webhook, warn, log: log.write });
   const budgets = openBudgets({ settings: () => settings, ring, writer, now, onAlert: alerts.tell });
   const { keeper, limits } = budgets;
-  const metrics = openMetrics();
-  const spans = openSpans(() => settings.otlp, warn);
   const shared = { keeper, now, pricing: () => pricing };
-  const charge = chargeFinished({
-    ...shared,
-    sinks: [writer.record, metrics.observe, spans.add, edges.captures.record],
-  });
+  const charge = chargeFinished({ ...shared, sinks });
   const beginBusy = sharedBusyTime();
   const states = (): BudgetState[] => budgetStates(budgets.accounts(), settings.alerts.atShare, now().getTime());
   const assumedOutputTokens = (): number => settings.assumedOutputTokens;
@@ -84,16 +79,21 @@ export function openMetering(edges: MeteringEdges): RunningMetering {
       spans.reload();
     },
     budgets: states,
-    metrics: (inFlight) =>
-      metrics.text({
-        ...{ budgets: states(), inFlight, rowsDropped: writer.dropped() },
-        capturesLost: edges.captures.lost(),
-      }),
+    metrics: (inFlight) => metrics.text({ budgets: states(), inFlight, ...lost() }),
     close: async () => {
       writer.close();
       await Promise.all([alerts.close(), spans.close()]);
     },
   };
+}
+
+/** What gets each row: the log, the metrics, the spans, and what routes capture. */
+function openSinks({ trafficFile, now, warn, captures }: MeteringEdges, settings: () => Metering) {
+  const writer = openTrafficWriter({ file: trafficFile, keepDays: settings().trafficDays, now, warn });
+  const metrics = openMetrics();
+  const spans = openSpans(() => settings().otlp, warn);
+  const lost = () => ({ rowsDropped: writer.dropped(), capturesLost: captures.lost() });
+  return { writer, metrics, spans, lost, sinks: [writer.record, metrics.observe, spans.add, captures.record] };
 }
 
 function sharedBusyTime(): MeterEdges['beginBusy'] {
