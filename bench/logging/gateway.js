@@ -49,7 +49,12 @@ async function plainClients() {
     stages: {
       authorize: authorize(() => ring, Date.now),
       expand: async (_, question) => question,
-      ...{ admit: nothing, redact: nothing, meter: () => undefined },
+      ...{
+        admit: nothing,
+        redact: nothing,
+        meter: () => undefined,
+        capture: (_request, _question, response) => response,
+      },
     },
     ...{ finish: () => undefined, reload: nothing, budgets: () => [], metrics: () => '', close: nothing },
   };

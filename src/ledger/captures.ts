@@ -1,6 +1,6 @@
 // The journal of captured rows that are in no Parquet file yet, .mlx/captures/waiting.db. What was inserted survives a kill;
 // several gateway processes write into one journal. And the lock for whoever changes the files beside it.
-import { existsSync, mkdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 import Database from 'better-sqlite3';
@@ -44,6 +44,8 @@ export function openCaptureJournal(file: string): CaptureJournal {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   try {
     const database = new Database(file, { timeout: 2_000 });
+    // The log of changes beside it gets the same mode.
+    chmodSync(file, 0o600);
     database.pragma('journal_mode = WAL');
     database.pragma('synchronous = NORMAL');
     database.pragma('secure_delete = ON');
@@ -81,6 +83,7 @@ export function forgetWaitingBefore({ database }: CaptureJournal, beforeMs: numb
 export function lockCaptures(file: string, waitMs: number): (() => void) | undefined {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const database = new Database(file, { timeout: waitMs });
+  chmodSync(file, 0o600);
   try {
     database.exec('BEGIN EXCLUSIVE');
     return () => database.close();

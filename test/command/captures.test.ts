@@ -29,7 +29,7 @@ async function project(): Promise<string> {
 
 it('mlx data capture counts what there is, and writes rows that a recipe learns from', async () => {
   const folder = await project();
-  const { stdout, status } = await mlx(['data', 'capture', '--dry-run', '--out', 'data.jsonl'], { folder });
+  const { stdout, status } = await mlx(['data', 'capture', '--dry-run', '--out', 'data/week.jsonl'], { folder });
   expect(status).toBe(0);
   expect(stdout).toMatchInlineSnapshot(`
     "route    captured
@@ -42,11 +42,11 @@ it('mlx data capture counts what there is, and writes rows that a recipe learns 
       1 without a question and answer in turn
     "
   `);
-  expect(existsSync(join(folder, 'data.jsonl'))).toBe(false);
-  const { value } = await mlxJson(['data', 'capture', '--route', 'support', '--out', 'data.jsonl'], { folder });
+  expect(existsSync(join(folder, 'data', 'week.jsonl'))).toBe(false);
+  const { value } = await mlxJson(['data', 'capture', '--route', 'support', '--out', 'data/week.jsonl'], { folder });
   expect(value).toEqual({
     ...{
-      out: 'data.jsonl',
+      out: 'data/week.jsonl',
       captured: 2,
       by_route: { support: 2 },
       rows: 1,
@@ -55,13 +55,13 @@ it('mlx data capture counts what there is, and writes rows that a recipe learns 
       unusable: {},
     },
   });
-  expect(JSON.parse(readFileSync(join(folder, 'data.jsonl'), 'utf8'))).toEqual({
+  expect(JSON.parse(readFileSync(join(folder, 'data', 'week.jsonl'), 'utf8'))).toEqual({
     messages: [
       { role: 'user', content: 'Grüße 🙂' },
       { role: 'assistant', content: 'Hello' },
     ],
   });
-  const again = await mlx(['data', 'capture', '--out', 'data.jsonl'], { folder });
+  const again = await mlx(['data', 'capture', '--out', 'data/week.jsonl'], { folder });
   expect(again).toMatchObject({ status: 2, stderr: expect.stringContaining('FILE_EXISTS') as string });
 });
 

@@ -1,5 +1,5 @@
 // What a gateway keeps of the conversations on a route that captures: real HTTP, the official clients, real files.
-import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import Anthropic from '@anthropic-ai/sdk';
@@ -95,6 +95,7 @@ test('a streamed answer and a whole one are kept alike, redacted, in a Parquet f
   const folder = join(bench.folder, 'captures');
   const files = readdirSync(folder);
   expect(files.filter((name) => name.endsWith('.parquet'))).toHaveLength(1);
+  expect(files.map((name) => statSync(join(folder, name)).mode & 0o077).filter((mode) => mode !== 0)).toEqual([]);
   for (const name of files) expect(readFileSync(join(folder, name), 'latin1')).not.toContain('jane');
 });
 
