@@ -32,7 +32,9 @@ export async function switchRoute(edges: PromotionEdges, journal: Journal, plan:
   const after = nextRoute(edges, { version, target }, server, before);
   edges.onStep('flip', `${after.name} -> ${version.model}:${version.version}`);
   const flip: SubjectOf<'flip'> = { step: 'flip', before: before ?? null, after };
-  await journal.run(flip, () => performFlip(edges, flip));
+  // Asked for beforehand: between the row and the gateway's memory there is nothing to wait for.
+  const gateway = await edges.gateway();
+  await journal.run(flip, () => performFlip({ ...edges, gateway: () => Promise.resolve(gateway) }, flip));
   await finishSwitch(edges, journal, moved, flip, { held, left: ['release', 'tags', 'drain'] });
   return after;
 }
