@@ -52,6 +52,29 @@ export async function measureStreams({ port, headers = {} }, count) {
   return { frames: streams.reduce((sum, { frames }) => sum + frames, 0), firstMs: firstMs[Math.floor(count / 2)] };
 }
 
+/** One after the other, each given up after its first bytes. @returns {Promise<number>} the median */
+export async function measureFirstToken({ port, headers = {} }, count) {
+  const times = [];
+  for (let index = 0; index < count; index += 1) times.push(await firstToken(port, headers));
+  return times.sort((one, other) => one - other)[Math.floor(count / 2)];
+}
+
+function firstToken(port, headers) {
+  return new Promise((resolve, reject) => {
+    const begunMs = performance.now();
+    const options = { port, host: '127.0.0.1', path: '/v1/chat/completions', method: 'POST', agent: false };
+    const asking = request({ ...options, headers: { 'content-type': 'application/json', ...headers } }, (answer) => {
+      answer.once('data', () => {
+        resolve(performance.now() - begunMs);
+        asking.destroy();
+      });
+      answer.on('error', reject);
+    });
+    asking.on('error', reject);
+    asking.end(body(true));
+  });
+}
+
 function readStream(port, headers) {
   return new Promise((resolve, reject) => {
     const begunMs = performance.now();
