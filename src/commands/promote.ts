@@ -27,7 +27,7 @@ export const define: CommandModule['define'] = (command) => {
   command
     .argument('<version>', 'NAME:VERSION, NAME@ALIAS, or NAME for its newest version')
     .option('--alias <alias>', 'production is the address NAME; another one is the address NAME@ALIAS', 'production')
-    .addOption(new Option('--strategy <how>', strategyHelp).choices(strategies).default('side-by-side'))
+    .addOption(new Option('--strategy <how>', strategyHelp).choices(strategies).default('auto'))
     .option('--max-hold <seconds>', 'with --strategy hold: how long a request waits at most')
     .option('--watch <time>', 'afterwards, hold its requests against those of the version before; worse: take it back')
     .option('--canary <percent>', 'a share of the requests first; the version that is live keeps the others')

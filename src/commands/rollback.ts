@@ -21,7 +21,7 @@ export const define: CommandModule['define'] = (command) => {
     .argument('[model]', 'the model; none: the only one in production')
     .option('--to <version>', 'this version, instead of the one before')
     .option('--drill', 'rehearse it on a route of its own and say how long it takes; production is not touched')
-    .addOption(new Option('--strategy <how>', strategyHelp).choices(strategies).default('side-by-side'))
+    .addOption(new Option('--strategy <how>', strategyHelp).choices(strategies).default('auto'))
     .option('--max-hold <seconds>', 'with --strategy hold: how long a request waits at most')
     .option('-m, --message <why>', 'why; kept with the release');
   command.addHelpText(

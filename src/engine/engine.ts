@@ -74,12 +74,19 @@ export type ServerSpec = {
   gpu: boolean;
   /** From the recipe's serving profile: `max_model_len`, `max_lora_rank`, ... */
   settings: Record<string, string | number | boolean>;
+  /** A server that runs and gets the version's adapter beside its own, instead of a new one. Only where `swapObstacle` is null. */
+  into?: string;
 };
 
 export type ServerState = 'starting' | 'running' | 'exited';
 
+/** One version that is served. Several share a server where adapters were loaded into it: each has its own id and is stopped alone. */
 export type ModelServer = {
   id: string;
+  /** The server in whose memory it is, and the version that this one was started for. Left out: its own. */
+  carrier?: { id: string; version: number };
+  /** What it answers to. */
+  servedName: string;
   model: string;
   version: number;
   digest: string;
@@ -90,6 +97,14 @@ export type ModelServer = {
   startedAtMs: number;
   /** Exit status when `exited`, if known. */
   exitStatus: number | null;
+};
+
+export type MemoryUse = {
+  usedBytes: number;
+  /** The most that it may use; null: no limit. */
+  limitBytes: number | null;
+  freeBytes: number;
+  of: 'machine' | 'gpu';
 };
 
 /** A stack service such as MLflow. */
@@ -139,8 +154,13 @@ export type Engine = {
 
   /** Returns as soon as the process or container is started; readiness is serving/ready.ts's question. */
   startServer: (spec: ServerSpec, onProgress: OnProgress, signal: AbortSignal) => Promise<ModelServer>;
+  /** The server ends with the last version that it serves. */
   stopServer: (id: string) => Promise<void>;
+  /** Why this version's adapter cannot be loaded into that running server; null: it can, as far as images tell. */
+  swapObstacle: (serverId: string, digest: string) => Promise<string | null>;
   listServers: () => Promise<ModelServer[]>;
+  /** What a running server uses, and what is free beside it: of the GPU where it uses one. null: cannot be told. */
+  measureServer: (id: string) => Promise<MemoryUse | null>;
 
   /** Idempotent; returns when healthy, or throws SERVICE_UNHEALTHY with its last lines. */
   startService: (spec: ServiceSpec, onProgress: OnProgress, signal: AbortSignal) => Promise<ServiceState>;

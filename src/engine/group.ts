@@ -36,10 +36,15 @@ export function killGroup(leader: number, signal: NodeJS.Signals): boolean {
   return signalProcess(-leader, signal);
 }
 
+/** Linux only; elsewhere nobody. */
+export function groupPids(leader: number): number[] {
+  return runningPids().filter((pid) => groupOf(pid) === leader);
+}
+
 /** On Linux without those that ended and only wait for their parent to notice. */
 function groupExists(leader: number): boolean {
   if (process.platform !== 'linux') return signalProcess(-leader, 0);
-  return runningPids().some((pid) => groupOf(pid) === leader);
+  return groupPids(leader).length > 0;
 }
 
 async function waitWhile(holds: () => boolean, atMostMs: number): Promise<void> {

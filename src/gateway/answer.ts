@@ -5,6 +5,7 @@ import { CallError, type Call } from './call.js';
 import type { GatewayRequest, GatewayResponse } from './exchange.js';
 import type { Step } from './plan.js';
 import type { Prepared } from './prepare.js';
+import { modelNamePassage } from './model-name.js';
 import { finish, pass, relayEvents, relayRest } from './relay.js';
 import type { AnswerShape, Passage } from './stages.js';
 import type { Created } from './translation/translator.js';
@@ -40,8 +41,13 @@ export async function relayAnswer(relaying: Relaying): Promise<GatewayResponse> 
 /** In the upstream's dialect: what sees its own bytes comes first. */
 function passagesOf({ prepared, step, call }: Relaying, streamed: boolean): Passage[] {
   const { metered, restore, operation } = prepared;
-  const shape: AnswerShape = { status: call.status, dialect: step.destination.dialect, operation, streamed };
-  return [...(metered ? [metered.passage(shape)] : []), ...(restore ? [restore(shape)] : [])];
+  const { dialect, model, servedName } = step.destination;
+  const shape: AnswerShape = { status: call.status, dialect, operation, streamed };
+  return [
+    ...(servedName === undefined ? [] : [modelNamePassage(servedName, model)]),
+    ...(metered ? [metered.passage(shape)] : []),
+    ...(restore ? [restore(shape)] : []),
+  ];
 }
 
 function streamTranslation({ prepared, question, request }: Relaying): Passage | undefined {

@@ -51,7 +51,7 @@ export async function prepareQuestion(
     operation,
     path: destination.basePath + path,
     headers: upstreamHeaders(request, question, destination),
-    body: bodyOf(question, metered?.fields ?? fields.ready, destination.model),
+    body: bodyOf(question, metered?.fields ?? fields.ready, destination.servedName ?? destination.model),
     translator,
     restore: redacted?.restore,
     metered,

@@ -34,6 +34,8 @@ export type Destination = {
   dialect: Dialect;
   /** The name that the upstream knows. */
   model: string;
+  /** Of a version that shares its model server with another one: what it answers to there, instead of `model`. */
+  servedName?: string;
   /** On this machine: may take private requests. */
   local: boolean;
   origin: string;
@@ -115,6 +117,7 @@ function resolveLocal({ locals }: Routing, target: Target): Destination | string
     rewrite: undefined,
     version: `${row.model}:${row.version}`,
     digest: row.digest,
+    ...(row.servedName && row.servedName !== row.model ? { servedName: row.servedName } : {}),
   };
 }
 

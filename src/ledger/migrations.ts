@@ -202,6 +202,9 @@ const migrations: readonly string[] = [
     owner TEXT
   ) STRICT, WITHOUT ROWID;
   `,
+  /* 9: a version that was loaded into another one's server answers to a name of its own; NULL: to its model's */ `
+  ALTER TABLE routes ADD COLUMN served_name TEXT;
+  `,
 ];
 
 /**

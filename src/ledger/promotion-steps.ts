@@ -59,17 +59,21 @@ export function listSteps(ledger: Ledger, promotionId: number): PromotionStep[] 
     .all(promotionId) as PromotionStep[];
 }
 
-/** How long the latest server of a model took from its start until it was ready; null when none ever was. */
-export function lastStartMs(ledger: Ledger, model: string): number | null {
+/**
+ * How long the latest server of a model (with `swapped`, the latest adapter that was loaded into a running one) took from its start
+ * until it was ready; null when none ever was.
+ */
+export function lastStartMs(ledger: Ledger, model: string, swapped = false): number | null {
   const found = ledger.database
     .prepare(
       `SELECT ready.ended_at_ms - start.begun_at_ms FROM promotion_steps AS ready
          JOIN promotion_steps AS start ON start.promotion_id = ready.promotion_id AND start.step = 'start'
          JOIN promotions ON promotions.id = ready.promotion_id
-       WHERE ready.step = 'ready' AND ready.state = 'done' AND promotions.model = ? ORDER BY ready.promotion_id DESC LIMIT 1`,
+       WHERE ready.step = 'ready' AND ready.state = 'done' AND promotions.model = ?
+         AND (start.subject ->> '$.into' IS NOT NULL) = ? ORDER BY ready.promotion_id DESC LIMIT 1`,
     )
     .pluck()
-    .get(model) as number | undefined;
+    .get(model, swapped ? 1 : 0) as number | undefined;
   return found ?? null;
 }
 

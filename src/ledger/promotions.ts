@@ -38,6 +38,8 @@ export type Route = {
   serverId: string;
   engine: 'docker' | 'host';
   address: string;
+  /** What the version answers to at its server; null or left out: the model's name. */
+  servedName?: string | null | undefined;
   updatedAtMs: number;
 };
 
@@ -139,7 +141,7 @@ export function listPromotions(
 export function listRoutes(ledger: Ledger): Route[] {
   return ledger.database
     .prepare(
-      'SELECT name, model, version, digest, server_id AS serverId, engine, address, updated_at_ms AS updatedAtMs FROM routes ORDER BY name',
+      'SELECT name, model, version, digest, server_id AS serverId, engine, address, served_name AS servedName, updated_at_ms AS updatedAtMs FROM routes ORDER BY name',
     )
     .all() as Route[];
 }
@@ -152,12 +154,13 @@ export function setRoute(ledger: Ledger, route: Route): void {
   write(ledger, () =>
     ledger.database
       .prepare(
-        `INSERT INTO routes (name, model, version, digest, server_id, engine, address, updated_at_ms)
-         VALUES (@name, @model, @version, @digest, @serverId, @engine, @address, @updatedAtMs)
+        `INSERT INTO routes (name, model, version, digest, server_id, engine, address, served_name, updated_at_ms)
+         VALUES (@name, @model, @version, @digest, @serverId, @engine, @address, @servedName, @updatedAtMs)
          ON CONFLICT (name) DO UPDATE SET model = excluded.model, version = excluded.version, digest = excluded.digest,
-           server_id = excluded.server_id, engine = excluded.engine, address = excluded.address, updated_at_ms = excluded.updated_at_ms`,
+           server_id = excluded.server_id, engine = excluded.engine, address = excluded.address,
+           served_name = excluded.served_name, updated_at_ms = excluded.updated_at_ms`,
       )
-      .run(route),
+      .run({ ...route, servedName: route.servedName ?? null }),
   );
 }
 

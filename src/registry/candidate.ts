@@ -42,12 +42,22 @@ export async function startServerOf(
   edges: PromotionEdges,
   version: ModelVersion,
   id: string = newServerId(version),
+  into?: string,
 ): Promise<ModelServer> {
   const { model, version: number, digest } = version;
   const engine = await edges.engine(version.engine);
   const baseModel = edges.baseModelFolder(version);
   const spec = { id, model, version: number, digest, baseModel, gpu: edges.gpu, settings: serverSettings(version) };
-  return engine.startServer(spec, edges.onProgress, edges.signal);
+  return engine.startServer(into === undefined ? spec : { ...spec, into }, edges.onProgress, edges.signal);
+}
+
+/** Of the route that leads there. */
+export function serverFields({ id, address, servedName }: ModelServer): {
+  serverId: string;
+  address: string;
+  servedName: string;
+} {
+  return { serverId: id, address, servedName };
 }
 
 /** @throws MlxError SERVER_NOT_READY, GOLDEN_FAILED, IMAGE_CORRUPT, INTERRUPTED */

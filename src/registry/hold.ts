@@ -5,7 +5,7 @@ import { findRoute, setRoute } from '../ledger/promotions.js';
 import { holdRoute, releaseRoute } from '../ledger/route-holds.js';
 import { findVersion } from '../ledger/versions.js';
 import { isServerAlive } from '../serving/liveness.js';
-import { startServerOf, waitForServer } from './candidate.js';
+import { serverFields, startServerOf, waitForServer } from './candidate.js';
 import type { PromotionEdges } from './edges.js';
 import { retire } from './retire.js';
 import type { SubjectOf } from './subjects.js';
@@ -47,7 +47,7 @@ export async function undoStop(interruptible: PromotionEdges, { former }: Subjec
   const server = await startServerOf(edges, version);
   await waitForServer(edges, version, server);
   const updatedAtMs = Math.max(edges.now().getTime(), route.updatedAtMs + 1);
-  const again = { ...former, serverId: server.id, address: server.address, updatedAtMs };
+  const again = { ...former, ...serverFields(server), updatedAtMs };
   setRoute(edges.ledger, again);
   await (await edges.gateway()).reload(again.name, again);
 }

@@ -1,11 +1,10 @@
 // What a promotion would do, for --dry-run. Reads the ledger and the engine's list of servers; changes nothing.
-import { findRoute, type Promotion, type Route } from '../ledger/promotions.js';
-import { isServerAlive } from '../serving/liveness.js';
+import type { Promotion, Route } from '../ledger/promotions.js';
 import type { ModelVersion } from '../ledger/versions.js';
-import { listWarmServers } from '../ledger/warm-servers.js';
 import { lastStartMs } from '../ledger/promotion-steps.js';
+import { makeChoice, type Choice } from './choice.js';
 import type { PromotionEdges } from './edges.js';
-import type { Strategy } from './strategy.js';
+import type { AskedStrategy, MeasuredMemory, Strategy } from './strategy.js';
 import { liveVersion, type Candidate } from './targets.js';
 
 export type PromotionPlan = {
@@ -20,69 +19,67 @@ export type PromotionPlan = {
   alreadyLive: boolean;
   steps: string[];
   strategy: Strategy;
+  /** What the choice of the strategy rests on. */
+  why: string;
+  /** null where it was not asked: no second server was in question, or it cannot be told. */
+  memory: MeasuredMemory | null;
   /** What clients would notice. */
   outage: 'none' | 'requests_wait';
   /** How long they would wait, by the starts of this model so far; null: it never started here, or nobody waits. */
   expectedWaitMs: number | null;
+  /** Until the new version is ready, by the last time that it was done in this way; null: never, or nothing is started. */
+  expectedStartMs: number | null;
 };
 
 type PlanEdges = Pick<PromotionEdges, 'ledger' | 'engine' | 'now' | 'readyTimeoutMs' | 'drainTimeoutMs' | 'keepWarmMs'>;
 
+/** @throws MlxError STRATEGY_IMPOSSIBLE */
 export async function planPromotion(
   edges: PlanEdges,
   { version, target }: Candidate,
   kind: Promotion['kind'],
-  asked: Strategy = 'side-by-side',
+  asked: AskedStrategy = 'auto',
 ): Promise<PromotionPlan> {
-  const route = findRoute(edges.ledger, target.route);
   const fromVersion = liveVersion(edges.ledger, version.model, target.alias) ?? null;
-  const alive = route !== undefined && (await isServerAlive(await edges.engine(route.engine), serverOf(route)));
-  const alreadyLive = alive && route.digest === version.digest && fromVersion === version.version;
+  const choice = await makeChoice(edges, { version, target }, asked);
+  const { strategy, why, memory, ready, replaced } = choice;
+  const alreadyLive = replaced?.digest === version.digest && fromVersion === version.version;
   const { model, version: toVersion, digest, engine } = version;
-  const old = alive ? route : undefined;
-  const ready = alreadyLive ? undefined : await readyServer(edges, version);
-  const strategy = old !== undefined && ready === undefined && !alreadyLive ? asked : 'side-by-side';
+  const expectedStartMs =
+    ready !== null || alreadyLive ? null : lastStartMs(edges.ledger, model, strategy === 'adapter-swap');
   return {
     ...{ kind, model, alias: target.alias, route: target.route, fromVersion, toVersion, digest, engine, alreadyLive },
-    strategy,
-    steps: alreadyLive ? [] : promotionSteps(edges, { version, target }, { old, ready, strategy }),
+    ...{ strategy, why, memory },
+    steps: alreadyLive ? [] : promotionSteps(edges, { version, target }, choice),
     outage: strategy === 'hold' ? 'requests_wait' : 'none',
-    expectedWaitMs: strategy === 'hold' ? lastStartMs(edges.ledger, version.model) : null,
+    expectedWaitMs: strategy === 'hold' ? expectedStartMs : null,
+    expectedStartMs,
   };
-}
-
-function serverOf({ serverId, address }: { serverId: string; address: string }) {
-  return { id: serverId, address };
-}
-
-/** One that was kept warm: nothing is to be started and waited for. */
-async function readyServer(edges: PlanEdges, version: ModelVersion): Promise<string | undefined> {
-  const nowMs = edges.now().getTime();
-  const warm = listWarmServers(edges.ledger).filter(({ untilMs }) => untilMs > nowMs);
-  const servers = warm.length === 0 ? [] : await (await edges.engine(version.engine)).listServers();
-  const fits = servers.find(
-    ({ id, digest }) => digest === version.digest && warm.some(({ serverId }) => serverId === id),
-  );
-  return fits?.id;
 }
 
 function promotionSteps(
   edges: PlanEdges,
   { version, target }: Candidate,
-  { old, ready, strategy }: { old: Route | undefined; ready: string | undefined; strategy: Strategy },
+  { replaced, ready, strategy, into }: Choice,
 ): string[] {
   const name = `${version.model}:${version.version}`;
-  const held = strategy === 'hold' && old !== undefined;
+  const held = strategy === 'hold' && replaced !== null;
+  const begin =
+    into === null
+      ? `start a server of ${name} (${version.engine})${held ? '' : ' beside what runs'}`
+      : `load the adapter of ${name} into ${into}, beside the one that is in use`;
   const start = [
-    ...(held ? [`hold the requests of ${target.route}, let ${old.serverId} finish its open answers, stop it`] : []),
-    `start a server of ${name} (${version.engine})${held ? '' : ' beside what runs'}`,
+    ...(held
+      ? [`hold the requests of ${target.route}, let ${replaced.serverId} finish its open answers, stop it`]
+      : []),
+    begin,
     `wait until it is ready: healthy three times, names ${version.model}, answers a prompt (at most ${edges.readyTimeoutMs / 1000} s)`,
   ];
   return [
-    ...(ready === undefined ? start : [`take ${ready}, which was kept warm`]),
+    ...(ready === null ? start : [`take ${ready}, which was kept warm`]),
     `switch the route ${target.route} to it; requests that come later go to ${name}`,
     ...(target.labelled ? [`move the alias and the image tag ${target.alias}`] : []),
-    ...(old === undefined || held ? [] : [farewell(edges, old, version)]),
+    ...(replaced === null || held ? [] : [farewell(edges, replaced, version)]),
   ];
 }
 

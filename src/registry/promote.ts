@@ -15,7 +15,8 @@ import { beginPromotion, openJournal } from './journal.js';
 import { endAsPromoted, recoverPromotions, undoPromotion } from './recover.js';
 import { requireOwnTags } from './labels.js';
 import { isPastReturn } from './recovery.js';
-import type { Strategy } from './strategy.js';
+import { makeChoice, type Choice } from './choice.js';
+import type { AskedStrategy } from './strategy.js';
 import { readJournal } from './subjects.js';
 import { switchRoute, type Moved } from './switch.js';
 import { liveVersion, type Candidate } from './targets.js';
@@ -24,8 +25,8 @@ export type PromotionRequest = Candidate & {
   kind: Promotion['kind'];
   actor: string;
   reason: string | null;
-  /** Else beside the old one. */
-  strategy?: Strategy;
+  /** Else what fits. */
+  strategy?: AskedStrategy;
 };
 
 export type PromotionResult = {
@@ -47,7 +48,7 @@ type Ended = Pick<PromotionResult, 'id' | 'outcome' | 'serverId' | 'error'>;
 
 /**
  * Anything that fails is undone, so that what ran before still runs; it is a result, not an exception.
- * @throws MlxError BUSY, TAG_MOVED, and what keeps the gateway from running (PORT_TAKEN, GATEWAY_FAILED)
+ * @throws MlxError BUSY, TAG_MOVED, STRATEGY_IMPOSSIBLE, and what keeps the gateway from running (PORT_TAKEN, GATEWAY_FAILED)
  */
 export async function promote(edges: PromotionEdges, request: PromotionRequest): Promise<PromotionResult> {
   const begun = edges.clock();
@@ -63,18 +64,23 @@ export async function promote(edges: PromotionEdges, request: PromotionRequest):
   if (request.kind === 'promote' && moved.fromVersion !== toVersion) await requireOwnTags(edges, model);
   const ended = live
     ? { id: null, outcome: 'already_live' as const, serverId: live.serverId, error: null }
-    : await carryOut(edges, request, moved);
+    : await carryOut(edges, request, moved, await makeChoice(edges, request, request.strategy ?? 'auto'));
   return { ...moved, route: target.route, ...ended, durationMs: Math.round(edges.clock() - begun) };
 }
 
-async function carryOut(edges: PromotionEdges, request: PromotionRequest, moved: Moved): Promise<Ended> {
-  const { kind, actor, reason, strategy } = request;
+async function carryOut(
+  edges: PromotionEdges,
+  request: PromotionRequest,
+  moved: Moved,
+  { strategy, into }: Choice,
+): Promise<Ended> {
+  const { kind, actor, reason } = request;
   const hold = strategy === 'hold' ? { maxMs: edges.maxHoldMs } : null;
   const startedAtMs = edges.now().getTime();
   const id = beginPromotion(edges.ledger, { ...moved, kind, actor, reason, startedAtMs });
   const ended = { id, outcome: outcomeOf(kind, moved), error: null };
   try {
-    const route = await switchRoute(edges, openJournal(edges, id), { ...request, moved, hold });
+    const route = await switchRoute(edges, openJournal(edges, id), { ...request, moved, hold, into });
     await endAsPromoted(edges, id);
     return { ...ended, serverId: route.serverId };
   } catch (error) {

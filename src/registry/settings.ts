@@ -58,9 +58,31 @@ export function servingSettings(
 
 /** What of the settings the engine's server takes. */
 export function serverSettings(version: ModelVersion): Record<string, string | number | boolean> {
-  const settings = settingsSchema.parse(JSON.parse(version.settings));
-  const { adapter, max_lora_rank, max_model_len, gpu_memory_utilization } = settings;
+  const { adapter, max_lora_rank, max_model_len, gpu_memory_utilization } = readSettings(version);
   return { adapter, max_lora_rank, max_model_len, gpu_memory_utilization };
+}
+
+/**
+ * Why the adapter of one version cannot go into a server that was started for another one; null: it can. Pure.
+ * What the engine knows (images, mounts) it says itself.
+ */
+export function settingsObstacle(startedFor: ModelVersion, candidate: ModelVersion): string | null {
+  const [own, other] = [readSettings(startedFor), readSettings(candidate)];
+  const names = `${startedFor.model}:${startedFor.version}`;
+  if (!own.adapter || !other.adapter) return 'one of the two is no adapter but a whole model';
+  if (startedFor.baseModel !== candidate.baseModel || startedFor.baseCommit !== candidate.baseCommit)
+    return `it was started for ${names}, which has another base model`;
+  if (other.max_lora_rank > own.max_lora_rank)
+    return `it was started for ${names} and has room for rank ${own.max_lora_rank}, not ${other.max_lora_rank}`;
+  if (own.max_model_len !== other.max_model_len)
+    return `it was started for ${names} with a window of ${own.max_model_len} tokens, not ${other.max_model_len}`;
+  return own.gpu_memory_utilization === other.gpu_memory_utilization
+    ? null
+    : `it was started for ${names} with another share of the GPU's memory`;
+}
+
+function readSettings({ settings }: ModelVersion): ServingSettings {
+  return settingsSchema.parse(JSON.parse(settings));
 }
 
 function readRunRecipe(run: Run, file: string): z.infer<typeof recipeSchema> {

@@ -15,11 +15,13 @@ const route = z.object({
   serverId: z.string(),
   engine,
   address: z.string(),
+  servedName: z.string().nullable().optional(),
   updatedAtMs: z.number(),
 });
 
 const subjects = {
-  start: z.object({ step: z.literal('start'), serverId: z.string(), engine }),
+  /** `into`: only its adapter, into that server. */
+  start: z.object({ step: z.literal('start'), serverId: z.string(), engine, into: z.string().optional() }),
   ready: z.object({ step: z.literal('ready'), serverId: z.string() }),
   flip: z.object({ step: z.literal('flip'), before: route.nullable(), after: route }),
   /** Image tags by digest, aliases of the ledger by version. `before` null: there was none. */

@@ -4,7 +4,7 @@ import type { ModelServer } from '../engine/engine.js';
 import { findRoute, type Promotion, type Route } from '../ledger/promotions.js';
 import type { ModelVersion } from '../ledger/versions.js';
 import { forgetWarm, keepWarm, listWarmServers } from '../ledger/warm-servers.js';
-import { newServerId, runningServer, startServerOf, waitForServer } from './candidate.js';
+import { newServerId, runningServer, serverFields, startServerOf, waitForServer } from './candidate.js';
 import type { PromotionEdges } from './edges.js';
 import { performHold, performRelease, performStop } from './hold.js';
 import type { Journal } from './journal.js';
@@ -15,8 +15,11 @@ import type { Candidate } from './targets.js';
 
 export type Moved = Pick<Promotion, 'model' | 'alias' | 'fromVersion' | 'toVersion'>;
 
-/** `hold`: how long requests wait at most; null starts the new server beside the old. */
-export type SwitchPlan = Candidate & { moved: Moved; hold: { maxMs: number } | null };
+/**
+ * `hold`: how long requests wait at most; null: no server has to make room. `into`: the server that gets the adapter alone; null
+ * starts a new one.
+ */
+export type SwitchPlan = Candidate & { moved: Moved; hold: { maxMs: number } | null; into: string | null };
 
 /** The route that is in use now. @throws what failed; nothing is undone yet */
 export async function switchRoute(edges: PromotionEdges, journal: Journal, plan: SwitchPlan): Promise<Route> {
@@ -24,9 +27,9 @@ export async function switchRoute(edges: PromotionEdges, journal: Journal, plan:
   const running = await runningServer(edges, version);
   const before = findRoute(edges.ledger, target.route);
   const held = !running && plan.hold !== null && before !== undefined;
-  if (!running) await stopWarmServers(edges, version.model);
+  if (!running && plan.into === null) await stopWarmServers(edges, version.model);
   if (held) await makeRoom(edges, journal, before, edges.now().getTime() + (plan.hold?.maxMs ?? 0));
-  const server = running?.server ?? (await startCandidate(edges, journal, version));
+  const server = running?.server ?? (await startCandidate(edges, journal, version, plan.into));
   // One that was kept warm has answered real requests until it lost the route, and is healthy still.
   if (!running?.warm) await becomeReady(edges, journal, version, server);
   const after = nextRoute(edges, { version, target }, server, before);
@@ -70,11 +73,18 @@ async function makeRoom(edges: PromotionEdges, journal: Journal, former: Route, 
   await journal.run(stop, () => performStop(edges, stop));
 }
 
-async function startCandidate(edges: PromotionEdges, journal: Journal, version: ModelVersion): Promise<ModelServer> {
+async function startCandidate(
+  edges: PromotionEdges,
+  journal: Journal,
+  version: ModelVersion,
+  into: string | null,
+): Promise<ModelServer> {
   const serverId = newServerId(version);
-  edges.onStep('start', `starting ${version.model}:${version.version} (${serverId})`);
-  const start: SubjectOf<'start'> = { step: 'start', serverId, engine: version.engine };
-  return journal.run(start, () => startServerOf(edges, version, serverId));
+  const name = `${version.model}:${version.version} (${serverId})`;
+  edges.onStep('start', into === null ? `starting ${name}` : `loading the adapter of ${name} into ${into}`);
+  const shared = into === null ? {} : { into };
+  const start: SubjectOf<'start'> = { step: 'start', serverId, engine: version.engine, ...shared };
+  return journal.run(start, () => startServerOf(edges, version, serverId, into ?? undefined));
 }
 
 async function becomeReady(
@@ -122,8 +132,7 @@ function nextRoute(
   const { model, version: number, digest, engine } = version;
   return {
     ...{ name: target.route, model, version: number, digest, engine },
-    serverId: server.id,
-    address: server.address,
+    ...serverFields(server),
     // Strictly later than the row before, so that the gateway's acknowledgement cannot be mistaken.
     updatedAtMs: Math.max(edges.now().getTime(), (before?.updatedAtMs ?? 0) + 1),
   };

@@ -1,4 +1,4 @@
-// Whether the server behind a route still does its work: it is listed as running, and it answers.
+// Whether the server behind a route still does its work: it is listed as running, answers, and names the version.
 import type { Engine } from '../engine/engine.js';
 import { serverClient } from './server-client.js';
 
@@ -10,7 +10,8 @@ export async function isServerAlive(
   if (found?.state !== 'running') return false;
   const client = serverClient(server.address);
   try {
-    return (await client.health()).ok;
+    // One that started again may have lost what was loaded into it.
+    return (await client.health()).ok && (await client.names(found.servedName)).ok;
   } finally {
     await client.close();
   }

@@ -40,7 +40,7 @@ export async function waitUntilReady(edges: ReadinessEdges, request: ReadinessRe
     await probeUntilReady(edges, request, client);
     const { server, golden } = request;
     const version = `${server.model}:${server.version}`;
-    await requireAcceptance(client, { model: server.model, version, golden, clock: edges.clock });
+    await requireAcceptance(client, { model: server.servedName, version, golden, clock: edges.clock });
     await requireStillHealthy(edges, server, client);
   } finally {
     await client.close();
@@ -80,9 +80,9 @@ async function nextProbe(
 ): Promise<Probe> {
   const health = await client.health();
   if (!health.ok || healthy < healthyInARow) return health;
-  const names = await client.names(server.model);
+  const names = await client.names(server.servedName);
   if (!names.ok) return names;
-  return client.answers(server.model, prompt, Math.max(1, Math.min(leftMs, longestAnswerMs)));
+  return client.answers(server.servedName, prompt, Math.max(1, Math.min(leftMs, longestAnswerMs)));
 }
 
 async function exitOf(edges: ReadinessEdges, server: ModelServer): Promise<string | undefined> {

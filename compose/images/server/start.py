@@ -5,10 +5,12 @@
 
 /mlx/base     the base model, mounted
 /mlx/version  the version's layer: `settings.json`, and `adapter/` or (method `full`) `model/`
+/mlx/adapters adapters that were loaded while the server ran, `NAME/adapter/` each, mounted; those with a file `loaded`
+              are loaded again
 /run/mlx      the folder in which the socket appears
 
-A version with an adapter answers under its model's name, its base under `base`. Without an adapter the whole model
-answers under the model's name. `mlx package` writes the settings, of which `max_model_len`, `max_lora_rank`,
+A version with an adapter answers under its model's name, its base under `base`, and an adapter that came later under its
+folder's name. Without an adapter the whole model answers under the model's name. `mlx package` writes the settings, of which `max_model_len`, `max_lora_rank`,
 `gpu_memory_utilization`, `max_num_seqs`, `dtype` and `enforce_eager` are read here; every one may be left out.
 """
 
@@ -21,10 +23,15 @@ from pathlib import Path
 
 VERSION = Path("/mlx/version")
 BASE = Path("/mlx/base")
+ADAPTERS = Path("/mlx/adapters")
 INSPECTED = Path("/mlx/server/modelinfos")
 
 # vLLM takes no rank between these (vllm.config.lora, version 0.32).
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+
+# During a switch the old and the new version answer in one batch; a third may be kept for the way back. Each of the
+# former takes its rank's share of the GPU's memory.
+LORA_ROOM = ("--max-loras", "2", "--max-cpu-loras", "4")
 
 # What settings.json may leave out. Graph capture makes a GPU faster; on CPU it only makes the start longer.
 DEFAULTS = {
@@ -35,7 +42,7 @@ DEFAULTS = {
 
 def main() -> None:
     """Replaces this process by vLLM, so that signals reach it and its exit status is the container's."""
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *vllm_arguments(VERSION, BASE, os.environ)]
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *vllm_arguments(VERSION, BASE, os.environ, ADAPTERS)]
     if sys.argv[1:] == ["--print"]:
         sys.stdout.write(json.dumps(command, indent=2) + "\n")
         return
@@ -43,7 +50,7 @@ def main() -> None:
     os.execve(command[0], command, {**os.environ, **vllm_environment(os.environ)})
 
 
-def vllm_arguments(version: Path, base: Path, environment: Mapping[str, str]) -> list[str]:
+def vllm_arguments(version: Path, base: Path, environment: Mapping[str, str], adapters: Path) -> list[str]:
     """Translates a version's settings into vLLM's command line.
 
     Args:
@@ -51,6 +58,7 @@ def vllm_arguments(version: Path, base: Path, environment: Mapping[str, str]) ->
         base: folder of the base model.
         environment: MLX_MODEL_NAME (required), MLX_VARIANT (`cpu` or `cuda`, the image's own) and MLX_SOCKET
             (default /run/mlx/vllm.sock) are read.
+        adapters: folder of the adapters that were loaded while an earlier server of this container ran.
 
     Returns:
         The arguments after the module's name.
@@ -66,7 +74,8 @@ def vllm_arguments(version: Path, base: Path, environment: Mapping[str, str]) ->
     arguments = ["--uds", environment.get("MLX_SOCKET", "/run/mlx/vllm.sock"), "--model", str(model)]
     arguments += ["--served-model-name", "base" if adapter.is_dir() else name]
     if adapter.is_dir():
-        arguments += lora_arguments(name, adapter, settings)
+        own = [] if (adapters / "own-retired").exists() else [f"{name}={adapter}"]
+        arguments += lora_arguments(adapter, settings, [*own, *loaded_adapters(adapters)])
     for setting in ("dtype", "max_model_len", "max_num_seqs"):
         arguments += [f"--{setting.replace('_', '-')}", str(settings[setting])]
     if settings["enforce_eager"]:
@@ -76,13 +85,20 @@ def vllm_arguments(version: Path, base: Path, environment: Mapping[str, str]) ->
     return [*arguments, "--disable-fastapi-docs", "--disable-uvicorn-access-log"]
 
 
-def lora_arguments(name: str, adapter: Path, settings: dict) -> list[str]:
-    """Serves the adapter under the model's name, with room for the smallest rank vLLM knows that holds it."""
+def lora_arguments(adapter: Path, settings: dict, modules: list[str]) -> list[str]:
+    """Serves the modules (`name=path`) with room for the smallest rank vLLM knows that holds the version's own adapter."""
     rank = int(settings.get("max_lora_rank") or read_json(adapter / "adapter_config.json")["r"])
     fitting = [known for known in LORA_RANKS if known >= rank]
     if not fitting:
         raise ValueError(f"the adapter's rank is {rank}; vLLM serves ranks up to {LORA_RANKS[-1]}")
-    return ["--enable-lora", "--max-lora-rank", str(fitting[0]), "--lora-modules", f"{name}={adapter}"]
+    return ["--enable-lora", "--max-lora-rank", str(fitting[0]), *LORA_ROOM, "--lora-modules", *modules]
+
+
+def loaded_adapters(adapters: Path) -> list[str]:
+    """What vLLM had taken before it started again, as `name=path`; one that was only being loaded is left out."""
+    if not adapters.is_dir():
+        return []
+    return [f"{folder.name}={folder / 'adapter'}" for folder in sorted(adapters.iterdir()) if (folder / "loaded").exists()]
 
 
 def longest_sequence(model: Path) -> int:

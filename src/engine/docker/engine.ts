@@ -4,13 +4,15 @@ import { MlxError } from '../../errors.js';
 import type { Engine } from '../engine.js';
 import { askProgram } from '../exec.js';
 import type { EngineSettings } from '../settings.js';
+import { findCarrier } from './adapters.js';
 import { connectionTo, engineVersion, type Connection } from './connection.js';
 import type { DockerEdges } from './edges.js';
 import { describeRuntime, oldRuntimes, removeRuntime } from './image-packages.js';
 import { prepareRuntime } from './images.js';
 import { runJob, stopJob } from './jobs.js';
 import { namedLines } from './logs.js';
-import { listServers, startServer, stopServer } from './servers.js';
+import { measureContainer } from './measure.js';
+import { listServers, startServer, stopServer, swapObstacleOf } from './servers.js';
 import { serviceState, startService, stopService } from './services.js';
 import { findVersion, packageVersion, tagVersion, untagVersion } from './versions.js';
 
@@ -49,7 +51,9 @@ function dockerEngine(edges: DockerEdges, description: string): Engine {
     findVersion: (model, reference) => findVersion(edges, model, reference),
     startServer: (spec, onProgress, signal) => startServer(edges, spec, onProgress, signal),
     stopServer: (id) => stopServer(edges, id),
+    swapObstacle: (id, digest) => swapObstacleOf(edges, id, digest),
     listServers: () => listServers(edges),
+    measureServer: (id) => measureContainer(edges, findCarrier(edges, id) ?? id),
     startService: (spec, onProgress, signal) => startService(edges, spec, onProgress, signal),
     stopService: (name, options) => stopService(edges, name, options),
     serviceState: (name) => serviceState(edges, name),

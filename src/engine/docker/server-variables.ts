@@ -9,6 +9,8 @@ export type ServerPlan = {
   user: ContainerUser;
   /** The server's own folder, in which its socket appears. */
   socketFolder: string;
+  /** Where adapters of other versions appear later, read-only in the container. */
+  adapters: string;
   memoryBytes: number;
   gpu: DockerGpu | undefined;
 };
@@ -23,6 +25,7 @@ export function serverRun(spec: ServerSpec, plan: ServerPlan): ServerRun {
       MLX_IMAGE: spec.digest,
       MLX_BASE: spec.baseModel,
       MLX_SOCKETS: plan.socketFolder,
+      MLX_ADAPTERS: plan.adapters,
       MLX_MODEL_NAME: spec.model,
       MLX_VERSION: String(spec.version),
       MLX_SERVER: spec.id,

@@ -9,11 +9,14 @@ import type { ContainerInspectInfo } from 'dockerode';
 import { MlxError } from '../../errors.js';
 import type { ModelServer, OnProgress, ServerSpec, ServerState } from '../engine.js';
 import { requirePrivateFolder } from '../private-folder.js';
+import { loadedServers, loadInto, swapObstacle, unloadFrom, type Carrier } from './adapter-servers.js';
+import { adaptersFolder, adaptersTarget, findCarrier, isOwnRetired, listAdapters, retireOwn } from './adapters.js';
 import { compose } from './cli.js';
 import { ask, askMaybe } from './connection.js';
 import { checkMount, containerUser, lendMounts } from './container-user.js';
 import { composeFolder, type DockerEdges } from './edges.js';
 import { imageId, visibleGpu } from './images.js';
+import { unloadAdapter } from './lora-client.js';
 import { memoryLimitBytes } from './memory.js';
 import { composeProject, label, labelFilters, versionReference } from './names.js';
 import { serverRun } from './server-variables.js';
@@ -29,6 +32,7 @@ export async function startServer(
   signal: AbortSignal,
 ): Promise<ModelServer> {
   await requireImage(edges, spec);
+  if (spec.into !== undefined) return loadInto(edges, await requireCarrier(edges, spec.into), spec, onProgress);
   const base = { name: 'base model', source: spec.baseModel, writable: false };
   await checkMount(base);
   const user = await containerUser(edges.connection);
@@ -36,7 +40,8 @@ export async function startServer(
   const gpu = spec.gpu ? await visibleGpu(edges) : undefined;
   const memoryBytes = await memoryLimitBytes(edges.connection);
   const socketFolder = makeSocketFolder(edges, spec.id, user);
-  const run = serverRun(spec, { projectId: edges.paths.projectId, user, socketFolder, memoryBytes, gpu });
+  const adapters = makeAdaptersFolder(edges, spec.id);
+  const run = serverRun(spec, { projectId: edges.paths.projectId, user, socketFolder, adapters, memoryBytes, gpu });
   onProgress(
     `starting ${versionReference(spec.model, `v${spec.version}`)} in a container ${gpu ? 'with a GPU' : 'on the CPU'}`,
   );
@@ -49,8 +54,39 @@ export async function startServer(
   }
 }
 
-/** Also of a server that is not there: then only its folder goes. */
+/**
+ * Also of a server that is not there: then only its folders go. A version that shares a server is taken out of it; the container
+ * is stopped with the last one.
+ */
 export async function stopServer(edges: DockerEdges, id: string): Promise<void> {
+  const carrierId = findCarrier(edges, id);
+  if (carrierId !== undefined) {
+    await unloadFrom(edges, carrierOf(edges, carrierId), id);
+    if (isOwnRetired(edges, carrierId) && listAdapters(edges, carrierId).length === 0)
+      await stopContainer(edges, carrierId);
+    return;
+  }
+  if (listAdapters(edges, id).length === 0) return stopContainer(edges, id);
+  retireOwn(edges, id);
+  const own = (await listContainers(edges)).find((carrier) => carrier.id === id);
+  if (own) await unloadAdapter(own.address, own.servedName);
+}
+
+export async function listServers(edges: DockerEdges): Promise<ModelServer[]> {
+  return (await listContainers(edges)).flatMap(({ takesAdapters, ...own }) => {
+    const loaded = loadedServers(edges, { ...own, takesAdapters });
+    return loaded.length > 0 && isOwnRetired(edges, own.id) ? loaded : [own, ...loaded];
+  });
+}
+
+/** @param id of a version's own server, or of one that shares another's */
+export async function swapObstacleOf(edges: DockerEdges, id: string, digest: string): Promise<string | null> {
+  const carrierId = findCarrier(edges, id) ?? id;
+  const carrier = (await listContainers(edges)).find((candidate) => candidate.id === carrierId);
+  return carrier ? swapObstacle(edges, carrier, digest) : `${carrierId} does not run`;
+}
+
+async function stopContainer(edges: DockerEdges, id: string): Promise<void> {
   const project = composeProject(edges.paths.projectId, id);
   const graceSeconds = Math.ceil(edges.config.serving.drainTimeoutMs / 1000);
   // Without a file Compose goes by its own labels: a server of an older mlx is stopped as well.
@@ -61,9 +97,10 @@ export async function stopServer(edges: DockerEdges, id: string): Promise<void> 
     args: ['down', '--timeout', String(graceSeconds)],
   });
   rmSync(socketFolderOf(edges, id), { recursive: true, force: true });
+  rmSync(adaptersFolder(edges, id), { recursive: true, force: true });
 }
 
-export async function listServers(edges: DockerEdges): Promise<ModelServer[]> {
+async function listContainers(edges: DockerEdges): Promise<Carrier[]> {
   const filters = labelFilters({ [label.project]: edges.paths.projectId, [label.server]: undefined });
   const containers = await ask(edges.connection, (docker) => docker.listContainers({ all: true, filters }));
   const inspected = await Promise.all(
@@ -73,20 +110,23 @@ export async function listServers(edges: DockerEdges): Promise<ModelServer[]> {
 }
 
 /** Pure. */
-export function modelServer(container: ContainerInspectInfo): ModelServer {
+export function modelServer(container: ContainerInspectInfo): Carrier {
   const labels = container.Config.Labels;
   const state = serverState(container);
   const ended = state === 'exited' && (!container.State.Running || container.State.Restarting);
   const sockets = container.Mounts.find((mount) => mount.Destination === socketTarget)?.Source ?? '';
+  const model = labels[label.model] ?? '';
   return {
     id: labels[label.server] ?? '',
-    model: labels[label.model] ?? '',
+    servedName: model,
+    model,
     version: Number(labels[label.version] ?? 0),
     digest: container.Image,
     state,
     address: `unix:${join(sockets, socketName)}`,
     startedAtMs: Date.parse(container.State.StartedAt) || Date.parse(container.Created),
     exitStatus: ended ? container.State.ExitCode : null,
+    takesAdapters: container.Mounts.some((mount) => mount.Destination === adaptersTarget),
   };
 }
 
@@ -112,10 +152,20 @@ async function requireImage(edges: DockerEdges, spec: ServerSpec): Promise<void>
   );
 }
 
+async function requireCarrier(edges: DockerEdges, id: string): Promise<Carrier> {
+  const found = (await listContainers(edges)).find((candidate) => candidate.id === id);
+  if (found) return found;
+  throw gone(id);
+}
+
 async function requireServer(edges: DockerEdges, id: string): Promise<ModelServer> {
   const server = (await listServers(edges)).find((candidate) => candidate.id === id);
   if (server) return server;
-  throw new MlxError('SERVER_GONE', `The container of ${id} was removed while it started.`, {
+  throw gone(id);
+}
+
+function gone(id: string): MlxError {
+  return new MlxError('SERVER_GONE', `The container of ${id} was removed meanwhile.`, {
     hint: 'Start it again: mlx serve',
   });
 }
@@ -130,8 +180,20 @@ function makeSocketFolder(edges: DockerEdges, id: string, user: { uid: number; g
   return folder;
 }
 
+/** The container's user reads what mlx puts there later; nobody but mlx writes. */
+function makeAdaptersFolder(edges: DockerEdges, id: string): string {
+  const folder = adaptersFolder(edges, id);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true, mode: 0o755 });
+  return folder;
+}
+
 /** sockaddr_un holds 108 bytes on Linux and 104 on macOS, with the zero at the end. */
 const longestSocket = 103;
+
+function carrierOf(edges: DockerEdges, id: string): { id: string; address: string } {
+  return { id, address: `unix:${join(socketFolderOf(edges, id), socketName)}` };
+}
 
 export function socketFolderOf({ paths }: { paths: { sockets: string } }, id: string): string {
   const folder = join(paths.sockets, id);

@@ -20,7 +20,8 @@ export function findServerRecord(paths: Paths, id: string): ServerRecord | undef
 export function modelServer(record: ServerRecord, alive: boolean): ModelServer {
   const { id, model, version, digest, startedAtMs } = record;
   const state = alive ? 'running' : 'exited';
-  return { id, model, version, digest, state, address: `unix:${record.socket}`, startedAtMs, exitStatus: null };
+  const servedName = model;
+  return { id, servedName, model, version, digest, state, address: `unix:${record.socket}`, startedAtMs, exitStatus: null };
 }
 
 export function serverFile(paths: Paths, id: string): string {

@@ -5,7 +5,14 @@ import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
 
-import type { Engine, ModelServer, ServerSpec, VersionContents, VersionImage } from '../../../src/engine/engine.js';
+import type {
+  Engine,
+  MemoryUse,
+  ModelServer,
+  ServerSpec,
+  VersionContents,
+  VersionImage,
+} from '../../../src/engine/engine.js';
 import { MlxError } from '../../../src/errors.js';
 
 /** How the next servers behave. */
@@ -32,10 +39,16 @@ export type FakeEngine = Engine & {
   failingTag: string | undefined;
   /** Streams that the servers hold open until the test ends them. */
   openStreams: ServerResponse[];
+  /** Why a running server takes no other version's adapter. */
+  obstacle: string | null;
+  memory: MemoryUse | null;
   close: () => Promise<void>;
 };
 
-type RunningServer = { state: ModelServer; http: Server };
+/** One process: what it serves, by the name that it answers to. */
+type Carrier = { http: Server; names: Map<string, ServerSpec> };
+
+type RunningServer = { state: ModelServer; runsIn: Carrier };
 
 export function fakeEngine(folder: string): FakeEngine {
   const engine = {
@@ -48,6 +61,8 @@ export function fakeEngine(folder: string): FakeEngine {
     started: [],
     failingTag: undefined,
     openStreams: [],
+    obstacle: 'the servers of this test take no other adapter',
+    memory: null,
     ...unusedParts,
   } as unknown as FakeEngine;
   return Object.assign(engine, imageParts(engine), serverParts(engine, folder), {
@@ -94,24 +109,20 @@ function serverParts(engine: FakeEngine, folder: string): Partial<Engine> {
     startServer: async (spec) => {
       engine.started.push(spec);
       if (engine.behaviour === 'cannot_start') throw new MlxError('PROGRAM_MISSING', 'no interpreter');
-      const { id, model, version } = spec;
-      const digest = engine.behaviour === 'wrong_digest' ? `sha256:${'0'.repeat(64)}` : spec.digest;
-      const socket = join(folder, `${id}.sock`);
-      const http = modelServer(engine, spec, engine.behaviour);
-      const exits = engine.behaviour === 'exits' || engine.behaviour === 'out_of_memory';
-      if (!exits) await once(http.listen(socket), 'listening');
-      const exitStatus = exits ? (engine.behaviour === 'exits' ? 3 : 137) : null;
-      const state = exits ? ('exited' as const) : ('running' as const);
-      const server = { id, model, version, digest, state, address: `unix:${socket}`, startedAtMs: 1, exitStatus };
-      engine.servers.set(id, { state: server, http });
-      return server;
+      return spec.into === undefined ? startProcess(engine, folder, spec) : loadInto(engine, spec, spec.into);
     },
     stopServer: async (id) => {
       const server = engine.servers.get(id);
       engine.servers.delete(id);
-      server?.http.closeAllConnections();
-      if (server?.http.listening) await new Promise((resolve) => server.http.close(resolve));
+      if (!server) return;
+      const { http, names } = server.runsIn;
+      names.delete(server.state.servedName);
+      if (names.size > 0) return;
+      http.closeAllConnections();
+      if (http.listening) await new Promise((resolve) => http.close(resolve));
     },
+    swapObstacle: async () => engine.obstacle,
+    measureServer: async () => engine.memory,
     listServers: async () => [...engine.servers.values()].map(({ state }) => state),
     logs: async function* (name) {
       yield `line of ${name}`;
@@ -119,17 +130,55 @@ function serverParts(engine: FakeEngine, folder: string): Partial<Engine> {
   };
 }
 
-function modelServer(engine: FakeEngine, spec: ServerSpec, behaviour: Behaviour): Server {
-  const name = behaviour === 'wrong_name' ? 'another' : spec.model;
+async function startProcess(engine: FakeEngine, folder: string, spec: ServerSpec): Promise<ModelServer> {
+  const { id, model, version } = spec;
+  const digest = engine.behaviour === 'wrong_digest' ? `sha256:${'0'.repeat(64)}` : spec.digest;
+  const socket = join(folder, `${id}.sock`);
+  const names = new Map([[model, spec]]);
+  const http = modelServer(engine, names, engine.behaviour);
+  const exits = engine.behaviour === 'exits' || engine.behaviour === 'out_of_memory';
+  if (!exits) await once(http.listen(socket), 'listening');
+  const exitStatus = exits ? (engine.behaviour === 'exits' ? 3 : 137) : null;
+  const state = exits ? ('exited' as const) : ('running' as const);
+  const server = { id, model, version, digest, state, address: `unix:${socket}`, startedAtMs: 1, exitStatus };
+  engine.servers.set(id, { state: { ...server, servedName: model }, runsIn: { http, names } });
+  return { ...server, servedName: model };
+}
+
+/** As vLLM does it: `wrong_name` was not taken after all. */
+function loadInto(engine: FakeEngine, spec: ServerSpec, into: string): ModelServer {
+  const carrier = engine.servers.get(into) ?? findByCarrier(engine, into);
+  const { id, model, version, digest } = spec;
+  if (!carrier) throw new MlxError('SERVER_GONE', `${into} is gone`);
+  if (engine.behaviour === 'broken_answers') throw new MlxError('ADAPTER_REFUSED', 'wrong shapes');
+  if (engine.behaviour !== 'wrong_name') carrier.runsIn.names.set(id, spec);
+  const own = carrier.state.carrier ?? { id: into, version: carrier.state.version };
+  const state = { ...carrier.state, id, model, version, digest, servedName: id, carrier: own };
+  engine.servers.set(id, { state, runsIn: carrier.runsIn });
+  return state;
+}
+
+function findByCarrier(engine: FakeEngine, id: string): RunningServer | undefined {
+  return [...engine.servers.values()].find(({ state }) => state.carrier?.id === id);
+}
+
+function modelServer(engine: FakeEngine, served: ReadonlyMap<string, ServerSpec>, behaviour: Behaviour): Server {
   let answered = 0;
   return createServer((incoming, outgoing) => {
-    incoming.resume();
-    if (incoming.url === '/v1/chat/completions') answered += 1;
-    const ill = behaviour === 'never_healthy' || (behaviour === 'dies_of_answers' && answered > 0);
-    if (incoming.url === '/health') return json(outgoing, ill ? 503 : 200, {});
-    if (incoming.url === '/v1/models') return json(outgoing, 200, { data: [{ id: name }] });
-    if (behaviour === 'broken_answers') return json(outgoing, 500, { error: 'out of order' });
-    return isStream(incoming) ? holdStream(engine, outgoing) : json(outgoing, 200, answerOf(spec));
+    const chunks: Buffer[] = [];
+    incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
+    incoming.on('end', () => {
+      if (incoming.url === '/v1/chat/completions') answered += 1;
+      const ill = behaviour === 'never_healthy' || (behaviour === 'dies_of_answers' && answered > 0);
+      const names = behaviour === 'wrong_name' ? ['another'] : [...served.keys()];
+      if (incoming.url === '/health') return json(outgoing, ill ? 503 : 200, {});
+      if (incoming.url === '/v1/models') return json(outgoing, 200, { data: names.map((id) => ({ id })) });
+      if (behaviour === 'broken_answers') return json(outgoing, 500, { error: 'out of order' });
+      const { model } = JSON.parse(Buffer.concat(chunks).toString()) as { model: string };
+      const spec = served.get(model);
+      if (!spec) return json(outgoing, 404, { error: { message: `no model ${model}`, type: 'NotFoundError' } });
+      return isStream(incoming) ? holdStream(engine, outgoing) : json(outgoing, 200, answerOf(spec, model));
+    });
   });
 }
 
@@ -144,8 +193,8 @@ function holdStream(engine: FakeEngine, outgoing: ServerResponse): void {
   engine.openStreams.push(outgoing);
 }
 
-function answerOf(spec: ServerSpec) {
-  return { choices: [{ message: { role: 'assistant', content: `version ${spec.version}` }, finish_reason: 'stop' }] };
+function answerOf(spec: ServerSpec, model: string) {
+  return { model, choices: [{ message: { role: 'assistant', content: `version ${spec.version}` }, finish_reason: 'stop' }] };
 }
 
 function json(outgoing: ServerResponse, status: number, value: unknown): void {

@@ -34,6 +34,7 @@ beforeEach(async () => {
   await once(http.listen(join(folder, 's.sock')), 'listening');
   const fixed = {
     id: 's',
+    servedName: 'tickets',
     model: 'tickets',
     version: 1,
     digest: 'd',

@@ -44,5 +44,5 @@ export function fakeEngine(kind: EngineKind = 'host'): FakeEngine {
 export function modelServer(id: string, change: Partial<ModelServer> = {}): ModelServer {
   const digest = `sha256:${'0'.repeat(64)}`;
   const own = { id, model: 'tickets', version: 1, digest, startedAtMs: 1_000, exitStatus: null };
-  return { ...own, state: 'running', address: 'unix:/no/such.sock', ...change };
+  return { ...own, servedName: 'tickets', state: 'running', address: 'unix:/no/such.sock', ...change };
 }

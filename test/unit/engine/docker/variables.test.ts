@@ -142,7 +142,8 @@ describe('what compose/serve.yaml is filled with', () => {
   };
 
   it('holds the image by its digest and a Compose project of its own', () => {
-    const plan = { projectId: '0123456789', user, socketFolder: '/p/run/s', memoryBytes: 2048, gpu: 'nvidia' as const };
+    const folders = { socketFolder: '/p/run/s', adapters: '/p/adapters/s' };
+    const plan = { projectId: '0123456789', user, ...folders, memoryBytes: 2048, gpu: 'nvidia' as const };
     expect(serverRun(spec, plan)).toEqual({
       project: 'mlx-0123456789-tax-helper-v3-3f9a',
       files: ['serve.yaml', 'gpu.yaml'],
@@ -150,6 +151,7 @@ describe('what compose/serve.yaml is filled with', () => {
         MLX_IMAGE: 'sha256:bb',
         MLX_BASE: '/home/models/base',
         MLX_SOCKETS: '/p/run/s',
+        MLX_ADAPTERS: '/p/adapters/s',
         MLX_MODEL_NAME: 'tax.helper',
         MLX_VERSION: '3',
         MLX_SERVER: 'tax.helper-v3-3f9a',

@@ -1,0 +1,74 @@
+// What a switch would rest on: who has the route, whether its server takes the adapter, what memory is used and free. Reads only.
+import type { Engine } from '../engine/engine.js';
+import { findRoute, type Route } from '../ledger/promotions.js';
+import { findVersion, type ModelVersion } from '../ledger/versions.js';
+import { listWarmServers } from '../ledger/warm-servers.js';
+import { isServerAlive } from '../serving/liveness.js';
+import type { PromotionEdges } from './edges.js';
+import { settingsObstacle } from './settings.js';
+import { chooseStrategy, type AskedStrategy, type MeasuredMemory, type StrategyChoice } from './strategy.js';
+import { drillAlias, routeName, production, type Candidate } from './targets.js';
+
+export type Choice = StrategyChoice & {
+  /** The server that gets the adapter. */
+  into: string | null;
+  memory: MeasuredMemory | null;
+  /** A server that was kept warm holds the version already. */
+  ready: string | null;
+  /** The route that is replaced, while its server answers. */
+  replaced: Route | null;
+};
+
+type ChoiceEdges = Pick<PromotionEdges, 'ledger' | 'engine' | 'now'>;
+
+/** @throws MlxError STRATEGY_IMPOSSIBLE */
+export async function makeChoice(edges: ChoiceEdges, candidate: Candidate, asked: AskedStrategy): Promise<Choice> {
+  const { version } = candidate;
+  const route = replacedRoute(edges, candidate);
+  const engine = await edges.engine(version.engine);
+  const replaced = route && (await isAlive(edges, route)) ? route : null;
+  const ready = await readyServer(edges, engine, version);
+  const replaces = replaced !== null && ready === null;
+  const swap = replaces ? await swapInto(edges, engine, replaced, version) : { obstacle: null, into: null };
+  const measures = replaces && asked === 'auto' && swap.obstacle !== null;
+  const memory = measures ? await engine.measureServer(replaced.serverId) : null;
+  const choice = chooseStrategy(asked, { replaces, swapObstacle: swap.obstacle, memory });
+  const into = choice.strategy === 'adapter-swap' ? swap.into : null;
+  return { ...choice, into, memory, ready, replaced };
+}
+
+/** A drill rehearses what a rollback of production would do. */
+function replacedRoute({ ledger }: ChoiceEdges, { version, target }: Candidate): Route | undefined {
+  const name = target.alias === drillAlias ? routeName(version.model, production) : target.route;
+  return findRoute(ledger, name);
+}
+
+async function isAlive(edges: ChoiceEdges, { engine, serverId, address }: Route): Promise<boolean> {
+  return isServerAlive(await edges.engine(engine), { id: serverId, address });
+}
+
+/** Nothing is to be started and waited for. */
+async function readyServer(edges: ChoiceEdges, engine: Engine, version: ModelVersion): Promise<string | null> {
+  const nowMs = edges.now().getTime();
+  const warm = listWarmServers(edges.ledger).filter(({ untilMs }) => untilMs > nowMs);
+  const servers = warm.length === 0 ? [] : await engine.listServers();
+  const fits = servers.find(
+    ({ id, digest }) => digest === version.digest && warm.some(({ serverId }) => serverId === id),
+  );
+  return fits?.id ?? null;
+}
+
+/** What the server was started for counts: its window and its room for adapters stay as they are. */
+async function swapInto(
+  { ledger }: ChoiceEdges,
+  engine: Engine,
+  { model, engine: kind, serverId }: Route,
+  version: ModelVersion,
+): Promise<{ obstacle: string | null; into: string }> {
+  if (kind !== version.engine) return { obstacle: `it runs on the ${kind} engine`, into: serverId };
+  const server = (await engine.listServers()).find(({ id }) => id === serverId);
+  const carrier = server?.carrier ?? { id: serverId, version: server?.version ?? 0 };
+  const startedFor = findVersion(ledger, `${model}:${carrier.version}`);
+  const obstacle = settingsObstacle(startedFor, version) ?? (await engine.swapObstacle(carrier.id, version.digest));
+  return { obstacle, into: carrier.id };
+}
