@@ -40,10 +40,13 @@ export const define: CommandModule['define'] = (command) => {
 };
 
 const details = `
-The new version starts beside the old one, must answer real prompts (and those of evals/golden.jsonl right), gets the route in one
+The new version comes up beside the old one, must answer real prompts (and those of evals/golden.jsonl right), gets the route in one
 step; the old one finishes its open answers and stays for serving.keep_warm_s. Where anything fails before that step, the old one
-stays as it was. With --strategy hold, for a machine that has no room for two: requests wait in the gateway, the old server is
-stopped, the new one started; if it does not come up, the old version comes back.
+stays as it was. How it comes up (--dry-run shows the choice and the figures behind it):
+  adapter-swap  its adapter is loaded into the vLLM that runs, where base model, settings and server image are the same (docker)
+  side-by-side  a second server, where what the first one uses fits beside it
+  hold          no room for two: requests wait in the gateway, the old server is stopped, the new one started; if it does not
+                come up, the old version comes back
 
 With --watch 10m the command stays: failed requests, the time of answers and of first tokens (95 % of them), and answers cut off, of the
 new version against those of the version before in the last 7 days. Worse by more than chance, or a server that died: the version
@@ -62,6 +65,7 @@ Examples:
   mlx promote tickets:2 --canary 5% --step 25% --every 10m
   mlx promote tickets:2 --shadow --every 30m
   mlx promote tickets:3 --alias staging
+  mlx promote tickets:3 --strategy side-by-side
   mlx promote tickets:3 --strategy hold --max-hold 90
   mlx promote tickets --dry-run`;
 

@@ -1,13 +1,13 @@
 // What a switch would rest on: who has the route, whether its server takes the adapter, what memory is used and free. Reads only.
 import type { Engine } from '../engine/engine.js';
-import { findRoute, type Route } from '../ledger/promotions.js';
+import { findRoute, listRoutes, type Route } from '../ledger/promotions.js';
 import { findVersion, type ModelVersion } from '../ledger/versions.js';
 import { listWarmServers } from '../ledger/warm-servers.js';
 import { isServerAlive } from '../serving/liveness.js';
 import type { PromotionEdges } from './edges.js';
 import { settingsObstacle } from './settings.js';
 import { chooseStrategy, type AskedStrategy, type MeasuredMemory, type StrategyChoice } from './strategy.js';
-import { drillAlias, routeName, production, type Candidate } from './targets.js';
+import { drillAlias, production, routeName, type Candidate } from './targets.js';
 
 export type Choice = StrategyChoice & {
   /** The server that gets the adapter. */
@@ -31,7 +31,7 @@ export async function makeChoice(edges: ChoiceEdges, candidate: Candidate, asked
   const replaces = replaced !== null && ready === null;
   const swap = replaces ? await swapInto(edges, engine, replaced, version) : { obstacle: null, into: null };
   const measures = replaces && asked === 'auto' && swap.obstacle !== null;
-  const memory = measures ? await engine.measureServer(replaced.serverId) : null;
+  const memory = measures ? await measureMemory(edges, engine, replaced) : null;
   const choice = chooseStrategy(asked, { replaces, swapObstacle: swap.obstacle, memory });
   const into = choice.strategy === 'adapter-swap' ? swap.into : null;
   return { ...choice, into, memory, ready, replaced };
@@ -56,6 +56,25 @@ async function readyServer(edges: ChoiceEdges, engine: Engine, version: ModelVer
     ({ id, digest }) => digest === version.digest && warm.some(({ serverId }) => serverId === id),
   );
   return fits?.id ?? null;
+}
+
+/** What a server that was kept warm uses is free by then: it makes room before another one starts. */
+async function measureMemory(
+  { ledger }: ChoiceEdges,
+  engine: Engine,
+  { model, serverId }: Route,
+): Promise<MeasuredMemory | null> {
+  const own = await engine.measureServer(serverId);
+  if (!own) return null;
+  const servers = await engine.listServers();
+  const routed = new Set(listRoutes(ledger).map((route) => route.serverId));
+  const alone = new Set(servers.filter(({ carrier }) => carrier === undefined).map(({ id }) => id));
+  const warm = listWarmServers(ledger).filter(
+    (server) => server.model === model && alone.has(server.serverId) && !routed.has(server.serverId),
+  );
+  const measured = await Promise.all(warm.map((server) => engine.measureServer(server.serverId)));
+  const freed = measured.reduce((sum, use) => sum + (use?.usedBytes ?? 0), 0);
+  return { usedBytes: own.usedBytes, freeBytes: own.freeBytes + freed, of: own.of };
 }
 
 /** What the server was started for counts: its window and its room for adapters stay as they are. */

@@ -35,6 +35,7 @@ export function renderPlan(plan: PromotionPlan): string {
   const steps = plan.steps.map((step, index) => `  ${index + 1}. ${step}`);
   return [
     `Would put ${version} live at ${plan.route} (now: ${before}). ${outageText(plan)} Nothing was changed.`,
+    `By ${plan.strategy} (${plan.why}).${startText(plan)}`,
     ...steps,
   ].join('\n');
 }
@@ -43,6 +44,12 @@ function outageText({ outage, expectedWaitMs }: PromotionPlan): string {
   if (outage === 'none') return 'Outage for clients: none.';
   const howLong = expectedWaitMs === null ? 'as long as it takes to start' : `about ${formatDuration(expectedWaitMs)}`;
   return `Clients wait ${howLong}; nothing is lost.`;
+}
+
+function startText({ expectedStartMs, strategy }: PromotionPlan): string {
+  if (expectedStartMs === null) return '';
+  const what = strategy === 'adapter-swap' ? 'The last adapter' : 'The last server';
+  return ` ${what} of this model was ready after ${formatDuration(expectedStartMs)}.`;
 }
 
 export function renderDrill({ model, toVersion, route, untilSwitchedMs, startedServer, error }: Drill): string {

@@ -44,7 +44,11 @@ export async function loadInto(
 }
 
 /** Also of one that is half loaded, or of a server that is gone. */
-export async function unloadFrom(edges: DockerEdges, carrier: { id: string; address: string }, id: string): Promise<void> {
+export async function unloadFrom(
+  edges: DockerEdges,
+  carrier: { id: string; address: string },
+  id: string,
+): Promise<void> {
   removeAdapter(edges, carrier.id, id);
   await unloadAdapter(carrier.address, id);
 }
@@ -92,7 +96,11 @@ async function imageOf(edges: DockerEdges, digest: string): Promise<Record<strin
 }
 
 function refused({ model, version }: ServerSpec, carrier: Carrier, said: string): MlxError {
-  return new MlxError('ADAPTER_REFUSED', `vLLM did not take the adapter of ${model}:${version}: ${said.slice(0, 300)}`, {
-    hint: `Start it on a server of its own: add --strategy side-by-side (log: mlx logs ${carrier.id})`,
-  });
+  return new MlxError(
+    'ADAPTER_REFUSED',
+    `vLLM did not take the adapter of ${model}:${version}: ${said.slice(0, 300)}`,
+    {
+      hint: `Start it on a server of its own: add --strategy side-by-side (log: mlx logs ${carrier.id})`,
+    },
+  );
 }

@@ -78,10 +78,9 @@ function images({ paths }: HostEdges): Pick<Engine, 'packageVersion' | 'tagVersi
   };
 }
 
-function servers(edges: HostEdges): Pick<
-  Engine,
-  'startServer' | 'stopServer' | 'swapObstacle' | 'listServers' | 'measureServer'
-> {
+function servers(
+  edges: HostEdges,
+): Pick<Engine, 'startServer' | 'stopServer' | 'swapObstacle' | 'listServers' | 'measureServer'> {
   const { paths, config, environment } = edges;
   return {
     startServer: async (spec, onProgress, signal) => {
@@ -91,7 +90,8 @@ function servers(edges: HostEdges): Pick<
       return startServer({ paths, environment, venv, gpu }, spec, onProgress);
     },
     stopServer: async (id) => (await import('./servers.js')).stopServer(paths, id, config.serving.drainTimeoutMs),
-    swapObstacle: async () => 'the servers of the host engine take their adapter when they start, and no other one later',
+    swapObstacle: async () =>
+      'the servers of the host engine take their adapter when they start, and no other one later',
     listServers: async () => listServers(paths),
     measureServer: async (id) => {
       const { measureServer } = await import('./measure.js');

@@ -19,7 +19,9 @@ export async function measureServer({ paths, environment, gpu }: MeasureEdges, i
   if (gpu) {
     const memory = await gpuMemory(environment);
     const usedBytes = memory && gpuBytesOf(memory, pids);
-    return usedBytes === undefined ? null : { usedBytes, limitBytes: null, freeBytes: memory?.freeBytes ?? 0, of: 'gpu' };
+    return usedBytes === undefined
+      ? null
+      : { usedBytes, limitBytes: null, freeBytes: memory?.freeBytes ?? 0, of: 'gpu' };
   }
   const usedBytes = pids.reduce((sum, pid) => sum + residentBytes(pid), 0);
   return usedBytes === 0 ? null : { usedBytes, limitBytes: null, freeBytes: freemem(), of: 'machine' };

@@ -21,7 +21,17 @@ export function modelServer(record: ServerRecord, alive: boolean): ModelServer {
   const { id, model, version, digest, startedAtMs } = record;
   const state = alive ? 'running' : 'exited';
   const servedName = model;
-  return { id, servedName, model, version, digest, state, address: `unix:${record.socket}`, startedAtMs, exitStatus: null };
+  return {
+    id,
+    servedName,
+    model,
+    version,
+    digest,
+    state,
+    address: `unix:${record.socket}`,
+    startedAtMs,
+    exitStatus: null,
+  };
 }
 
 export function serverFile(paths: Paths, id: string): string {

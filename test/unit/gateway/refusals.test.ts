@@ -74,12 +74,19 @@ describe('refused', () => {
     expect(server.calls).toHaveLength(0);
   });
 
-  test.each(['/v1/metrics', '/v1/load_lora_adapter', '/v1/chat/completions/', '/v1/../tokenize', '//v1/models', '/'])(
-    'the path %s, whatever the server behind offers',
-    async (path) => {
-      expect(await refusal(await post(path, question))).toMatchObject({ status: 404, code: 'unknown_url' });
-    },
-  );
+  test.each([
+    '/v1/metrics',
+    '/v1/load_lora_adapter',
+    '/v1/unload_lora_adapter',
+    '/v1/load_lora_adapter?x=/v1/chat/completions',
+    '/adapters',
+    '/v1/chat/completions/',
+    '/v1/../tokenize',
+    '//v1/models',
+    '/',
+  ])('the path %s, whatever the server behind offers', async (path) => {
+    expect(await refusal(await post(path, question))).toMatchObject({ status: 404, code: 'unknown_url' });
+  });
 
   test('a method that an endpoint does not take', async () => {
     const answer = await request(`${bench.url}/v1/chat/completions`);

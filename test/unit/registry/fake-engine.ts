@@ -194,7 +194,10 @@ function holdStream(engine: FakeEngine, outgoing: ServerResponse): void {
 }
 
 function answerOf(spec: ServerSpec, model: string) {
-  return { model, choices: [{ message: { role: 'assistant', content: `version ${spec.version}` }, finish_reason: 'stop' }] };
+  return {
+    model,
+    choices: [{ message: { role: 'assistant', content: `version ${spec.version}` }, finish_reason: 'stop' }],
+  };
 }
 
 function json(outgoing: ServerResponse, status: number, value: unknown): void {

@@ -205,3 +205,38 @@ test('a server that lost the adapter of its route counts as gone, and is replace
   expect(await world.ask()).toEqual({ status: 200, version: 'tickets:2' });
   expect([served(), names()]).toEqual([[2], ['tickets']]);
 });
+
+describe('where the server takes no other adapter', () => {
+  const gib = 2 ** 30;
+  const memory = (usedGib: number, freeGib: number) => {
+    return { usedBytes: usedGib * gib, freeBytes: freeGib * gib, limitBytes: null, of: 'machine' as const };
+  };
+
+  test.each([
+    ['and there is room, a second one starts', memory(1, 9), ['start', 'ready', 'flip', 'tags', 'drain']],
+    [
+      'and no room, requests wait',
+      memory(9, 1),
+      ['hold', 'stop', 'start', 'ready', 'flip', 'release', 'tags', 'drain'],
+    ],
+  ])('%s', async (_title, measured, steps) => {
+    world.engine.obstacle = 'it is too old';
+    world.engine.memory = measured;
+    expect(await world.promote(2)).toMatchObject({ outcome: 'promoted' });
+    expect(listSteps(world.ledger, 2).map(({ step }) => step)).toEqual(steps);
+    expect(await world.ask()).toEqual({ status: 200, version: 'tickets:2' });
+  });
+
+  test('the plan has the figures, and counts what a server that is kept warm will free', async () => {
+    world.engine.obstacle = 'it is too old';
+    world.engine.memory = memory(3, 4);
+    await world.promote(2, 'production', warmly());
+    const { packageRun } = await import('../../../src/registry/package.js');
+    await packageRun(world.packageEdges, await world.addRun('run-3'));
+    world.engine.memory = memory(3, 1);
+    const version = findVersion(world.ledger, 'tickets:3');
+    const plan = await planPromotion(world.edges, { version, target: aliasTarget('tickets', 'production') }, 'promote');
+    expect(plan).toMatchObject({ strategy: 'side-by-side', memory: { usedBytes: 3 * gib, freeBytes: 4 * gib } });
+    expect(plan.why).toContain('it is too old; a second server needs about 3.5 GiB');
+  });
+});

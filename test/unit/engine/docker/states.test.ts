@@ -25,6 +25,8 @@ describe('a model server, read off its container', () => {
   it('is what its labels, image and mounts say', () => {
     expect(modelServer(container({ Health: { Status: 'healthy' } }))).toEqual({
       id: 'tickets-v1-3f9a',
+      servedName: 'tickets',
+      takesAdapters: false,
       model: 'tickets',
       version: 1,
       digest: 'sha256:bb',
