@@ -42,7 +42,8 @@ DEFAULTS = {
 
 def main() -> None:
     """Replaces this process by vLLM, so that signals reach it and its exit status is the container's."""
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *vllm_arguments(VERSION, BASE, os.environ, ADAPTERS)]
+    arguments = vllm_arguments(VERSION, BASE, os.environ, ADAPTERS)
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *arguments]
     if sys.argv[1:] == ["--print"]:
         sys.stdout.write(json.dumps(command, indent=2) + "\n")
         return
@@ -86,7 +87,7 @@ def vllm_arguments(version: Path, base: Path, environment: Mapping[str, str], ad
 
 
 def lora_arguments(adapter: Path, settings: dict, modules: list[str]) -> list[str]:
-    """Serves the modules (`name=path`) with room for the smallest rank vLLM knows that holds the version's own adapter."""
+    """Serves the modules (`name=path`) with room for the smallest rank vLLM knows that holds the version's adapter."""
     rank = int(settings.get("max_lora_rank") or read_json(adapter / "adapter_config.json")["r"])
     fitting = [known for known in LORA_RANKS if known >= rank]
     if not fitting:
@@ -98,7 +99,8 @@ def loaded_adapters(adapters: Path) -> list[str]:
     """What vLLM had taken before it started again, as `name=path`; one that was only being loaded is left out."""
     if not adapters.is_dir():
         return []
-    return [f"{folder.name}={folder / 'adapter'}" for folder in sorted(adapters.iterdir()) if (folder / "loaded").exists()]
+    loaded = [folder for folder in sorted(adapters.iterdir()) if (folder / "loaded").exists()]
+    return [f"{folder.name}={folder / 'adapter'}" for folder in loaded]
 
 
 def longest_sequence(model: Path) -> int:
