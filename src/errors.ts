@@ -43,6 +43,7 @@ const statusByCode: Record<string, ExitStatus> = {
   GOLDEN_FAILED: exitStatus.gateRefused,
   WATCH_WORSE: exitStatus.gateRefused,
   WATCH_INCONCLUSIVE: exitStatus.gateInconclusive,
+  ADAPTER_INCONCLUSIVE: exitStatus.gateInconclusive,
   STRATEGY_IMPOSSIBLE: exitStatus.preflight,
   BUSY: exitStatus.busy,
   INTERRUPTED: exitStatus.interrupted,

@@ -14,7 +14,7 @@ import type { PromotionEdges } from './edges.js';
 import { serverSettings } from './settings.js';
 
 /** Enough to tell a model from its base. */
-const comparedPrompts = 3;
+const comparedPrompts = 5;
 
 /** `warm`: it was kept after it lost its route; taken here, so that nobody stops it now. */
 export async function runningServer(
@@ -26,7 +26,7 @@ export async function runningServer(
   const nowMs = edges.now().getTime();
   const known = new Set([...warm, ...listRoutes(edges.ledger).map(({ serverId }) => serverId)]);
   const server = (await engine.listServers()).find(
-    ({ id, digest, state }) => known.has(id) && digest === version.digest && state === 'running',
+    ({ id, digest, state }) => known.has(id) && digest === version.digest && state !== 'exited',
   );
   if (!server || !(await isServerAlive(engine, server))) return undefined;
   if (!warm.has(server.id)) return { server, warm: false };
@@ -60,7 +60,7 @@ export function serverFields({ id, address, servedName }: ModelServer): {
   return { serverId: id, address, servedName };
 }
 
-/** @throws MlxError SERVER_NOT_READY, GOLDEN_FAILED, IMAGE_CORRUPT, INTERRUPTED */
+/** @throws MlxError SERVER_NOT_READY, GOLDEN_FAILED, ADAPTER_INCONCLUSIVE, MEMORY_SHORT, IMAGE_CORRUPT, INTERRUPTED */
 export async function waitForServer(edges: PromotionEdges, version: ModelVersion, server: ModelServer): Promise<void> {
   requireDigest(server, version);
   const engine = await edges.engine(version.engine);

@@ -7,7 +7,7 @@ import { findVersion } from '../ledger/versions.js';
 import type { PromotionEdges } from './edges.js';
 import { lookPlan, observe, type ObservedOutcome } from './observe.js';
 import { promote, type PromotionResult } from './promote.js';
-import type { Strategy } from './strategy.js';
+import type { AskedStrategy } from './strategy.js';
 import { aliasTarget } from './targets.js';
 import { progressLine } from './watch-report.js';
 import type { Finding } from './watch-verdict.js';
@@ -31,7 +31,7 @@ export type WatchReport = {
   rollback: PromotionResult | null;
 };
 
-export type WatchRequest = { watchMs: number; actor: string; strategy?: Strategy | undefined };
+export type WatchRequest = { watchMs: number; actor: string; strategy?: AskedStrategy | undefined };
 
 const baselineMs = 7 * 86_400_000;
 

@@ -1,5 +1,4 @@
-// Whether a server that is healthy may have real requests: its golden prompts are answered right and in time. That an adapter
-// changes anything, serve.py checks by its weights.
+// Whether a server that is healthy may have real requests: its golden prompts are answered right and in time.
 import { MlxError } from '../errors.js';
 import { judgeGolden, type GoldenPrompt } from './golden.js';
 import type { ServerClient } from './server-client.js';

@@ -1,4 +1,4 @@
-// Whether the server behind a route still does its work: it is listed as running, answers, and names the version.
+// Whether the server behind a route still does its work: it has not ended, answers, and names the version.
 import type { Engine } from '../engine/engine.js';
 import { serverClient } from './server-client.js';
 
@@ -7,7 +7,8 @@ export async function isServerAlive(
   server: { id: string; address: string },
 ): Promise<boolean> {
   const found = (await engine.listServers()).find(({ id }) => id === server.id);
-  if (found?.state !== 'running') return false;
+  // A container's own health check lags behind by seconds: one that has just become ready is still starting for it.
+  if (found === undefined || found.state === 'exited') return false;
   const client = serverClient(server.address);
   try {
     // One that started again may have lost what was loaded into it.

@@ -1,14 +1,17 @@
-// Waits until a model server is really ready: healthy three times in a row, names the model, answers a prompt, and is accepted.
+// Waits until a model server is really ready: healthy three times in a row, names the model, answers a prompt, is accepted,
+// differs from its base and leaves memory.
 // What cannot be told is not ready. A server that exits is noticed at once.
 import type { Engine, ModelServer } from '../engine/engine.js';
 import { MlxError } from '../errors.js';
 import { requireAcceptance } from './acceptance.js';
+import { requireApplied } from './applied.js';
 import type { GoldenPrompt } from './golden.js';
 import type { ReadinessPrompt } from './prompt.js';
+import { requireRoom } from './room.js';
 import { serverClient, type Probe, type ServerClient } from './server-client.js';
 
 export type ReadinessEdges = {
-  engine: Pick<Engine, 'listServers' | 'logs'>;
+  engine: Pick<Engine, 'listServers' | 'logs' | 'measureServer'>;
   /** Milliseconds of a clock that never goes back. */
   clock: () => number;
   pause: (durationMs: number) => Promise<void>;
@@ -32,15 +35,19 @@ const keptLogLines = 1_000;
 const shownColumns = 200;
 
 /**
- * @throws MlxError SERVER_NOT_READY with what was seen and the server's last lines, GOLDEN_FAILED, INTERRUPTED
+ * @throws MlxError SERVER_NOT_READY with what was seen and the server's last lines, GOLDEN_FAILED, ADAPTER_INCONCLUSIVE,
+ *   MEMORY_SHORT, INTERRUPTED
  */
 export async function waitUntilReady(edges: ReadinessEdges, request: ReadinessRequest): Promise<void> {
   const client = serverClient(request.server.address);
   try {
     await probeUntilReady(edges, request, client);
-    const { server, golden } = request;
+    const { server, golden, prompts } = request;
     const version = `${server.model}:${server.version}`;
     await requireAcceptance(client, { model: server.servedName, version, golden, clock: edges.clock });
+    const asked = golden.map(({ messages }) => ({ messages, heldOut: false }));
+    await requireApplied(client, { model: server.servedName, version }, [...prompts, ...asked]);
+    await requireRoom(edges.engine, server);
     await requireStillHealthy(edges, server, client);
   } finally {
     await client.close();

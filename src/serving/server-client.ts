@@ -13,10 +13,11 @@ export type ServerClient = {
   health: () => Promise<Probe>;
   names: (model: string) => Promise<Probe>;
   answers: (model: string, prompt: ReadinessPrompt, timeoutMs: number) => Promise<Probe>;
-  /** A whole answer, for golden prompts. */
+  /** A whole answer for golden prompts, or its first `tokens`. */
   complete: (
     model: string,
     prompt: ReadinessPrompt,
+    tokens?: number,
   ) => Promise<{ ok: true; text: string } | { ok: false; seen: string }>;
   close: () => Promise<void>;
 };
@@ -44,8 +45,8 @@ export function serverClient(address: string): ServerClient {
       probe(client, { path: chatPath, timeoutMs, body: chatBody(model, prompt, maxTokens) }, (text) =>
         isAnswer(parse(text), prompt),
       ),
-    // No limit of its own: with one that the window does not leave, servers refuse the question.
-    complete: (model, prompt) => complete(client, chatBody(model, prompt, undefined)),
+    // Golden prompts have no limit of their own: with one that the window does not leave, servers refuse the question.
+    complete: (model, prompt, tokens) => complete(client, chatBody(model, prompt, tokens)),
     close: () => client.destroy(),
   };
 }

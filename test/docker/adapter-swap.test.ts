@@ -47,7 +47,13 @@ describe.skipIf(skipped)(`adapters of several versions in one container${why}`, 
     });
     edges = {
       ...{ ledger, engine: () => Promise.resolve(engine), gateway: async () => gatewayControl(paths.sockets) },
-      ...{ baseModelFolder: () => join(out, 'base'), heldOutFile: () => 'none', goldenFile: 'none', gpu: false },
+      ...{
+        baseModelFolder: () => join(out, 'base'),
+        heldOutFile: () => 'none',
+        goldenFile: 'none',
+        trafficFile: 'none',
+      },
+      gpu: false,
       ...{ keepLines: () => 'kept.log', readyTimeoutMs: 300_000, drainTimeoutMs: 10_000, maxHoldMs: 60_000 },
       ...{ keepWarmMs: 300_000, now: () => new Date(), clock: () => performance.now(), signal: never },
       pause: (durationMs) => pause(durationMs),
@@ -92,7 +98,7 @@ describe.skipIf(skipped)(`adapters of several versions in one container${why}`, 
     const first = await ask();
     const target = aliasTarget(model(), 'production');
     const plan = await planPromotion(edges, { version: findVersion(ledger, `${model()}:2`), target }, 'promote');
-    expect(plan).toMatchObject({ strategy: 'adapter-swap', outage: 'none' });
+    expect(plan, plan.why).toMatchObject({ strategy: 'adapter-swap', outage: 'none' });
     expect(await put(2)).toMatchObject({ outcome: 'promoted', toVersion: 2 });
     const second = await ask();
     expect([first, second]).toMatchObject([
@@ -117,6 +123,13 @@ describe.skipIf(skipped)(`adapters of several versions in one container${why}`, 
     while ((await project().engine.listServers())[0]?.state !== 'running') await pause(500);
     expect(await project().engine.listServers()).toMatchObject([{ id: route?.serverId, version: 2 }]);
     expect(await ask()).toMatchObject({ status: 200, version: `${model()}:2`, text: before.text });
+  });
+
+  test('an adapter that changes nothing is refused, and the server goes on as before', async () => {
+    const before = await ask();
+    expect(await put(3)).toMatchObject({ outcome: 'failed', error: { code: 'ADAPTER_INCONCLUSIVE' } });
+    expect(await ask()).toEqual(before);
+    expect(await served()).toEqual([2]);
   });
 
   test('its memory can be measured', async () => {

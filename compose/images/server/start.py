@@ -47,6 +47,8 @@ def main() -> None:
     if sys.argv[1:] == ["--print"]:
         sys.stdout.write(json.dumps(command, indent=2) + "\n")
         return
+    # What a server that was killed leaves; vLLM would not bind to it. The folder is this container's alone.
+    Path(socket_file(os.environ)).unlink(missing_ok=True)
     shutil.copytree(INSPECTED, cache_folder(os.environ) / "modelinfos", dirs_exist_ok=True)
     os.execve(command[0], command, {**os.environ, **vllm_environment(os.environ)})
 
@@ -72,7 +74,7 @@ def vllm_arguments(version: Path, base: Path, environment: Mapping[str, str], ad
     adapter = version / "adapter"
     model = version / "model" if (version / "model").is_dir() else base
     settings = {"max_model_len": longest_sequence(model), **DEFAULTS[variant], **read_json(version / "settings.json")}
-    arguments = ["--uds", environment.get("MLX_SOCKET", "/run/mlx/vllm.sock"), "--model", str(model)]
+    arguments = ["--uds", socket_file(environment), "--model", str(model)]
     arguments += ["--served-model-name", "base" if adapter.is_dir() else name]
     if adapter.is_dir():
         own = [] if (adapters / "own-retired").exists() else [f"{name}={adapter}"]
@@ -125,6 +127,10 @@ def vllm_environment(environment: Mapping[str, str]) -> dict[str, str]:
         return {}
     threads = environment.get("OMP_NUM_THREADS") or str(max(1, len(os.sched_getaffinity(0)) - 1))  # one is for HTTP
     return {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "OMP_NUM_THREADS": threads, "TORCHDYNAMO_DISABLE": "1"}
+
+
+def socket_file(environment: Mapping[str, str]) -> str:
+    return environment.get("MLX_SOCKET", "/run/mlx/vllm.sock")
 
 
 def cache_folder(environment: Mapping[str, str]) -> Path:

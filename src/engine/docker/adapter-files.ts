@@ -8,8 +8,9 @@ import { pipeline } from 'node:stream/promises';
 import { extract, type Extract } from 'tar-stream';
 
 import { MlxError } from '../../errors.js';
-import { ask } from './connection.js';
+import { ask, askMaybe } from './connection.js';
 import type { DockerEdges } from './edges.js';
+import { composeProject } from './names.js';
 
 const source = '/mlx/version/adapter';
 /** All that vLLM reads of an adapter; nothing else of an image gets in front of a running server. */
@@ -20,27 +21,42 @@ const weights = 'adapter_model.safetensors';
 export const adapterHashLabel = 'mlx.adapter_sha256';
 
 /** @param folder gets `adapter/`. @throws MlxError IMAGE_CORRUPT, DOCKER_UNREACHABLE */
-export async function copyAdapter(edges: DockerEdges, digest: string, folder: string): Promise<string> {
+export async function copyAdapter(
+  edges: DockerEdges,
+  { id, digest }: { id: string; digest: string },
+  folder: string,
+): Promise<void> {
   const labels = (await ask(edges.connection, (docker) => docker.getImage(digest).inspect())).Config.Labels ?? {};
+  const adapter = join(folder, 'adapter');
+  await mkdir(adapter, { mode: 0o755 });
   // Never started: only a container's files can be read.
-  const container = await ask(edges.connection, (docker) => docker.createContainer({ Image: digest }));
+  const container = await ask(edges.connection, (docker) =>
+    docker.createContainer({ name: containerName(edges, id), Image: digest }),
+  );
   try {
     const archive = await ask(edges.connection, () => container.getArchive({ path: source }));
     const tar = extract();
     // Who listens comes first: an entry that is read before that is lost.
     await Promise.all([writeEntries(tar, folder), pipeline(archive, tar)]);
   } finally {
-    await ask(edges.connection, () => container.remove({ force: true }));
+    await removeCopier(edges, id);
   }
-  const adapter = join(folder, 'adapter');
-  if ((await sha256(join(adapter, weights))) === labels[adapterHashLabel]) return adapter;
+  if ((await sha256(join(adapter, weights))) === labels[adapterHashLabel]) return;
   throw new MlxError('IMAGE_CORRUPT', `The adapter in ${digest.slice(0, 19)} is not the one that its label names.`, {
     hint: 'Package its run again: mlx models ls',
   });
 }
 
+/** Also after a command that was killed while it copied. */
+export async function removeCopier(edges: DockerEdges, id: string): Promise<void> {
+  await askMaybe(edges.connection, (docker) => docker.getContainer(containerName(edges, id)).remove({ force: true }));
+}
+
+function containerName({ paths }: DockerEdges, id: string): string {
+  return `${composeProject(paths.projectId, id)}-files`;
+}
+
 async function writeEntries(tar: Extract, folder: string): Promise<void> {
-  await mkdir(join(folder, 'adapter'), { mode: 0o755 });
   for await (const entry of tar) {
     if (entry.header.type !== 'file' || !taken.has(entry.header.name)) entry.resume();
     else await pipeline(entry, createWriteStream(join(folder, entry.header.name), { mode: 0o644, flush: true }));

@@ -2,7 +2,7 @@
 // and taken away again. Touches folders below .mlx/run/adapters, and vLLM's memory.
 import { MlxError } from '../../errors.js';
 import type { ModelServer, OnProgress, ServerSpec } from '../engine.js';
-import { adapterHashLabel, copyAdapter } from './adapter-files.js';
+import { adapterHashLabel, copyAdapter, removeCopier } from './adapter-files.js';
 import {
   adaptersTarget,
   listAdapters,
@@ -32,7 +32,7 @@ export async function loadInto(
   const adapter = { id, carrierId: carrier.id, model, version, digest, startedAtMs: Date.now() };
   try {
     const folder = recordAdapter(edges, adapter);
-    await copyAdapter(edges, digest, folder);
+    await copyAdapter(edges, spec, folder);
     const answer = await loadAdapter(carrier.address, id, `${adaptersTarget}/${id}/adapter`);
     if (answer.status !== 200) throw refused(spec, carrier, answer.text);
     markLoaded(folder);
@@ -49,6 +49,7 @@ export async function unloadFrom(
   carrier: { id: string; address: string },
   id: string,
 ): Promise<void> {
+  await removeCopier(edges, id);
   removeAdapter(edges, carrier.id, id);
   await unloadAdapter(carrier.address, id);
 }
@@ -60,7 +61,7 @@ export function loadedServers(edges: DockerEdges, carrier: Carrier): ModelServer
 /** Pure. */
 function loadedServer(carrier: Carrier, adapter: LoadedAdapter): ModelServer {
   const { id, model, version, digest, startedAtMs, loaded } = adapter;
-  const state = carrier.state === 'running' && !loaded ? 'starting' : carrier.state;
+  const state = carrier.state === 'running' && !loaded ? ('starting' as const) : carrier.state;
   return {
     ...{ id, model, version, digest, state, startedAtMs },
     servedName: id,
@@ -73,7 +74,7 @@ function loadedServer(carrier: Carrier, adapter: LoadedAdapter): ModelServer {
 /** Everything but the adapter must be the same: the base, by commit, and the packages that serve it, by digest. */
 export async function swapObstacle(edges: DockerEdges, carrier: Carrier, digest: string): Promise<string | null> {
   if (!carrier.takesAdapters) return `${carrier.id} was started by an mlx that could not load adapters later`;
-  if (carrier.state !== 'running') return `${carrier.id} does not run`;
+  if (carrier.state === 'exited') return `${carrier.id} does not run`;
   const [own, other] = await Promise.all([imageOf(edges, carrier.digest), imageOf(edges, digest)]);
   if (!own || !other) return 'an image of the two is gone';
   return labelObstacle(own, other);

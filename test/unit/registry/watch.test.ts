@@ -85,8 +85,8 @@ describe('a version that is watched after its switch', () => {
     const { watched } = await watchVersion2(() => {
       const id = findRoute(world.ledger, 'tickets')?.serverId ?? '';
       const server = world.engine.servers.get(id);
-      server?.http.closeAllConnections();
-      server?.http.close();
+      server?.runsIn.http.closeAllConnections();
+      server?.runsIn.http.close();
     });
     expect(watched).toMatchObject({ outcome: 'taken_back', error: { code: 'WATCH_WORSE' } });
     expect(watched.error?.message).toContain('does not answer any more');

@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import type { ModelServer } from '../../../src/engine/engine.js';
+import type { MemoryUse, ModelServer } from '../../../src/engine/engine.js';
 import { readinessPrompts, type ReadinessPrompt } from '../../../src/serving/prompt.js';
 import { judgeGolden, readGolden, type GoldenPrompt } from '../../../src/serving/golden.js';
 import { waitUntilReady } from '../../../src/serving/readiness.js';
@@ -22,13 +22,17 @@ let answer: unknown;
 let kept: Record<string, string[]>;
 let state: ModelServer;
 let golden: GoldenPrompt[];
-/** What is listed beside the version, and each model's likeliest first token. */
+/** What is listed beside the version. */
 let names: string[];
+/** Where each model says something of its own. */
+let answerOf: ((model: string) => unknown) | undefined;
+let use: MemoryUse | null;
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'mlx-ready-'));
   [asked, health, kept, golden] = [[], [], {}, []];
   names = ['tickets'];
+  [answerOf, use] = [undefined, null];
   answer = completion('billing');
   http = createServer((incoming, outgoing) => void reply(incoming, outgoing));
   await once(http.listen(join(folder, 's.sock')), 'listening');
@@ -56,12 +60,13 @@ function completion(content: string) {
 }
 
 async function reply(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-  await json(incoming);
+  const question = (await json(incoming)) as { model: string } | undefined;
   const path = incoming.url ?? '';
   asked.push(path);
   const status = path === '/health' ? (health.shift() ?? 200) : 200;
   const listed = { data: names.map((id) => ({ id })) };
-  const value = path === '/v1/models' ? listed : answer;
+  const said = (question && answerOf?.(question.model)) ?? answer;
+  const value = path === '/v1/models' ? listed : said;
   outgoing.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
 }
 
@@ -78,6 +83,7 @@ function wait(prompt = heldOut, lines: string[] = ['loading', 'ready']) {
     {
       engine: {
         listServers: () => Promise.resolve([state]),
+        measureServer: () => Promise.resolve(use),
         logs: async function* () {
           yield* lines;
         },
@@ -99,7 +105,8 @@ function wait(prompt = heldOut, lines: string[] = ['loading', 'ready']) {
 
 test('three healthy answers in a row, the name and a real answer make a server ready', async () => {
   await wait();
-  const answered = ['/v1/models', '/v1/chat/completions'];
+  // The second look at the names is for the base.
+  const answered = ['/v1/models', '/v1/chat/completions', '/v1/models'];
   expect(asked).toEqual([...Array<string>(4).fill('/health'), ...answered, '/health']);
 });
 
@@ -193,5 +200,52 @@ describe('golden prompts', () => {
       }),
     );
     expect(readGolden(join(folder, 'none.jsonl'), 'tickets')).toEqual([]);
+  });
+});
+
+describe('beside its base', () => {
+  const says = (texts: Record<string, string[]>) => {
+    names = ['tickets', 'base'];
+    answerOf = (model) => completion(texts[model]?.shift() ?? 'the same');
+  };
+
+  test('a version that answers otherwise is ready', async () => {
+    says({ tickets: ['checked', 'billing'], base: ['I am a base', 'I am a base'] });
+    await expect(wait()).resolves.toBeUndefined();
+  });
+
+  test('one that answers all prompts as the base does is inconclusive, and so not ready', async () => {
+    says({});
+    await expect(wait()).rejects.toMatchObject({ code: 'ADAPTER_INCONCLUSIVE', exitStatus: 5 });
+  });
+
+  test('a base that does not say the same twice proves nothing', async () => {
+    says({ tickets: ['checked', 'billing'], base: ['one thing', 'another'] });
+    await expect(wait()).rejects.toMatchObject({ code: 'ADAPTER_INCONCLUSIVE' });
+  });
+});
+
+describe('a server that works', () => {
+  const mib = 2 ** 20;
+  const plenty = { usedBytes: 900 * mib, limitBytes: 1000 * mib, freeBytes: 999 * mib, of: 'machine' as const };
+
+  test.each([
+    ['at its limit', { ...plenty, usedBytes: 960 * mib }, 'it uses 960 MiB of the 1000 MiB'],
+    ['with hardly any memory left', { ...plenty, freeBytes: 100 * mib }, '100 MiB of the machine are free'],
+  ])('%s is refused with the figures', async (_title, measured, why) => {
+    use = measured;
+    await expect(wait()).rejects.toMatchObject({ code: 'MEMORY_SHORT', message: expect.stringContaining(why) });
+  });
+
+  test.each([
+    ['with memory left', plenty],
+    [
+      'on a GPU, of which vLLM takes all that it may',
+      { ...plenty, limitBytes: null, freeBytes: 0, of: 'gpu' as const },
+    ],
+    ['that cannot be measured', null],
+  ])('%s is ready', async (_title, measured) => {
+    use = measured;
+    await expect(wait()).resolves.toBeUndefined();
   });
 });
