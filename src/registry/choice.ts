@@ -7,7 +7,7 @@ import { isServerAlive } from '../serving/liveness.js';
 import type { PromotionEdges } from './edges.js';
 import { settingsObstacle } from './settings.js';
 import { chooseStrategy, type AskedStrategy, type MeasuredMemory, type StrategyChoice } from './strategy.js';
-import { drillAlias, production, routeName, type Candidate } from './targets.js';
+import { canaryAlias, drillAlias, production, routeName, type Candidate } from './targets.js';
 
 export type Choice = StrategyChoice & {
   /** The server that gets the adapter. */
@@ -37,10 +37,12 @@ export async function makeChoice(edges: ChoiceEdges, candidate: Candidate, asked
   return { ...choice, into, memory, ready, replaced };
 }
 
-/** A drill rehearses what a rollback of production would do. */
+/** A drill rehearses what a rollback of production would do, and a canary may share production's server. */
 function replacedRoute({ ledger }: ChoiceEdges, { version, target }: Candidate): Route | undefined {
-  const name = target.alias === drillAlias ? routeName(version.model, production) : target.route;
-  return findRoute(ledger, name);
+  const besides = target.alias === drillAlias || target.alias === canaryAlias;
+  return (
+    findRoute(ledger, target.route) ?? (besides ? findRoute(ledger, routeName(version.model, production)) : undefined)
+  );
 }
 
 async function isAlive(edges: ChoiceEdges, { engine, serverId, address }: Route): Promise<boolean> {

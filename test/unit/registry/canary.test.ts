@@ -111,7 +111,7 @@ describe('a canary', () => {
     };
     const failingCandidate = async () => {
       const id = findRoute(world.ledger, 'tickets@canary')?.serverId ?? '';
-      const http = world.engine.servers.get(id)?.http;
+      const http = world.engine.servers.get(id)?.runsIn.http;
       http?.removeAllListeners('request');
       http?.on('request', (_incoming, outgoing) => void outgoing.writeHead(500).end('{}'));
       expect(await world.ask()).toEqual({ status: 200, version: 'tickets:1' });
