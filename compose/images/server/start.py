@@ -9,9 +9,10 @@
               are loaded again
 /run/mlx      the folder in which the socket appears
 
-A version with an adapter answers under its model's name, its base under `base`, and an adapter that came later under its
-folder's name. Without an adapter the whole model answers under the model's name. `mlx package` writes the settings, of which `max_model_len`, `max_lora_rank`,
-`gpu_memory_utilization`, `max_num_seqs`, `dtype` and `enforce_eager` are read here; every one may be left out.
+A version with an adapter answers under its model's name, its base under `base`, and an adapter that came later under
+its folder's name. Without an adapter the whole model answers under the model's name. `mlx package` writes the
+settings, of which `max_model_len`, `max_lora_rank`, `gpu_memory_utilization`, `max_num_seqs`, `dtype` and
+`enforce_eager` are read here; every one may be left out.
 """
 
 import json
