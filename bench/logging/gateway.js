@@ -1,13 +1,16 @@
-// The gateway of bench/gateway-logging.js: `on` as it is, `off` without budgets, metering, traffic log, metrics and spans. Both ask
-// for a key and route. Prints its port and the key.
+// The gateway of bench/gateway-logging.js: `all` as it is; `unlogged` with budgets and metering, and without traffic log, metrics and spans;
+// `none` without any of these. All ask for a key and route. Prints its port and the key.
 import { join } from 'node:path';
 
 import { loadConfig } from '../../src/config/load.ts';
 import { projectPaths } from '../../src/config/paths.ts';
+import { chargeFinished } from '../../src/gateway/charge.ts';
+import { openClients } from '../../src/gateway/clients.ts';
 import { gatewayKey } from '../../src/gateway/key.ts';
 import { makeKey } from '../../src/gateway/keys/secret.ts';
 import { keyRing } from '../../src/gateway/keys/ring.ts';
 import { authorize } from '../../src/gateway/middleware/keys.ts';
+import { openPricing } from '../../src/gateway/pricing.ts';
 import { startGatewayServer } from '../../src/gateway/server.ts';
 import { insertKey } from '../../src/ledger/keys.ts';
 import { openLedger } from '../../src/ledger/open.ts';
@@ -21,8 +24,9 @@ const settings = {
 };
 
 const ledger = openLedger(paths.ledgerFile);
-const gateway = mode === 'on' ? await startGatewayServer(settings) : await startGatewayServer(settings, plainClients);
-console.log(JSON.stringify({ port: gateway.port, key: mode === 'on' ? limitedKey() : gatewayKey(paths.secrets) }));
+const open = { all: openClients, unlogged: unloggedClients, none: plainClients }[mode];
+const gateway = await startGatewayServer(settings, open);
+console.log(JSON.stringify({ port: gateway.port, key: mode === 'none' ? gatewayKey(paths.secrets) : limitedKey() }));
 process.once('SIGTERM', () => void gateway.stop().then(() => process.exit(0)));
 await gateway.reload();
 
@@ -37,9 +41,19 @@ function limitedKey() {
     requestsPerMinute: 1e9,
     tokensPerMinute: 1e12,
   };
-  const plain = { name: 'bench', tenant: 'acme', features: ['search'], models: [], limits, createdAtMs: Date.now() };
+  const plain = { name: mode, tenant: 'acme', features: ['search'], models: [], limits, createdAtMs: Date.now() };
   insertKey(ledger, { ...plain, id: fresh.id, sha256: fresh.sha256 });
   return fresh.text;
+}
+
+/** Every request is priced and settled, and then forgotten. */
+async function unloggedClients(given, routing) {
+  const clients = await openClients(given, routing);
+  const { now } = given;
+  const { metering } = routing.config().gateway;
+  const pricing = openPricing({ ...metering, now, catalogue: () => undefined, urlOf: () => undefined });
+  const { keeper } = clients.counting;
+  return { ...clients, finish: chargeFinished({ keeper, now, pricing: () => pricing, sinks: [] }) };
 }
 
 async function plainClients() {

@@ -6,7 +6,7 @@ import type { GatewayRequest, GatewayResponse } from './exchange.js';
 import type { Step } from './plan.js';
 import type { Prepared } from './prepare.js';
 import { modelNamePassage } from './model-name.js';
-import { finish, pass, relayEvents, relayRest } from './relay.js';
+import { finish, joined, pass, relayEvents, relayRest } from './relay.js';
 import type { AnswerShape, Passage } from './stages.js';
 import type { Created } from './translation/translator.js';
 
@@ -65,7 +65,7 @@ async function wholeBody(relaying: Relaying): Promise<Uint8Array | AsyncIterable
     if (size > wholeLimitBytes && passages.length === 0 && !prepared.translator) return relayRest(parts, call);
   }
   const sent = parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts);
-  const passed = passages.length === 0 ? sent : Buffer.concat([pass(sent, passages), finish(passages)]);
+  const passed = passages.length === 0 ? sent : joined(pass(sent, passages), finish(passages));
   return prepared.translator ? translatedBody(relaying, passed, createdBy(request)) : passed;
 }
 

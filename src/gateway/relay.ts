@@ -69,8 +69,16 @@ export function pass(bytes: Buffer, passages: readonly Passage[]): Buffer {
 export function finish(passages: readonly Passage[]): Buffer {
   return passages.reduce<Buffer>((before, passage) => {
     const pushed = before.length > 0 ? passage.push(before) : before;
-    return Buffer.concat([pushed, passage.end()]);
-  }, Buffer.alloc(0));
+    return joined(pushed, passage.end());
+  }, nothing);
+}
+
+const nothing = Buffer.alloc(0);
+
+/** Most passages hold nothing back: then nothing is copied. */
+export function joined(first: Buffer, second: Buffer): Buffer {
+  if (second.length === 0) return first;
+  return first.length === 0 ? second : Buffer.concat([first, second]);
 }
 
 function* ending(relay: EventRelay, tail: string): Generator<Uint8Array> {

@@ -16,7 +16,7 @@ describe('mlx runs stop', () => {
     expect(status).toBe(0);
   });
 
-  it('ends the mlx of a run, and finds it lost when that died without a word', async () => {
+  it('ends the mlx of a run, also one that dies of it without a word', async () => {
     const place = project();
     const trainer = spawn(process.execPath, ['-e', 'setInterval(() => undefined, 1000)'], { stdio: 'ignore' });
     onTestFinished(() => void trainer.kill('SIGKILL'));
@@ -25,7 +25,7 @@ describe('mlx runs stop', () => {
     addRun(place, 'tickets-000001', 90, { state: 'running', owner, endedAtMs: null });
     expect((await mlxJson(['runs', 'stop', '--dry-run'], place)).value).toMatchObject({ state: 'running' });
     const { value } = await mlxJson(['runs', 'stop'], place);
-    expect(value).toEqual({ run: 'tickets-000001', state: 'lost', stopped: true });
+    expect(value).toEqual({ run: 'tickets-000001', state: 'stopped', stopped: true });
     expect(trainer.signalCode).toBe('SIGTERM');
   });
 });
