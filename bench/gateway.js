@@ -71,51 +71,56 @@ async function measureRound(one) {
 }
 
 function report(figures) {
-  const median = (name, field) =>
+  const titles = ['req/s', 'req/CPU s', 'p50 alone ms', 'first token ms', 'frames lost', 'errors'];
+  console.log(`${'gateway'.padEnd(14)}${titles.map((text) => text.padStart(16)).join('')}`);
+  for (const [name, rounds] of figures) console.log(figuresLine(name, rounds));
+  judge(figures);
+}
+
+function figuresLine(name, measured) {
+  const median = (field) =>
     quantile(
-      (figures.get(name) ?? []).map((one) => one[field]),
+      measured.map((one) => one[field]),
       0.5,
     );
-  const names = [...figures.keys()];
-  console.log(
-    `${'gateway'.padEnd(14)}${['req/s', 'req/CPU s', 'p50 alone ms', 'first token ms', 'frames lost', 'errors'].map((text) => text.padStart(16)).join('')}`,
-  );
-  for (const name of names) {
-    const lost = figures.get(name).reduce((sum, { frames }) => sum + streams * 64 - frames, 0);
-    const errors = figures.get(name).reduce((sum, one) => sum + one.errors, 0);
-    const cells = [
-      median(name, 'requestsPerSecond').toFixed(0),
-      median(name, 'requestsPerCpuSecond').toFixed(0),
-      median(name, 'aloneMs').toFixed(3),
-      median(name, 'firstMs').toFixed(2),
-      lost,
-      errors,
-    ];
-    console.log(`${name.padEnd(14)}${cells.map((text) => String(text).padStart(16)).join('')}`);
-  }
-  // Of each round, then the median: rounds differ more than what is compared.
+  const cells = [
+    median('requestsPerSecond').toFixed(0),
+    median('requestsPerCpuSecond').toFixed(0),
+    median('aloneMs').toFixed(3),
+    median('firstMs').toFixed(2),
+    framesLost(measured),
+    measured.reduce((sum, one) => sum + one.errors, 0),
+  ];
+  return `${name.padEnd(14)}${cells.map((text) => String(text).padStart(16)).join('')}`;
+}
+
+/** Ratios are of each round, then the median: rounds differ more than what is compared. */
+function judge(figures) {
+  const ours = figures.get('mlx gateway');
   const compared = (compare) =>
     quantile(
-      figures.get('mlx gateway').map((_, round) => compare((name) => figures.get(name)[round])),
+      ours.map((_, round) => compare((name) => figures.get(name)[round])),
       0.5,
     );
   const perCpu = (name) => compared((of) => of('mlx gateway').requestsPerCpuSecond / of(name).requestsPerCpuSecond);
   const added = (name) =>
     compared((of) => (of('mlx gateway').aloneMs - of('mock').aloneMs) / (of(name).aloneMs - of('mock').aloneMs));
-  const has = (name) => figures.has(name);
   goal('the mock is faster than the gateway', 1 / perCpu('mock'), '>=', 1);
-  if (has('portkey')) {
+  if (figures.has('portkey')) {
     goal('requests/CPU s over Portkey', perCpu('portkey'), '>=', 6);
     goal('added p50 over Portkey', added('portkey'), '<=', 0.3);
   }
-  if (has('litellm')) goal('requests/CPU s over LiteLLM', perCpu('litellm'), '>=', 15);
-  if (has('haproxy')) goal('added p50 over HAProxy', added('haproxy'), '<=', 3);
-  if (has('nginx')) {
+  if (figures.has('litellm')) goal('requests/CPU s over LiteLLM', perCpu('litellm'), '>=', 15);
+  if (figures.has('haproxy')) goal('added p50 over HAProxy', added('haproxy'), '<=', 3);
+  if (figures.has('nginx')) {
     const later = compared((of) => of('mlx gateway').firstMs - of('nginx').firstMs);
     goal('added first token over nginx, ms', later, '<=', 1);
   }
-  const lost = figures.get('mlx gateway').reduce((sum, { frames }) => sum + streams * 64 - frames, 0);
-  goal(`frames lost of ${streams} streams x 64 chunks x ${rounds} rounds`, lost, '<=', 0);
+  goal(`frames lost of ${streams} streams x 64 chunks x ${rounds} rounds`, framesLost(ours), '<=', 0);
+}
+
+function framesLost(measured) {
+  return measured.reduce((sum, { frames }) => sum + streams * 64 - frames, 0);
 }
 
 function goal(what, value, relation, bound) {

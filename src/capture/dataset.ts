@@ -1,4 +1,4 @@
-// Captured traffic as a JSONL file of chat rows: filtered, each conversation once, and what cannot be learned from counted.
+// Captured traffic as a JSONL file of chat rows: filtered, equal rows once, and what cannot be learned from counted.
 import { createHash } from 'node:crypto';
 
 import { writeNewFile } from '../dataset/new-file.js';

@@ -3,13 +3,11 @@ import { existsSync, rmSync } from 'node:fs';
 
 import { MlxError } from '../errors.js';
 import { forgetWaiting, lockCaptures, openCaptureJournal } from '../ledger/captures.js';
-import { parquetFiles, readParquet, writeParquet } from './parquet.js';
+import { parquetFiles, readParquet, removePartials, writeParquet } from './parquet.js';
 import type { CaptureRow } from './row.js';
-import { journalFile, lockFile, readCaptures } from './store.js';
+import { journalFile, lockFile, lockWaitMs, readCaptures } from './store.js';
 
 export type Forgotten = { rows: number; files: number };
-
-const lockWaitMs = 10_000;
 
 /** Without a change: how many rows there are. */
 export async function countOfTenant(folder: string, tenant: string): Promise<number> {
@@ -21,7 +19,7 @@ export async function countOfTenant(folder: string, tenant: string): Promise<num
 /** Killed half-way it is safe to repeat. @throws MlxError BUSY */
 export async function forgetTenant(folder: string, tenant: string): Promise<Forgotten> {
   const forgotten: Forgotten = { rows: 0, files: 0 };
-  if (!existsSync(journalFile(folder))) return forgotten;
+  if (!existsSync(folder)) return forgotten;
   const unlock = lockCaptures(lockFile(folder), lockWaitMs);
   if (!unlock) {
     throw new MlxError('BUSY', `Another process has worked on ${folder} for more than 10 s.`, {
@@ -29,6 +27,8 @@ export async function forgetTenant(folder: string, tenant: string): Promise<Forg
     });
   }
   try {
+    // Of a rewrite that was killed: other tenants' words.
+    await removePartials(folder);
     const journal = openCaptureJournal(journalFile(folder));
     try {
       forgotten.rows += forgetWaiting(journal, tenant);

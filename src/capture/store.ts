@@ -1,15 +1,23 @@
 // .mlx/captures: rows go into a journal first and from there into Parquet files, each row exactly once whatever is killed when.
 import { randomBytes } from 'node:crypto';
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
-import { forgetWaitingBefore, lockCaptures, readWaiting, type CaptureJournal } from '../ledger/captures.js';
+import {
+  forgetWaitingBefore,
+  lockCaptures,
+  openCaptureJournal,
+  readWaiting,
+  type CaptureJournal,
+} from '../ledger/captures.js';
 import { parquetFiles, readParquet, removePartials, writeParquet } from './parquet.js';
 import { captureSchema, rowName, type CaptureRow } from './row.js';
 
 /** A file holds about so much text, or what came within an hour. */
 const fileBytes = 8 * 1024 * 1024;
 const fileAgeMs = 3_600_000;
+/** A command waits so long for the gateway to be done with its files. */
+export const lockWaitMs = 10_000;
 
 /**
  * Moves rows from the journal into Parquet files when there are enough of them, and first whatever an earlier process began.
@@ -65,6 +73,28 @@ export async function forgetOldCaptures(folder: string, journal: CaptureJournal,
     for (const file of await expiredFiles(folder, beforeMs)) rmSync(file, { force: true });
   } finally {
     unlock();
+  }
+}
+
+/** As the running gateway does it, for a command. @returns false: another process has worked there for more than 10 s */
+export async function expireCaptures(folder: string, beforeMs: number): Promise<boolean> {
+  const unlock = lockCaptures(lockFile(folder), lockWaitMs);
+  if (!unlock) return false;
+  try {
+    if (existsSync(journalFile(folder))) expireWaiting(folder, beforeMs);
+    for (const file of await expiredFiles(folder, beforeMs)) rmSync(file, { force: true });
+    return true;
+  } finally {
+    unlock();
+  }
+}
+
+function expireWaiting(folder: string, beforeMs: number): void {
+  const journal = openCaptureJournal(journalFile(folder));
+  try {
+    forgetWaitingBefore(journal, beforeMs);
+  } finally {
+    journal.close();
   }
 }
 

@@ -31,7 +31,7 @@ export const define: CommandModule['define'] = (command) => {
     'after',
     `
 A route captures what is asked and answered when mlx.yaml says so (routes.NAME.capture). What is kept is redacted before it is
-written. A row is a conversation with its last answer, each once; conversations with tools, images or control characters, and those
+written. A row is a conversation up to one answer, equal rows once; conversations with tools, images or control characters, and those
 over a million characters, are counted and left out. The file fits a recipe as it is: dataset.train.
 
 Examples:

@@ -3,7 +3,7 @@ import cluster from 'node:cluster';
 import { once } from 'node:events';
 
 import type { Context } from '../context.js';
-import { MlxError } from '../errors.js';
+import { errorMessage, MlxError } from '../errors.js';
 import { ensureGateway } from '../gateway/ensure.js';
 import { outcome, type Outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
@@ -58,7 +58,8 @@ async function runInForeground(context: Context, port: number): Promise<Outcome>
     readConfig: () => loadConfig(paths, environment),
   });
   context.output.note(`The gateway answers at http://127.0.0.1:${gateway.port}/v1 (process ${process.pid}).`);
-  process.on('SIGHUP', () => void gateway.reload());
+  const unread = (error: unknown): void => output.note(`Nothing was read anew: ${errorMessage(error)}`);
+  process.on('SIGHUP', () => void gateway.reload().catch(unread));
   const [{ tendPromotions }, { reviveServers }] = await Promise.all([
     import('../registry/tend.js'),
     import('../registry/revive.js'),

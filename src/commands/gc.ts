@@ -2,8 +2,9 @@
 // or environments of earlier versions.
 import { statSync } from 'node:fs';
 
-import { expiredFiles } from '../capture/store.js';
+import { expireCaptures, expiredFiles } from '../capture/store.js';
 import type { Context } from '../context.js';
+import { MlxError } from '../errors.js';
 import { formatBytes } from '../output/numbers.js';
 import { outcome, type Outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
@@ -43,16 +44,29 @@ export const run: CommandModule['run'] = async (context, _args, flags) => {
   if (!(await context.output.confirm(question))) return told({ removed: [], wouldRemove: garbage, bytes });
   for (const each of garbage) {
     if (each.kind === 'runtime') await (await context.engine()).removeRuntime(each.name);
-    else removeGarbage(each);
+    else if (each.kind !== 'captures') removeGarbage(each);
   }
+  const captures = garbage.some(({ kind }) => kind === 'captures');
+  if (captures && !(await expireCaptures(context.paths().captures, await captureLimitMs(context))))
+    throw busyCaptures();
   return told({ removed: garbage, wouldRemove: [], bytes });
 };
 
 /** The gateway deletes them too, while it runs. */
 async function oldCaptures(context: Context): Promise<Garbage[]> {
-  const { gateway } = await context.config();
-  const files = await expiredFiles(context.paths().captures, context.now().getTime() - gateway.captureDays * dayMs);
+  const files = await expiredFiles(context.paths().captures, await captureLimitMs(context));
   return files.map((name) => ({ kind: 'captures', name, bytes: statSync(name).size }));
+}
+
+async function captureLimitMs(context: Context): Promise<number> {
+  const { gateway } = await context.config();
+  return context.now().getTime() - gateway.captureDays * dayMs;
+}
+
+function busyCaptures(): MlxError {
+  return new MlxError('BUSY', 'Another process has worked on the captured traffic for more than 10 s; it stays.', {
+    hint: 'Run the command again: mlx gc',
+  });
 }
 
 async function oldRuntimes(context: Context): Promise<Garbage[]> {

@@ -17,6 +17,12 @@ export type AlarmEdges = {
   log: (event: string, fields: Record<string, unknown>) => void;
 };
 
+const meanwhile: Record<Step, string> = {
+  redacted: 'Requests go on; what cannot be redacted is not captured.',
+  written: 'Requests go on, and are not captured.',
+  tidied: 'Capturing goes on, and its journal grows.',
+};
+
 export function openAlarm({ warn, log }: AlarmEdges): Alarm {
   const failing = new Set<Step>();
   let lost = 0;
@@ -25,7 +31,7 @@ export function openAlarm({ warn, log }: AlarmEdges): Alarm {
     failing.add(step);
     // A detector's own words could quote what it was asked.
     const why = step === 'redacted' ? (errorCode(error) ?? 'it failed.') : errorMessage(error);
-    warn(`Captured traffic cannot be ${step}: ${why} Requests go on, and are not captured.`);
+    warn(`Captured traffic cannot be ${step}: ${why} ${meanwhile[step]}`);
     log('capture_failed', { step, code: errorCode(error) ?? null });
   };
   return {

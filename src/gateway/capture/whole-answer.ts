@@ -23,15 +23,19 @@ function keptParts(operation: Conversing, whole: Fields): Fields | undefined {
         ...(isFields(choice['message']) ? { message: pick(choice['message'], messageParts) } : {}),
       }));
     case 'messages': {
-      const blocks = listIn(whole, 'content', (block) => without(block, 'signature data citations'));
+      const blocks = listIn(whole, 'content', (block) => picked(block, blockParts));
       return blocks && { ...pick(whole, 'role stop_reason'), ...blocks };
     }
     case 'responses':
-      return listIn(whole, 'output', (item) => without(item, 'encrypted_content logprobs annotations'));
+      return listIn(whole, 'output', (item) => picked(item, itemParts));
   }
 }
 
 const messageParts = 'role content refusal reasoning_content tool_calls';
+/** Of a block of Anthropic's, and of what stands within it. */
+const blockParts = 'type text thinking id name input tool_use_id content is_error';
+/** Of an item of OpenAI's Responses, and of what stands within it. */
+const itemParts = 'type id role status text refusal name call_id arguments output content summary';
 
 function listIn(whole: Fields, key: string, keep: (item: Fields) => Fields): Fields | undefined {
   const list = whole[key];
@@ -139,12 +143,11 @@ function pick(fields: Fields, names: string): Fields {
 }
 
 /** Also in the lists below. */
-function without(fields: Fields, names: string): Fields {
-  const left = Object.entries(fields).filter(([name]) => !names.split(' ').includes(name));
+function picked(fields: Fields, names: string): Fields {
   return Object.fromEntries(
-    left.map(([name, value]) => [
+    Object.entries(pick(fields, names)).map(([name, value]) => [
       name,
-      Array.isArray(value) ? value.map((item: unknown) => (isFields(item) ? without(item, names) : item)) : value,
+      Array.isArray(value) ? value.map((item: unknown) => (isFields(item) ? picked(item, names) : item)) : value,
     ]),
   );
 }

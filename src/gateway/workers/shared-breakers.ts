@@ -12,6 +12,7 @@ export type SharedBreakers = {
   views: () => BreakerView[];
   count: LocalBreakers['count'];
   begin: LocalBreakers['begin'];
+  keepOnly: LocalBreakers['keepOnly'];
 };
 
 /** In the primary. @param tell every worker */
@@ -46,6 +47,11 @@ export function shareBreakers(breakers: LocalBreakers, tell: (view: BreakerView)
           changed(id);
         })
       );
+    },
+    // Workers drop theirs with the same routes; one that comes back is told anew.
+    keepOnly: (ids) => {
+      breakers.keepOnly(ids);
+      for (const id of told.keys()) if (!ids.has(id)) told.delete(id);
     },
   };
 }

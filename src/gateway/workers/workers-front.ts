@@ -1,4 +1,5 @@
 // Several processes in front: they answer requests; all that has to be exact over all of them stays in this one.
+import { errorMessage } from '../../errors.js';
 import type { Behind, Front, Load } from '../front.js';
 import { destinationIds } from '../routing.js';
 import type { BreakerView, Snapshot } from './calls.js';
@@ -32,8 +33,10 @@ export async function openWorkersFront({ port, drainTimeoutMs, warn, ...behind }
     },
   });
   const renew = async (): Promise<void> => void (await crew.askAll('use', snapshot()));
-  routing.onChange(() => behind.breakers.keepOnly(destinationIds(routing.current())));
-  clients.onKeysChanged(() => void renew().catch((error: unknown) => warn(`Workers kept old keys: ${String(error)}`)));
+  routing.onChange(() => breakers.keepOnly(destinationIds(routing.current())));
+  clients.onKeysChanged(
+    () => void renew().catch((error: unknown) => warn(`Workers kept old keys: ${errorMessage(error)}`)),
+  );
   return {
     port: crew.port,
     load: () => loadOf(crew),

@@ -5,7 +5,14 @@ import { describe, expect, it } from 'vitest';
 
 import { forgetTenant } from '../../../src/capture/forget.js';
 import { parquetFiles, writeParquet } from '../../../src/capture/parquet.js';
-import { expiredFiles, forgetOldCaptures, lockFile, rotateCaptures } from '../../../src/capture/store.js';
+import {
+  expireCaptures,
+  expiredFiles,
+  forgetOldCaptures,
+  journalFile,
+  lockFile,
+  rotateCaptures,
+} from '../../../src/capture/store.js';
 import { lockCaptures } from '../../../src/ledger/captures.js';
 import { allRows, openStore } from './example.js';
 import { captureRow, startedAtMs, waitingRow } from './row-example.js';
@@ -107,6 +114,17 @@ describe('captured rows', () => {
   });
 });
 
+it('a command deletes old files and old rows of the journal under the lock', async () => {
+  const { folder, journal } = openStore();
+  journal.insert(named(2).map(waitingRow));
+  await rotateCaptures(folder, journal, nowMs, true);
+  journal.insert(named(3, 'other').map(waitingRow));
+  expect(await expireCaptures(folder, startedAtMs)).toBe(true);
+  expect(await allRows(folder)).toHaveLength(5);
+  expect(await expireCaptures(folder, startedAtMs + 10 * hourMs)).toBe(true);
+  expect(await allRows(folder)).toEqual([]);
+});
+
 describe('forgetting a tenant', () => {
   it('leaves no trace of its words in any file, and everything of the others', async () => {
     const { folder, journal } = openStore();
@@ -125,6 +143,17 @@ describe('forgetting a tenant', () => {
     );
     for (const name of readdirSync(folder)) expect(readFileSync(join(folder, name), 'latin1')).not.toContain(canary);
     expect(await forgetTenant(folder, 'acme')).toEqual({ rows: 0, files: 0 });
+  });
+
+  it('goes through the files also where the journal is gone, and through what a killed rewrite left', async () => {
+    const { folder, journal } = openStore();
+    journal.insert(named(2).map(waitingRow));
+    await rotateCaptures(folder, journal, nowMs, true);
+    journal.close();
+    rmSync(journalFile(folder));
+    writeFileSync(join(folder, 'left.parquet.partial'), 'words of others');
+    expect(await forgetTenant(folder, 'acme')).toEqual({ rows: 2, files: 1 });
+    expect(readdirSync(folder).filter((name) => name.includes('parquet'))).toEqual([]);
   });
 
   it('finds nothing where nothing was captured, and makes no folder', async () => {

@@ -58,6 +58,20 @@ describe('breakers of two workers', () => {
     await delivered();
     expect(told.at(-1)).toMatchObject({ troubled: false });
   });
+
+  it('are told anew of an upstream that went with the routes and came back', async () => {
+    const { one, shared, told } = twoWorkers();
+    const failOnce = async () => {
+      (await one.begin('a'))?.('failed');
+      await delivered();
+    };
+    await failOnce();
+    shared.keepOnly(new Set(['b']));
+    one.keepOnly(new Set(['b']));
+    await failOnce();
+    expect(told).toHaveLength(2);
+    expect(told[1]).toEqual(told[0]);
+  });
 });
 
 describe('a channel', () => {
@@ -111,7 +125,7 @@ function twoWorkers() {
     return { breakers: remote.breakers, die };
   };
   const [first, second] = [employ(), employ()];
-  return { one: first.breakers, other: second.breakers, dieOfOne: first.die, clock: held, told };
+  return { one: first.breakers, other: second.breakers, dieOfOne: first.die, clock: held, told, shared };
 }
 
 const none = (): void => undefined;
