@@ -83,7 +83,8 @@ export const run: CommandModule['run'] = async (context, [reference = ''], flags
     keepWarmMs: Math.max(opened.keepWarmMs, watchMs === undefined ? 0 : watchMs + warmBeyondWatchMs),
   };
   const actor = actorName(context.environment);
-  if (canary) return divide(edges, { ...canary, version, actor, reason: message ?? null }, context.flags.dryRun);
+  if (canary)
+    return divide(edges, { ...canary, version, actor, reason: message ?? null, strategy }, context.flags.dryRun);
   if (context.flags.dryRun) return outcome(await planPromotion(edges, candidate, 'promote', strategy), renderPlan);
   const result = await promote(edges, { ...candidate, kind: 'promote', actor, reason: message ?? null, strategy });
   // Whoever had a share until now: the version that was promoted has all requests, or another one was.
@@ -99,9 +100,9 @@ async function divide(edges: PromotionEdges, request: CanaryRequest, dryRun: boo
     const result = canaryReport(await runCanary(edges, request));
     return outcome(result, renderCanary, canaryStatus(result));
   }
-  const { version, kind, sticky, shares, everyMs } = request;
+  const { version, kind, sticky, shares, everyMs, strategy } = request;
   const target = { route: routeName(version.model, canaryAlias), alias: canaryAlias, labelled: false };
-  const plan = await planPromotion(edges, { version, target }, 'promote');
+  const plan = await planPromotion(edges, { version, target }, 'promote', strategy);
   return outcome({ ...plan, canary: { kind, sticky, shares, everyMs } }, renderPlannedCanary);
 }
 

@@ -51,7 +51,7 @@ export const run: CommandModule['run'] = async (context, [model], flags) => {
   const edges = { ...opened, maxHoldMs: maxHoldMs ?? opened.maxHoldMs };
   if (context.flags.dryRun) return outcome(await planPromotion(edges, candidate, 'rollback', strategy), renderPlan);
   const actor = actorName(context.environment);
-  if (flags['drill'] === true) return drilled(await drillRollback(edges, candidate, actor));
+  if (flags['drill'] === true) return drilled(await drillRollback(edges, candidate, { actor, strategy }));
   const result = await promote(edges, { ...candidate, kind: 'rollback', actor, reason: message ?? null, strategy });
   if (result.error === null && result.outcome !== 'already_live') await endCanary(edges, result.model);
   return outcome(result, renderPromotion, promotionStatus(result));

@@ -11,6 +11,7 @@ import type { CanaryPlan } from './canary-flags.js';
 import type { PromotionEdges } from './edges.js';
 import { lookPlan, observe, type ObservedOutcome } from './observe.js';
 import { promote, type PromotionResult } from './promote.js';
+import type { AskedStrategy } from './strategy.js';
 import { canaryAlias, routeName } from './targets.js';
 import { progressLine } from './watch-report.js';
 import type { Finding } from './watch-verdict.js';
@@ -32,17 +33,25 @@ export type CanaryResult = Pick<RouteSplit, 'kind' | 'sticky'> & {
   error: PromotionResult['error'];
 };
 
-export type CanaryRequest = CanaryPlan & { version: ModelVersion; actor: string; reason: string | null };
+export type CanaryRequest = CanaryPlan & {
+  version: ModelVersion;
+  actor: string;
+  reason: string | null;
+  /** Else what fits. */
+  strategy?: AskedStrategy;
+};
 
 /** @throws MlxError NOTHING_LIVE, BUSY, and what `promote` throws */
 export async function runCanary(edges: PromotionEdges, request: CanaryRequest): Promise<CanaryResult> {
-  const { version, kind, sticky, actor, reason } = request;
+  const { version, kind, sticky, actor, reason, strategy = 'auto' } = request;
   const { model } = version;
   const fromVersion = requireOtherLive(edges, version);
   const split = claimSplit(edges, request);
   const target = { route: split.candidate, alias: canaryAlias, labelled: false };
   const known = { kind, sticky, model, route: model, fromVersion, toVersion: version.version, percent: 0, steps: [] };
-  const release = await begun(edges, model, () => promote(edges, { version, target, kind: 'promote', actor, reason }));
+  const release = await begun(edges, model, () =>
+    promote(edges, { version, target, kind: 'promote', actor, reason, strategy }),
+  );
   if (release.error !== null) {
     await endCanary(edges, model);
     return { ...known, outcome: 'failed', releaseId: release.id, error: release.error };

@@ -1,5 +1,6 @@
 // What a switch would rest on: who has the route, whether its server takes the adapter, what memory is used and free. Reads only.
 import type { Engine } from '../engine/engine.js';
+import { MlxError } from '../errors.js';
 import { findRoute, listRoutes, type Route } from '../ledger/promotions.js';
 import { findVersion, type ModelVersion } from '../ledger/versions.js';
 import { listWarmServers } from '../ledger/warm-servers.js';
@@ -33,16 +34,29 @@ export async function makeChoice(edges: ChoiceEdges, candidate: Candidate, asked
   const measures = replaces && asked === 'auto' && swap.obstacle !== null;
   const memory = measures ? await measureMemory(edges, engine, replaced) : null;
   const choice = chooseStrategy(asked, { replaces, swapObstacle: swap.obstacle, memory });
+  if (choice.strategy === 'hold' && isBeside(candidate)) throw noRoomBeside(candidate, choice);
   const into = choice.strategy === 'adapter-swap' ? swap.into : null;
   return { ...choice, into, memory, ready, replaced };
 }
 
 /** A drill rehearses what a rollback of production would do, and a canary may share production's server. */
-function replacedRoute({ ledger }: ChoiceEdges, { version, target }: Candidate): Route | undefined {
-  const besides = target.alias === drillAlias || target.alias === canaryAlias;
-  return (
-    findRoute(ledger, target.route) ?? (besides ? findRoute(ledger, routeName(version.model, production)) : undefined)
-  );
+function replacedRoute({ ledger }: ChoiceEdges, candidate: Candidate): Route | undefined {
+  const { version, target } = candidate;
+  const lent = isBeside(candidate) ? findRoute(ledger, routeName(version.model, production)) : undefined;
+  return findRoute(ledger, target.route) ?? lent;
+}
+
+/** Production stays live meanwhile, and its server is not touched. */
+function isBeside({ target }: Candidate): boolean {
+  return target.alias === drillAlias || target.alias === canaryAlias;
+}
+
+function noRoomBeside({ version, target }: Candidate, { why }: StrategyChoice): MlxError {
+  const what = target.alias === drillAlias ? 'rehearsed' : 'tried';
+  const message = `${version.model}:${version.version} cannot be ${what} beside the version that is live: ${why}.`;
+  return new MlxError('STRATEGY_IMPOSSIBLE', message, {
+    hint: 'Free memory; or start it all the same, where you know better: --strategy side-by-side',
+  });
 }
 
 async function isAlive(edges: ChoiceEdges, { engine, serverId, address }: Route): Promise<boolean> {
@@ -70,7 +84,11 @@ async function measureMemory(
   if (!own) return null;
   const servers = await engine.listServers();
   const routed = new Set(listRoutes(ledger).map((route) => route.serverId));
-  const alone = new Set(servers.filter(({ carrier }) => carrier === undefined).map(({ id }) => id));
+  // Of a server that has another version's adapter in use, only its own adapter goes, and nothing is freed.
+  const carrying = new Set(servers.flatMap(({ id, carrier }) => (carrier && routed.has(id) ? [carrier.id] : [])));
+  const alone = new Set(
+    servers.filter(({ id, carrier }) => carrier === undefined && !carrying.has(id)).map(({ id }) => id),
+  );
   const warm = listWarmServers(ledger).filter(
     (server) => server.model === model && alone.has(server.serverId) && !routed.has(server.serverId),
   );

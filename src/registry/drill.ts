@@ -2,7 +2,7 @@
 import { deleteRoute, findRoute } from '../ledger/promotions.js';
 import { listSteps } from '../ledger/promotion-steps.js';
 import type { PromotionEdges } from './edges.js';
-import { promote, type PromotionResult } from './promote.js';
+import { promote, type PromotionRequest, type PromotionResult } from './promote.js';
 import { retireServers } from './retire.js';
 import { drillAlias, routeName, type Candidate } from './targets.js';
 
@@ -17,7 +17,11 @@ export type Drill = {
   error: PromotionResult['error'];
 };
 
-export async function drillRollback(edges: PromotionEdges, { version }: Candidate, actor: string): Promise<Drill> {
+export async function drillRollback(
+  edges: PromotionEdges,
+  { version }: Candidate,
+  { actor, strategy }: Pick<PromotionRequest, 'actor' | 'strategy'>,
+): Promise<Drill> {
   const { model, version: toVersion } = version;
   const route = routeName(model, drillAlias);
   await endDrill(edges, model);
@@ -29,6 +33,7 @@ export async function drillRollback(edges: PromotionEdges, { version }: Candidat
       kind: 'rollback',
       actor,
       reason: 'drill',
+      strategy: strategy ?? 'auto',
     });
     const steps = id === null ? [] : listSteps(edges.ledger, id);
     return {

@@ -1,10 +1,12 @@
 // Looks at a version again and again while it has real requests, beside the one that it is held against. Reads the traffic log, the
 // route's row, and asks the server whether it lives.
-import { findRoute } from '../ledger/promotions.js';
+import { findRoute, openPromotions, type Route } from '../ledger/promotions.js';
 import { openTrafficForReading } from '../ledger/traffic.js';
 import { versionFigures, type FiguresFilter, type VersionFigures } from '../ledger/traffic-figures.js';
 import { isServerAlive } from '../serving/liveness.js';
 import type { PromotionEdges } from './edges.js';
+import { isPastReturn } from './recovery.js';
+import { readJournal } from './subjects.js';
 import { judgeFigures, type Finding, type Judgement, type Verdict } from './watch-verdict.js';
 
 /** `stopped`: by the person. `replaced`: another command has switched the route meanwhile. */
@@ -78,6 +80,15 @@ async function deadServer(edges: PromotionEdges, name: string): Promise<Finding 
     if (await isServerAlive(engine, { id: route.serverId, address: route.address })) return undefined;
     if (probe < deadAfter) await edges.pause(betweenProbesMs);
   }
+  if (isInOtherHands(edges, route)) return undefined;
   const line = `its server ${route.serverId} does not answer any more`;
   return { figure: 'server', verdict: 'worse', before: null, after: null, probability: null, line };
+}
+
+/** Another command has stopped it (a hold stops the old server before the route is switched), or has put another one in its place. */
+function isInOtherHands({ ledger }: PromotionEdges, { name, model, serverId }: Route): boolean {
+  const atWork = openPromotions(ledger).some(
+    (promotion) => promotion.model === model && !isPastReturn(readJournal(ledger, promotion.id)),
+  );
+  return atWork || findRoute(ledger, name)?.serverId !== serverId;
 }

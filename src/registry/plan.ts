@@ -79,7 +79,7 @@ function promotionSteps(
     ...(ready === null ? start : [`take ${ready}, which was kept warm`]),
     `switch the route ${target.route} to it; requests that come later go to ${name}`,
     ...(target.labelled ? [`move the alias and the image tag ${target.alias}`] : []),
-    ...(replaced === null || held ? [] : [farewell(edges, replaced, version)]),
+    ...(replaced === null || held || replaced.name !== target.route ? [] : [farewell(edges, replaced, version)]),
   ];
 }
 

@@ -61,10 +61,13 @@ export type SubjectOf<Name extends StepName> = Extract<Subject, { step: Name }>;
 
 export type JournalEntry = Pick<PromotionStep, 'promotionId' | 'position' | 'state'> & { subject: Subject };
 
+/** Of the switch alone: what is seen of the version afterwards (`watch`, `share`) stands in the same journal, and is not to be done again. */
 export function readJournal(ledger: Ledger, promotionId: number): JournalEntry[] {
-  return listSteps(ledger, promotionId).map(({ subject, position, state }) => {
-    return { promotionId, position, state, subject: subjectSchema.parse(JSON.parse(subject)) };
-  });
+  return listSteps(ledger, promotionId)
+    .filter(({ step }) => step in subjects)
+    .map(({ subject, position, state }) => {
+      return { promotionId, position, state, subject: subjectSchema.parse(JSON.parse(subject)) };
+    });
 }
 
 /** @returns undefined when that step was never begun */

@@ -125,16 +125,25 @@ export function describeWatch(step: PromotionStep): string {
   if (step.result === null) {
     return ownerIsAlive(owner)
       ? `The watch goes on (process ${ownerPid(owner)}).`
-      : 'The command that watched it died: the version stayed live, and nobody looked on.';
+      : 'The command that watched it died, and nobody looked on.';
   }
-  const { outcome, findings } = JSON.parse(step.result) as Pick<WatchReport, 'outcome' | 'findings'>;
+  const { outcome, findings, ...back } = JSON.parse(step.result) as WatchResult;
   const lines = findings.map(({ verdict, line }) => `  ${verdict.padEnd(13)} ${line}`);
-  return [`The watch ended: ${endings[outcome]}.`, ...lines].join('\n');
+  return [`The watch ended: ${outcome === 'worse' ? worseEnding(back) : endings[outcome]}.`, ...lines].join('\n');
 }
 
-const endings: Record<WatchReport['outcome'], string> = {
+/** As the journal keeps it; without `taken_back` an earlier mlx wrote it, before the way back. */
+type WatchResult = Pick<WatchReport, 'outcome' | 'findings'> & { taken_back?: boolean | null; error?: string };
+
+function worseEnding({ taken_back: takenBack, error }: Pick<WatchResult, 'taken_back' | 'error'>): string {
+  if (takenBack === true) return 'it did worse, and was taken back';
+  return error === undefined
+    ? 'it did worse'
+    : `it did worse, and could not be taken back (${error.replace(/\.$/, '')})`;
+}
+
+const endings: Record<Exclude<WatchReport['outcome'], 'worse'>, string> = {
   pass: 'nothing worse was seen',
-  worse: 'it did worse, and was taken back',
   inconclusive: 'too few requests to tell',
   stopped: 'the person stopped it, and the version stayed live',
   replaced: 'another command switched the route',

@@ -1,7 +1,8 @@
 // The time after a switch: the new version's requests against the old one's, and the old version back where the new one does worse.
 // Touches: the journal, the traffic log (reading), and for the way back what a rollback touches.
 import { currentOwner } from '../engine/owner.js';
-import { listPromotions } from '../ledger/promotions.js';
+import { MlxError } from '../errors.js';
+import { findRoute, listPromotions } from '../ledger/promotions.js';
 import { beginStep, endStep } from '../ledger/promotion-steps.js';
 import { findVersion } from '../ledger/versions.js';
 import type { PromotionEdges } from './edges.js';
@@ -37,13 +38,17 @@ const baselineMs = 7 * 86_400_000;
 
 /** What there is to watch: undefined where no version was there before. A version that is live already is watched again. */
 export function watchOf(edges: Pick<PromotionEdges, 'ledger'>, result: PromotionResult): Watch | undefined {
-  const { model, alias, route, toVersion } = result;
+  const { id, model, alias, route, fromVersion, toVersion } = result;
+  const watched = { model, alias, route, version: toVersion };
+  // Its own release: one whose old server could not be stopped yet is not listed as promoted.
+  if (id !== null && fromVersion !== toVersion)
+    return fromVersion === null ? undefined : { ...watched, releaseId: id, against: fromVersion };
   const release = listPromotions(edges.ledger, { model, state: 'promoted', limit: 1_000 }).find(
     (promotion) =>
       promotion.alias === alias && promotion.toVersion === toVersion && promotion.fromVersion !== promotion.toVersion,
   );
   if (!release || release.fromVersion === null) return undefined;
-  return { releaseId: release.id, model, alias, route, version: toVersion, against: release.fromVersion };
+  return { ...watched, releaseId: release.id, against: release.fromVersion };
 }
 
 /** The journal has it before the first look: of a watch whose command dies, it is known that it ended without a word. */
@@ -59,10 +64,15 @@ export async function watchRelease(edges: PromotionEdges, watch: Watch, request:
   };
   const promotionId = watch.releaseId;
   const position = beginStep(edges.ledger, { promotionId, step: 'watch', subject: JSON.stringify(subject), begunAtMs });
-  const { outcome, findings } = await look(edges, watch, { begunAtMs, watchMs: request.watchMs });
-  const result = JSON.stringify({ outcome, findings });
-  endStep(edges.ledger, { promotionId, position }, 'done', edges.now().getTime(), result);
+  const looked = await look(edges, watch, { begunAtMs, watchMs: request.watchMs });
+  const { findings } = looked;
+  const isLive = findRoute(edges.ledger, watch.route)?.version === watch.version;
+  const outcome = looked.outcome === 'worse' && !isLive ? 'replaced' : looked.outcome;
   const rollback = outcome === 'worse' ? await takeBack(edges, watch, findings, request) : null;
+  // Beside the findings what became of it: worse is not yet taken back.
+  const error = rollback?.error ?? null;
+  const result = JSON.stringify({ outcome, findings, taken_back: rollback && error === null, error: error?.message });
+  endStep(edges.ledger, { promotionId, position }, 'done', edges.now().getTime(), result);
   return { outcome, findings, durationMs: Math.round(edges.clock() - begun), rollback };
 }
 
@@ -79,8 +89,26 @@ function look(edges: PromotionEdges, watch: Watch, { begunAtMs, watchMs }: { beg
   });
 }
 
-/** Through the same code as a person's rollback, with what was found as its reason. Ctrl-C does not end it. */
+/** What keeps it from being taken back (another command is at work) is a result too: the watch has found what it found. */
 async function takeBack(
+  edges: PromotionEdges,
+  watch: Watch,
+  findings: readonly Finding[],
+  request: WatchRequest,
+): Promise<PromotionResult> {
+  try {
+    return await putBack(edges, watch, findings, request);
+  } catch (error) {
+    if (!(error instanceof MlxError)) throw error;
+    const { code, message, hint } = error;
+    const { model, alias, route, version: fromVersion, against: toVersion } = watch;
+    const known = { id: null, outcome: 'failed' as const, serverId: null, durationMs: 0 };
+    return { ...known, model, alias, route, fromVersion, toVersion, error: { code, message, hint: hint ?? null } };
+  }
+}
+
+/** Through the same code as a person's rollback, with what was found as its reason. Ctrl-C does not end it. */
+async function putBack(
   edges: PromotionEdges,
   watch: Watch,
   findings: readonly Finding[],

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import { findRoute } from '../../../src/ledger/promotions.js';
+import { findRoute, openPromotions } from '../../../src/ledger/promotions.js';
 import { listSteps } from '../../../src/ledger/promotion-steps.js';
 import { findSplit, listSplits } from '../../../src/ledger/route-splits.js';
 import { openTraffic, openTrafficForReading, type TrafficRow } from '../../../src/ledger/traffic.js';
@@ -14,7 +14,7 @@ import type { PromotionEdges } from '../../../src/registry/edges.js';
 import { recoverPromotions } from '../../../src/registry/recover.js';
 import { duePromotions } from '../../../src/registry/settle.js';
 import { trafficRow } from '../ledger/traffic-example.js';
-import { killAt } from './killed.js';
+import { failingDrain, killAt } from './killed.js';
 import { makeWorld, type World } from './world.js';
 
 let world: World;
@@ -143,6 +143,17 @@ describe('a canary', () => {
     expect(result).toMatchObject({ outcome: 'taken_back', error: { code: 'INTERRUPTED' } });
     expect(canaryStatus(result)).toBe(130);
     await expectTakenBack();
+  });
+
+  test('whose switch could not be ended stands, and keeps no other command from its model', async () => {
+    record(1, 60);
+    record(2, 60);
+    const result = await run({ canary: '5%' }, failingDrain(world));
+    expect(result).toMatchObject({ outcome: 'standing', percent: 5, error: null });
+    expect(openPromotions(world.ledger)).toMatchObject([{ id: result.releaseId, owner: null }]);
+    await recoverPromotions(world.edges);
+    expect(openPromotions(world.ledger)).toEqual([]);
+    expect(await world.promote(2)).toMatchObject({ outcome: 'promoted' });
   });
 
   test('whose candidate does not come up changes nothing', async () => {

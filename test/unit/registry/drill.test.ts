@@ -22,7 +22,7 @@ beforeEach(async () => {
 afterEach(() => world.close());
 
 const drill = (edges: PromotionEdges = world.edges) =>
-  drillRollback(edges, rollbackCandidate(world.ledger, 'tickets', undefined), 'ada');
+  drillRollback(edges, rollbackCandidate(world.ledger, 'tickets', undefined), { actor: 'ada' });
 const running = () => [...world.engine.servers.values()].map(({ state }) => state.version);
 
 test('a rehearsal starts the version before on a route of its own, says how long that took, and leaves nothing', async () => {
@@ -41,6 +41,18 @@ test('a version that would not come up is found in the rehearsal, not in the eme
   world.engine.behaviour = 'exits';
   expect(await drill()).toMatchObject({ ready: false, untilSwitchedMs: null, error: { code: 'SERVER_NOT_READY' } });
   expect(await world.ask()).toEqual({ status: 200, version: 'tickets:2' });
+  expect(running()).toEqual([2]);
+});
+
+test('where memory has no room for a second server it is refused with the figures, unless a second one is asked for', async () => {
+  world.engine.obstacle = 'it is too old';
+  world.engine.memory = { usedBytes: 9 * 2 ** 30, freeBytes: 2 ** 30, limitBytes: null, of: 'machine' };
+  const message = expect.stringContaining('tickets:1 cannot be rehearsed beside the version that is live');
+  await expect(drill()).rejects.toMatchObject({ code: 'STRATEGY_IMPOSSIBLE', message });
+  expect([running(), await world.ask()]).toEqual([[2], { status: 200, version: 'tickets:2' }]);
+  const candidate = rollbackCandidate(world.ledger, 'tickets', undefined);
+  const asked = { actor: 'ada', strategy: 'side-by-side' as const };
+  expect(await drillRollback(world.edges, candidate, asked)).toMatchObject({ ready: true, startedServer: true });
   expect(running()).toEqual([2]);
 });
 

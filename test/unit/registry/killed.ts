@@ -1,4 +1,6 @@
-// A command that dies at a given place, as by kill -9: it never goes on, and its owner is dead to whoever looks.
+// Switches that go wrong at a given place: a command that dies, as by kill -9 (it never goes on, and its owner is dead to whoever looks),
+// and an engine that does not answer.
+import { MlxError } from '../../../src/errors.js';
 import { openPromotions } from '../../../src/ledger/promotions.js';
 import type { PromotionEdges } from '../../../src/registry/edges.js';
 import type { FailPoint } from '../../../src/registry/journal.js';
@@ -22,4 +24,18 @@ export async function killAt(
   for (const { id } of openPromotions(world.ledger))
     world.ledger.database.prepare("UPDATE promotions SET owner = '1:1:dead' WHERE id = ?").run(id);
   return reached;
+}
+
+/** The engine does not answer, once, when the old servers are to be stopped: after the switch, beyond the way back. */
+export function failingDrain(world: World): Pick<PromotionEdges, 'failPoint'> {
+  const listServers = world.engine.listServers;
+  return {
+    failPoint: async (point) => {
+      if (point !== 'drain: begun') return;
+      world.engine.listServers = async () => {
+        world.engine.listServers = listServers;
+        throw new MlxError('DOCKER_UNREACHABLE', 'The Docker Engine does not answer.');
+      };
+    },
+  };
 }

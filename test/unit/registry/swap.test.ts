@@ -104,7 +104,7 @@ describe('a swap', () => {
   test('is rehearsed by a drill without another server, and leaves nothing', async () => {
     await swap();
     const candidate = rollbackCandidate(world.ledger, 'tickets', undefined);
-    expect(await drillRollback(world.edges, candidate, 'ada')).toMatchObject({ ready: true });
+    expect(await drillRollback(world.edges, candidate, { actor: 'ada' })).toMatchObject({ ready: true });
     expect([served(), processes()]).toEqual([[2], 1]);
     expect(world.engine.started.at(-1)?.into).toBeDefined();
   });
@@ -225,6 +225,18 @@ describe('where the server takes no other adapter', () => {
     expect(await world.promote(2)).toMatchObject({ outcome: 'promoted' });
     expect(listSteps(world.ledger, 2).map(({ step }) => step)).toEqual(steps);
     expect(await world.ask()).toEqual({ status: 200, version: 'tickets:2' });
+  });
+
+  test('a server that was kept warm and has the adapter in use frees nothing: its own adapter alone would go', async () => {
+    await swap(warmly());
+    expect(listWarmServers(world.ledger).map(({ version }) => version)).toEqual([1]);
+    const { packageRun } = await import('../../../src/registry/package.js');
+    await packageRun(world.packageEdges, await world.addRun('run-3'));
+    world.engine.obstacle = 'it is too old';
+    world.engine.memory = memory(3, 1);
+    const version = findVersion(world.ledger, 'tickets:3');
+    const plan = await planPromotion(world.edges, { version, target: aliasTarget('tickets', 'production') }, 'promote');
+    expect(plan).toMatchObject({ strategy: 'hold', memory: { usedBytes: 3 * gib, freeBytes: gib } });
   });
 
   test('the plan has the figures, and counts what a server that is kept warm will free', async () => {

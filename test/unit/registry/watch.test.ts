@@ -3,10 +3,15 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { findPromotion, findRoute } from '../../../src/ledger/promotions.js';
 import { listSteps } from '../../../src/ledger/promotion-steps.js';
 import { openTraffic, type TrafficRow } from '../../../src/ledger/traffic.js';
+import { findVersion } from '../../../src/ledger/versions.js';
+import type { FailPoint } from '../../../src/registry/journal.js';
+import { promote } from '../../../src/registry/promote.js';
 import { promotionStatus } from '../../../src/registry/report.js';
+import { aliasTarget } from '../../../src/registry/targets.js';
 import { watchOf, watchRelease, type WatchReport } from '../../../src/registry/watch.js';
 import { describeWatch, renderWatched, watchedPromotion, watchNotes } from '../../../src/registry/watch-report.js';
 import { trafficRow } from '../ledger/traffic-example.js';
+import { failingDrain } from './killed.js';
 import { makeWorld, type World } from './world.js';
 
 let world: World;
@@ -61,7 +66,7 @@ describe('a version that is watched after its switch', () => {
     record(1, 200, {}, minuteMs);
     record(2, 20, { status: 502, finishReason: null });
     const started = world.engine.started.length;
-    const { watched } = await watchVersion2();
+    const { watched, releaseId } = await watchVersion2();
     expect(watched).toMatchObject({ outcome: 'taken_back', error: { code: 'WATCH_WORSE' } });
     expect(promotionStatus(watched)).toBe(4);
     expect(watched.watch?.durationMs).toBeLessThan(watchMs / 2);
@@ -69,6 +74,8 @@ describe('a version that is watched after its switch', () => {
     expect(world.engine.started.length - started).toBe(1);
     const release = findPromotion(world.ledger, watched.watch?.rollback?.id ?? 0);
     expect(release).toMatchObject({ kind: 'rollback', fromVersion: 2, toVersion: 1, actor: 'ada' });
+    const step = listSteps(world.ledger, releaseId).findLast((one) => one.step === 'watch');
+    expect(step && describeWatch(step)).toContain('it did worse, and was taken back.');
     expect(release?.reason).toContain('did worse than version 1: 100 % (20 of 20) of requests failed');
     expect(renderWatched(watched)).toContain('tickets:2 did worse than version 1, which is live again');
   });
@@ -123,6 +130,68 @@ describe('a version that is watched after its switch', () => {
   });
 });
 
+/** Another command is at a hold: it has stopped the server that is watched, and not switched the route yet. */
+async function holdElsewhere(point: FailPoint) {
+  let goOn: () => void = () => undefined;
+  const until = new Promise<void>((resolve) => (goOn = resolve));
+  let ended: Promise<unknown> | undefined;
+  const reached = new Promise<void>((resolve) => {
+    const failPoint = (at: FailPoint) => (at === point ? (resolve(), until) : Promise.resolve());
+    const version = findVersion(world.ledger, 'tickets:1');
+    const asked = { version, target: aliasTarget('tickets', 'production'), kind: 'promote' as const, reason: null };
+    ended = promote({ ...world.edges, failPoint }, { ...asked, actor: 'bob', strategy: 'hold' });
+  });
+  await reached;
+  return async () => {
+    goOn();
+    await ended;
+  };
+}
+
+describe('beside another command', () => {
+  beforeEach(() => {
+    world.edges.keepWarmMs = 0;
+  });
+
+  test('a server that the other one stopped for its hold is no failure of the version', async () => {
+    const promoted = await world.promote(2);
+    const watch = watchOf(world.edges, promoted);
+    if (!watch) throw new Error('nothing to watch');
+    const finishOther = await holdElsewhere('stop: performed');
+    let pauses = 0;
+    const pause = async (durationMs: number) => {
+      pauses += 1;
+      if (pauses === 8) await finishOther();
+      return world.edges.pause(durationMs);
+    };
+    const report = await watchRelease({ ...world.edges, pause }, watch, { watchMs, actor: 'ada' });
+    expect(report).toMatchObject({ outcome: 'replaced', rollback: null });
+    expect(liveNow()).toBe(1);
+  });
+
+  test('one that does worse and cannot be taken back says so, in the journal too', async () => {
+    const promoted = await world.promote(2);
+    const watch = watchOf(world.edges, promoted);
+    if (!watch) throw new Error('nothing to watch');
+    record(1, 200, {}, minuteMs);
+    record(2, 20, { status: 502, finishReason: null });
+    const finishOther = await holdElsewhere('hold: begun');
+    const report = await watchRelease(world.edges, watch, { watchMs, actor: 'ada' });
+    expect(report).toMatchObject({ outcome: 'worse', rollback: { outcome: 'failed', error: { code: 'BUSY' } } });
+    const watched = watchedPromotion(promoted, report);
+    expect(watched).toMatchObject({ outcome: 'promoted', error: { code: 'BUSY' } });
+    const step = listSteps(world.ledger, watch.releaseId).findLast((one) => one.step === 'watch');
+    expect(step && describeWatch(step)).toContain('it did worse, and could not be taken back (tickets is being');
+    await finishOther();
+  });
+});
+
+test('a release whose old server could not be stopped yet is watched too', async () => {
+  const promoted = await world.promote(2, 'production', { ...world.edges, ...failingDrain(world) });
+  expect(promoted).toMatchObject({ outcome: 'promoted', error: null });
+  expect(watchOf(world.edges, promoted)).toMatchObject({ releaseId: promoted.id, version: 2, against: 1 });
+});
+
 test('while it is watched status says so; of a command that died too, and the version stays live', async () => {
   const promoted = await world.promote(2);
   const watch = watchOf(world.edges, promoted);
@@ -139,7 +208,7 @@ test('while it is watched status says so; of a command that died too, and the ve
   const [note] = watchNotes(world.ledger);
   expect(note).toMatchObject({ watching: false, what: expect.stringContaining('mlx promote tickets:2 --watch 10m') });
   const step = listSteps(world.ledger, promoted.id ?? 0).findLast((one) => one.step === 'watch');
-  expect(step && describeWatch(step)).toContain('died: the version stayed live');
+  expect(step && describeWatch(step)).toContain('died, and nobody looked on');
   expect(await world.ask()).toEqual({ status: 200, version: 'tickets:2' });
 });
 
