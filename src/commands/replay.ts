@@ -1,14 +1,14 @@
 // `mlx replay`: drift since a lock was written, then the same run again and how far it is away. Touches what a training touches,
 // but for the lock; with --check nothing.
-import { writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 
+import { nearestNames } from '../config/nearest.js';
 import type { Context } from '../context.js';
 import { MlxError } from '../errors.js';
 import { outcome, type Outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
+import { allowableFields, isAllowable } from '../recipe/drift.js';
 import type { Lock } from '../recipe/lock.js';
-import { renderJunit } from '../replay/junit.js';
+import { openJunit } from '../replay/junit-file.js';
 import { checkLock, replay, replayStatus, type ReplayReport, type ReplayWish } from '../replay/replay.js';
 import { renderPreflight, renderReport } from '../replay/report.js';
 import { findLock, projectLocks, type LockSource } from '../replay/source.js';
@@ -43,12 +43,16 @@ Examples:
 export const run: CommandModule['run'] = async (context, [reference], flags) => {
   const wish = readWish(flags);
   const isCheck = flags['check'] === true || context.flags.dryRun;
+  const writeReport = reportFile(context, flags['junit']);
   const reports = isCheck ? await checked(context, reference, wish) : [await replayed(context, reference, wish)];
-  if (typeof flags['junit'] === 'string') {
-    writeFileSync(resolve(context.workingDirectory, flags['junit']), renderJunit(reports));
-  }
+  writeReport(reports);
   return asOutcome(context, reports);
 };
+
+/** Refused before anything is trained. */
+function reportFile({ workingDirectory }: Context, flag: unknown): (reports: ReplayReport[]) => void {
+  return typeof flag === 'string' ? openJunit(workingDirectory, flag) : () => undefined;
+}
 
 function asOutcome({ output }: Context, reports: ReplayReport[]): Outcome {
   const status = Math.max(0, ...reports.map(replayStatus));
@@ -132,14 +136,19 @@ function readWish(flags: Record<string, unknown>): ReplayWish {
       hint: 'Write a number from 0 on: --tolerance 0.01',
     });
   }
-  const allow = typeof flags['allow'] === 'string' ? flags['allow'] : '';
-  return {
-    allowed: allow
-      .split(',')
-      .map((field) => field.trim())
-      .filter((field) => field !== ''),
-    tolerance,
-  };
+  return { allowed: readAllowed(flags['allow']), tolerance };
+}
+
+function readAllowed(flag: unknown): string[] {
+  if (typeof flag !== 'string') return [];
+  const fields = flag.split(',').map((field) => field.trim());
+  for (const field of fields.filter((one) => !isAllowable(one))) {
+    const [nearest] = nearestNames(field, allowableFields(), 1);
+    throw new MlxError('USAGE', `--allow names no field of a lock: '${field}'.`, {
+      hint: `The nearest: ${nearest ?? ''}. See the fields: mlx replay --check`,
+    });
+  }
+  return fields;
 }
 
 function noLocks(): MlxError {

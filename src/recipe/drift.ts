@@ -11,7 +11,42 @@ export type DriftRow = {
   today: string;
   /** Accepted by the person, or of a kind that cannot change the result (`code`, `runtime.id`). */
   allowed: boolean;
+  /** Not there today, or unreadable: to allow it would help nobody. */
+  missing: boolean;
 };
+
+/** Every field; those with `.*` are groups whose entries a recipe, a model or a runtime names. */
+const knownFields = [
+  'recipe.overrides',
+  'recipe.settings.*',
+  'base_model.repository',
+  'base_model.commit',
+  'base_model.files.*',
+  'base_model.tokenizer',
+  'base_model.chat_template',
+  'dataset.train.rows',
+  'dataset.train.order',
+  'dataset.held_out.rows',
+  'dataset.held_out.order',
+  'runtime.engine',
+  'runtime.reference',
+  'runtime.id',
+  'runtime.python',
+  'runtime.scripts.*',
+  'runtime.packages.*',
+  'code.commit',
+  'code.patch',
+  'machine.platform',
+  'machine.device',
+  'machine.driver',
+  'machine.cuda',
+  'machine.cpu',
+  'machine.threads',
+  'determinism.environment.*',
+  'determinism.seeds.*',
+] as const;
+
+const openGroups = knownFields.filter((field) => field.endsWith('.*')).map((field) => field.slice(0, -2));
 
 /** Committing the lock itself changes the commit; an image that is built again from the same inputs has another id. */
 const informational = ['code', 'runtime.id'];
@@ -22,6 +57,7 @@ const informational = ['code', 'runtime.id'];
  */
 export function compareLock(lock: Resolved, today: Resolved, allowed: readonly string[] = []): DriftRow[] {
   const rows = [
+    ...overrides(lock.recipe.overrides, today.recipe.overrides),
     ...record('recipe.settings', lock.recipe.settings, today.recipe.settings),
     value('base_model.repository', lock.base_model.repository, today.base_model.repository),
     value('base_model.commit', lock.base_model.commit, today.base_model.commit),
@@ -50,8 +86,37 @@ export function compareLock(lock: Resolved, today: Resolved, allowed: readonly s
   const accepted = [...informational, ...allowed];
   return rows.map((row) => ({
     ...row,
-    allowed: accepted.some((prefix) => row.field === prefix || row.field.startsWith(`${prefix}.`)),
+    missing: row.field.startsWith('base_model.files.') && row.today === 'none',
+    allowed: covers(accepted, row.field),
   }));
+}
+
+/** Fields and groups that drift can be allowed of; of an open group not its entries. */
+export function allowableFields(): string[] {
+  const names = knownFields.map((field) => field.replace('.*', ''));
+  const groups = names.flatMap((name) =>
+    name.split('.').map((_part, index, parts) => parts.slice(0, index + 1).join('.')),
+  );
+  return [...new Set(groups)];
+}
+
+export function isAllowable(field: string): boolean {
+  return allowableFields().includes(field) || openGroups.some((group) => field.startsWith(`${group}.`));
+}
+
+/** What the person has to allow for this drift to stop nothing: several entries of a group by the group's name. */
+export function toAllow(rows: readonly DriftRow[]): string[] {
+  const fields = decisiveDrift(rows).filter(({ missing }) => !missing);
+  const groups = fields.map(({ field }) => openGroups.find((group) => field.startsWith(`${group}.`)) ?? field);
+  return [...new Set(groups)].map((group) => {
+    const [first, second] = fields.filter((_row, index) => groups[index] === group);
+    return first === undefined || second !== undefined ? group : first.field;
+  });
+}
+
+/** Drift that the person allowed, and would have been decisive. */
+export function allowedDrift(rows: readonly DriftRow[]): DriftRow[] {
+  return rows.filter(({ field, status, allowed }) => status === 'drift' && allowed && !covers(informational, field));
 }
 
 /** The rows that stop a replay. */
@@ -59,7 +124,11 @@ export function decisiveDrift(rows: readonly DriftRow[]): DriftRow[] {
   return rows.filter((row) => row.status === 'drift' && !row.allowed);
 }
 
-type Compared = Omit<DriftRow, 'allowed'>;
+function covers(prefixes: readonly string[], field: string): boolean {
+  return prefixes.some((prefix) => field === prefix || field.startsWith(`${prefix}.`));
+}
+
+type Compared = Omit<DriftRow, 'allowed' | 'missing'>;
 
 function value(field: string, locked: string | null, today: string | null): Compared {
   const status =
@@ -73,6 +142,12 @@ function value(field: string, locked: string | null, today: string | null): Comp
   return { field, status, locked: locked ?? 'none', today: today ?? 'not known here' };
 }
 
+/** Named only where there are some: they are given again, and the recipe alone does not say them. */
+function overrides(locked: readonly string[], today: readonly string[]): Compared[] {
+  if (locked.length + today.length === 0) return [];
+  return [value('recipe.overrides', locked.join(', '), today.join(', '))];
+}
+
 /** Not on this machine: unknown as a whole. */
 function maybeRecord(
   field: string,
@@ -84,7 +159,11 @@ function maybeRecord(
 }
 
 function count(entries: Record<string, string> | null): string | null {
-  return entries === null ? null : `${Object.keys(entries).length} entries`;
+  return entries === null ? null : counted(Object.keys(entries).length);
+}
+
+function counted(entries: number): string {
+  return entries === 1 ? '1 entry' : `${entries} entries`;
 }
 
 /** One row for all that is equal, and a row for each entry that is not. */

@@ -1,7 +1,7 @@
 // Which file a recipe's name or path means.
 import { existsSync, statSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 
 import { parseDocument } from 'yaml';
 
@@ -12,7 +12,12 @@ import type { RecipeFolders } from './load.js';
 /** @throws MlxError RECIPE_NOT_FOUND with the nearest names, AMBIGUOUS when none is named and there are several */
 export async function findRecipeFile(project: RecipeFolders, reference: string | undefined): Promise<string> {
   if (reference === undefined) return onlyRecipe(project);
-  const direct = [resolve(reference), resolve(project.project, reference), resolve(project.recipes, reference)];
+  const direct = [
+    resolve(reference),
+    resolve(project.project, reference),
+    resolve(project.recipes, reference),
+    resolve(project.recipes, `${reference}.yaml`),
+  ];
   const path = direct.find((candidate) => isRecipePath(candidate));
   if (path !== undefined) return path;
   const files = await recipeFiles(project);
@@ -28,6 +33,13 @@ export async function findRecipeFile(project: RecipeFolders, reference: string |
         ? 'Make one: mlx init --template sft'
         : `The nearest: ${nearestNames(reference, names, 5).join(', ')}`,
   });
+}
+
+/** What finds a recipe again: its name, or its path when it does not stand right in recipes/. */
+export function recipeReference(project: RecipeFolders, { name, file }: { name: string; file: string }): string {
+  if (dirname(file) === project.recipes) return name;
+  const inside = relative(project.project, file);
+  return inside.startsWith('..') ? file : inside;
 }
 
 /** The recipes of a project, sorted; locks are none. */

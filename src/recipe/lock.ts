@@ -90,6 +90,7 @@ export function rowsFileOf(lockFile: string): string {
 
 const header = `# Written by mlx train: what this recipe resolved to, and what came out. Commit it; do not edit it.
 # Check it against today:  mlx replay NAME --check        Run it again:  mlx replay NAME
+# file_sha256 is that of the rows as they were prepared for the training (.mlx/runs/ID/data), not of the files in sources.
 `;
 
 /** Keys in the schema's order, those of records sorted: the same lock is the same text. */

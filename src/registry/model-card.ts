@@ -15,7 +15,7 @@ ${settings.adapter ? 'A LoRA adapter' : 'A model'} made by mlx from ${run.baseMo
 ## Data
 
 ${table(
-  ['split', 'rows', 'sha256'],
+  ['split', 'rows', 'sha256 of the rows as prepared'],
   runDatasets(ledger, run.id).map((dataset) => [dataset.split, String(dataset.rows), dataset.sha256]),
 )}
 

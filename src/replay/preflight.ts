@@ -10,6 +10,7 @@ import type { Engine } from '../engine/engine.js';
 import { MlxError } from '../errors.js';
 import { compareLock, decisiveDrift, type DriftRow } from '../recipe/drift.js';
 import type { LoadedRecipe } from '../recipe/load.js';
+import { demoRepository } from '../training/demo-base.js';
 import { resolve } from '../training/resolution.js';
 import type { ReplayRequest, TrainEdges } from '../training/train.js';
 import { lockedBase, type TodaysBase } from './base.js';
@@ -85,7 +86,7 @@ async function conclude(
     runtimeId: runtime.pinnedId,
   };
   const restored = [
-    ...(base.fetched ? [`base model ${lock.base_model.repository} fetched at the commit of the lock`] : []),
+    ...(base.fetched ? [broughtBack(lock.base_model.repository)] : []),
     ...(runtime.pinnedId === undefined ? [] : [`runtime ${runtime.pinnedId} of the lock, which is still here`]),
   ];
   const rows =
@@ -103,6 +104,13 @@ async function conclude(
     passed: decisiveDrift(accepted).length === 0,
     request: { ...request, rows: kept },
   };
+}
+
+/** The demo's model comes from nowhere: mlx makes it. */
+function broughtBack(repository: string): string {
+  return repository === demoRepository
+    ? `base model ${repository} made again, as it was for the lock`
+    : `base model ${repository} fetched at the commit of the lock`;
 }
 
 /** In a folder that is gone afterwards: nothing of it is the run's. */
@@ -124,7 +132,7 @@ const noRows: PreparedDataset = { splits: [], rows: {}, warnings: [] };
 /** The rows cannot be prepared at all: that is what stands in the place of their hashes. */
 function withProblem(row: DriftRow, today: TodaysRows): DriftRow {
   if ('dataset' in today || !row.field.startsWith('dataset.')) return row;
-  return { ...row, status: 'drift', today: today.problem };
+  return { ...row, status: 'drift', allowed: false, missing: true, today: today.problem };
 }
 
 /** A check needs no engine: what only the engine knows is then unknown. */

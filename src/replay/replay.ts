@@ -1,12 +1,14 @@
 // `mlx replay`: what drifted since a lock was written; then, when nothing decisive did, the same run again, and how far it is away.
 // Touches what a training touches, but for the lock, which a replay never writes.
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
+import type { Paths } from '../config/paths.js';
 import type { RowChange } from '../dataset/row-hashes.js';
 import { exitStatus, MlxError } from '../errors.js';
 import type { Run } from '../ledger/runs.js';
 import type { DriftRow } from '../recipe/drift.js';
+import { recipeReference } from '../recipe/find.js';
 import { parseLock, type Lock } from '../recipe/lock.js';
 import { findContent } from '../store/content.js';
 import { runFolder, type RunFolder } from '../training/run-folder.js';
@@ -18,6 +20,8 @@ import { compareResults, type Comparison, type Verdict } from './verdict.js';
 
 export type ReplayReport = {
   recipe: string;
+  /** What `mlx train` takes for it. */
+  recipeReference: string;
   lock: string;
   /** The run that wrote the lock. */
   replayOf: string;
@@ -47,7 +51,7 @@ export async function checkLock(
   { allowed }: Pick<ReplayWish, 'allowed'>,
 ): Promise<ReplayReport> {
   const found = await preflight(edges, source, { allowed, bringBack: false });
-  return describe(source, found, found.passed ? 'no_drift' : 'drift');
+  return describe(edges.paths, source, found, found.passed ? 'no_drift' : 'drift');
 }
 
 /** @param onPreflight told before any compute is spent */
@@ -58,7 +62,7 @@ export async function replay(
   onPreflight: (report: ReplayReport) => void,
 ): Promise<ReplayReport> {
   const found = await preflight(edges, source, { allowed: wish.allowed, bringBack: true });
-  const before = describe(source, found, found.passed ? 'no_drift' : 'drift');
+  const before = describe(edges.paths, source, found, found.passed ? 'no_drift' : 'drift');
   onPreflight(before);
   if (!found.passed) return before;
   const run = await train(edges, {
@@ -100,9 +104,16 @@ function weightsPlace(run: Run, folder: RunFolder): string {
   return run.method === 'full' ? folder.model : folder.adapter;
 }
 
-function describe({ lock, shown }: LockSource, found: Preflight, verdict: ReplayReport['verdict']): ReplayReport {
+function describe(
+  { project, recipes }: Paths,
+  { lock, shown }: LockSource,
+  found: Preflight,
+  verdict: ReplayReport['verdict'],
+): ReplayReport {
+  const { name, file } = lock.recipe;
   return {
-    recipe: lock.recipe.name,
+    recipe: name,
+    recipeReference: recipeReference({ project, recipes }, { name, file: resolve(project, file) }),
     lock: shown,
     replayOf: lock.results.run,
     run: null,

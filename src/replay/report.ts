@@ -4,7 +4,7 @@ import pc from 'picocolors';
 import { describeChange, type RowChange } from '../dataset/row-hashes.js';
 import { formatCount } from '../output/numbers.js';
 import { renderTable } from '../output/table.js';
-import type { DriftRow } from '../recipe/drift.js';
+import { allowedDrift, toAllow, type DriftRow } from '../recipe/drift.js';
 import type { ReplayReport } from './replay.js';
 
 const shownRows = 10;
@@ -58,11 +58,11 @@ function renderVerdict(report: ReplayReport): string {
   const drifted = fields.filter(({ status, allowed }) => status === 'drift' && !allowed).map(({ field }) => field);
   switch (verdict) {
     case 'no_drift':
-      return `${pc.green('no drift')}  A replay would start from what the lock says.`;
+      return noDrift(fields);
     case 'drift':
       return [
         `${pc.red('drift')}  ${drifted.join(', ')}. Nothing was trained.`,
-        `${pc.cyan('next')}   put it back as it was; or accept it: --allow ${drifted[0] ?? ''}; or lock what is there today: mlx train ${report.recipe}`,
+        `${pc.cyan('next')}   ${nextSteps(report)}`,
       ].join('\n');
     case 'not_finished':
       return [
@@ -76,4 +76,20 @@ function renderVerdict(report: ReplayReport): string {
     case 'different':
       return `${pc.red('different')}  ${run ?? ''} and ${replayOf}: ${comparison?.reasons.join('; ') ?? ''}.`;
   }
+}
+
+function noDrift(fields: readonly DriftRow[]): string {
+  const allowed = allowedDrift(fields).map(({ field }) => field);
+  return allowed.length === 0
+    ? `${pc.green('no drift')}  A replay would start from what the lock says.`
+    : `${pc.yellow('no drift but what was allowed')}: ${allowed.join(', ')}`;
+}
+
+function nextSteps({ fields, recipeReference }: ReplayReport): string {
+  const allow = toAllow(fields);
+  return [
+    'put it back as it was',
+    ...(allow.length === 0 ? [] : [`or accept it: --allow ${allow.join(',')}`]),
+    `or lock what is there today: mlx train ${recipeReference}`,
+  ].join('; ');
 }

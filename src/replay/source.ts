@@ -1,13 +1,13 @@
 // Which lock a name, a run or a file means, with the rows beside it and the recipe that it is held against. Reads files and the ledger.
 import { existsSync, readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { join, relative, resolve } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 
 import type { Paths } from '../config/paths.js';
 import { parseRows, type SplitRows } from '../dataset/row-hashes.js';
 import { errorCode, MlxError } from '../errors.js';
 import type { Ledger } from '../ledger/open.js';
-import { findRun, type Run } from '../ledger/runs.js';
+import { allRunIds, findRun, type Run } from '../ledger/runs.js';
 import { findRecipeFile } from '../recipe/find.js';
 import { loadRecipeWithOrigins, type LoadedRecipe } from '../recipe/load.js';
 import { parseLock, rowsFileOf, type Lock } from '../recipe/lock.js';
@@ -40,6 +40,7 @@ export async function projectLocks({ project, recipes }: Pick<Paths, 'project' |
 }
 
 /**
+ * A whole run id comes before a recipe, and a recipe or a lock before the beginning of a run id.
  * @param reference a recipe by name or file, a lock file, or a run
  * @throws MlxError LOCK_MISSING, LOCK_EDITED, LOCK_NEWER, LOCK_INVALID, AMBIGUOUS, NOT_FOUND when it names nothing at all
  */
@@ -47,9 +48,28 @@ export async function findLock(edges: SourceEdges, reference: string): Promise<L
   const { paths } = edges;
   const file = [resolve(reference), resolve(paths.project, reference)].find((path) => existsSync(path));
   if (file?.endsWith('.lock.yaml') === true) return lockOfFile(paths, file);
+  if (await isWholeRunId(edges, reference)) return lockOfRun(paths, findRun(await edges.ledger(), reference));
   const recipe = await findRecipe(paths, reference);
   if (recipe !== undefined) return lockOfRecipe(paths, recipe, reference);
+  const named = await lockByName(paths, reference);
+  if (named !== undefined) return lockOfFile(paths, named);
   return lockOfRun(paths, await namedRun(edges, reference));
+}
+
+/** What cannot be a run id opens no ledger: a check in a fresh clone makes none. */
+async function isWholeRunId({ ledger }: SourceEdges, reference: string): Promise<boolean> {
+  return /-[0-9a-f]{6}$/.test(reference) && allRunIds(await ledger()).includes(reference);
+}
+
+/** `smoke` -> recipes/ci/smoke.lock.yaml, when there is no other of this name. */
+async function lockByName(paths: Paths, reference: string): Promise<string | undefined> {
+  const locks = await projectLocks(paths);
+  const [found, ...others] = locks.filter((lock) => basename(lock, '.lock.yaml') === reference);
+  if (found === undefined) return undefined;
+  if (others.length === 0) return join(paths.project, found);
+  throw new MlxError('AMBIGUOUS', `'${reference}' is the name of several locks: ${[found, ...others].join(', ')}.`, {
+    hint: `Name one by its path, for example: mlx replay ${found}`,
+  });
 }
 
 async function findRecipe(paths: Paths, reference: string): Promise<string | undefined> {

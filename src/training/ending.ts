@@ -10,6 +10,10 @@ export type EventOf<Name extends TrainerEvent['event']> = Extract<TrainerEvent, 
 export type JobEnd = {
   runId: string;
   recipe: Recipe;
+  /** What `mlx train` takes for the recipe. */
+  reference: string;
+  /** What `mlx replay` takes, when the run is a replay: resumed it would give no verdict. */
+  replay: string | undefined;
   /** The last word of the trainer: at most one of the three. */
   lastWord: EventOf<'result'> | EventOf<'stopped'> | EventOf<'error'> | undefined;
   /** How the job exited; or why mlx lost sight of it (the engine went away, the disk filled up). */
@@ -72,37 +76,38 @@ function unexplained({ status, signal }: JobExit): { code: string; message: stri
 function hintFor(code: string, end: JobEnd): string {
   switch (code) {
     case 'OUT_OF_MEMORY':
-      return lessMemory(end.recipe);
+      return lessMemory(end);
     case 'DISK_FULL':
       return `Free some space (mlx doctor shows how much there is; mlx runs rm deletes old runs), then: ${goOn(end)}`;
     case 'LOSS_DIVERGED':
-      return lowerRate(end.recipe);
+      return lowerRate(end);
     case 'DATA_INVALID':
-      return `Mend the rows that the message names, then: mlx train ${end.recipe.name}`;
+      return `Mend the rows that the message names, then: mlx train ${end.reference}`;
     case 'MODEL_INVALID':
       return 'Check and fetch the base model again: mlx pull';
     case 'TRAINER_KILLED':
     case 'TRAINER_GONE':
-      return `${goOn(end)} (if memory was short: ${lessMemory(end.recipe)})`;
+      return `${goOn(end)} (if memory was short: ${lessMemory(end)})`;
     default:
       return `Read its last lines: mlx runs logs ${end.runId}`;
   }
 }
 
-function goOn({ runId, recipe, hasCheckpoint }: JobEnd): string {
+function goOn({ runId, recipe, replay, hasCheckpoint }: JobEnd): string {
+  if (replay !== undefined) return `Replay it again, from its beginning: mlx replay ${replay}`;
   return hasCheckpoint
     ? `Go on from the last checkpoint: mlx train --resume ${runId}`
     : `Start again: mlx train --resume ${runId} (there is no checkpoint yet; trainer.save_steps is ${recipe.trainer.save_steps})`;
 }
 
 /** From the beginning: the checkpoints may hold what diverged already. */
-function lowerRate({ name, trainer }: Recipe): string {
+function lowerRate({ reference, recipe: { trainer } }: JobEnd): string {
   const lower = Number((trainer.learning_rate / 10).toPrecision(2));
-  return `Train again with a lower learning rate: mlx train ${name} --set trainer.learning_rate=${lower}`;
+  return `Train again with a lower learning rate: mlx train ${reference} --set trainer.learning_rate=${lower}`;
 }
 
 /** Only what this recipe can still lower, the cheapest first. Half the batch twice as often is the same training. */
-function lessMemory({ name, method, trainer }: Recipe): string {
+function lessMemory({ reference, recipe: { method, trainer } }: JobEnd): string {
   const batch = trainer.per_device_train_batch_size;
   const settings = [
     ...(batch > 1
@@ -115,5 +120,5 @@ function lessMemory({ name, method, trainer }: Recipe): string {
     ...(method === 'qlora' ? [] : ['--set method=qlora']),
   ];
   if (settings.length === 0) return 'Take a smaller base model, or a machine with more memory.';
-  return `Lower what it needs, one after the other: mlx train ${name} ${settings.join(', or ')}`;
+  return `Lower what it needs, one after the other: mlx train ${reference} ${settings.join(', or ')}`;
 }

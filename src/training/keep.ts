@@ -1,26 +1,29 @@
 // What stays of a finished run: its rows and weights in the content store, its lock in its folder and beside the recipe.
 // Touches .mlx/store, .mlx/runs/ID and recipes/NAME.lock.yaml with NAME.lock.rows; each file is there whole or as it was.
 import { copyFile, mkdir, rename, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 
 import type { Paths } from '../config/paths.js';
 import { productVersion } from '../config/version.js';
 import { latestMetrics, metricHistory, runDatasets } from '../ledger/metrics.js';
 import type { Ledger } from '../ledger/open.js';
 import type { Run } from '../ledger/runs.js';
+import { recipeReference } from '../recipe/find.js';
 import { renderLock, rowsFileOf, type Lock } from '../recipe/lock.js';
 import { keepContent } from '../store/content.js';
 import type { TrainedWeights } from './adapter.js';
 import { readResolution } from './resolution.js';
 import type { RunFolder } from './run-folder.js';
 
-/** @returns the lock's file, if there is one to tell of */
+export type KeptLock = { file: string; overrides: readonly string[] };
+
+/** @returns the lock, if there is one to tell of */
 export async function keepRun(
   { ledger, paths }: { ledger: Ledger; paths: Paths },
   run: Run,
   folder: RunFolder,
   weights: TrainedWeights,
-): Promise<string | undefined> {
+): Promise<KeptLock | undefined> {
   await keepFiles(ledger, paths.store, run, folder, weights);
   const resolution = readResolution(folder);
   if (resolution === undefined) return undefined;
@@ -33,7 +36,16 @@ export async function keepRun(
   // The rows first: a lock without its rows cannot name what changed.
   await replaceFile(rowsFileOf(lockFile), (partial) => copyFile(folder.rows, partial));
   await replaceFile(lockFile, (partial) => writeFile(partial, text));
-  return lockFile;
+  return { file: lockFile, overrides: resolved.recipe.overrides };
+}
+
+/** For people: where the lock is, what does it again, and what a committed lock holds that its recipe does not say. */
+export function lockNote(paths: Paths, { recipe: name, recipeFile }: Run, { file, overrides }: KeptLock): string {
+  const shown = relative(paths.project, file);
+  const besides =
+    overrides.length === 0 ? '' : ` with overrides ${overrides.join(', ')}, which the recipe does not say`;
+  const reference = recipeReference(paths, { name, file: recipeFile });
+  return `Locked in ${shown}${besides}: commit it with its .rows, and mlx replay ${reference} does this run again.`;
 }
 
 async function keepFiles(

@@ -6,6 +6,7 @@ import { errorMessage, MlxError } from '../errors.js';
 import { write, type Ledger } from '../ledger/open.js';
 import { claimLostRun, findRun, ownedRuns, updateRun, type Run } from '../ledger/runs.js';
 import { belongsToOther } from './ownership.js';
+import { replayReference } from './replay-reference.js';
 
 export type ReconcileEdges = {
   ledger: Ledger;
@@ -33,7 +34,7 @@ export async function reconcileRuns(edges: ReconcileEdges): Promise<Run[]> {
   for (const run of dead) {
     if (!tryMarkLost(edges, run)) continue;
     edges.note(
-      `Run ${run.id} lost its mlx (pid ${ownerPid(run.owner ?? '')} is gone): it is marked lost. Go on with it: mlx train --resume ${run.id}`,
+      `Run ${run.id} lost its mlx (pid ${ownerPid(run.owner ?? '')} is gone): it is marked lost. ${goOn(edges.ledger, run)}`,
     );
   }
   if (owned.length > 0) await endOrphanJobs(edges);
@@ -62,11 +63,17 @@ function markLost({ ledger, now }: ReconcileEdges, seen: Run): boolean {
       endedAtMs: now().getTime(),
       errorCode: 'OWNER_DIED',
       errorMessage: 'The mlx that ran it died without a word (killed, or the machine went down).',
-      errorHint: `Go on from the last checkpoint: mlx train --resume ${seen.id}`,
+      errorHint: goOn(ledger, current),
       mlflowSynced: 0,
     });
     return true;
   });
+}
+
+function goOn(ledger: Ledger, run: Run): string {
+  const replay = replayReference(ledger, run);
+  if (replay !== undefined) return `Replay it again, from its beginning: mlx replay ${replay}`;
+  return `Go on from the last checkpoint: mlx train --resume ${run.id}`;
 }
 
 /**

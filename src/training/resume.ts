@@ -6,6 +6,7 @@ import { currentOwner } from '../engine/owner.js';
 import { MlxError } from '../errors.js';
 import { runDatasets } from '../ledger/metrics.js';
 import { findRun, type Run } from '../ledger/runs.js';
+import { recipeReference } from '../recipe/find.js';
 import type { Recipe } from '../recipe/schema.js';
 import { hashFile } from '../store/hash-file.js';
 import { findBaseModel, type BaseModel } from './base-model.js';
@@ -22,11 +23,11 @@ export async function resumeRun(edges: TrainEdges, reference: string): Promise<P
   refuseSecondTraining(ledger);
   if (run.state === 'finished') {
     throw new MlxError('USAGE', `Run ${run.id} is finished; there is nothing to resume.`, {
-      hint: `Train again: mlx train ${run.recipe} (or package it: mlx package ${run.id})`,
+      hint: `Train again: mlx train ${referenceOf(edges, run)} (or package it: mlx package ${run.id})`,
     });
   }
   const folder = runFolder(edges.paths.runs, run.id);
-  const recipe = storedRecipe(run, folder);
+  const recipe = storedRecipe(edges, run, folder);
   await checkRows(edges, run, folder);
   const engine = await edges.engine(run.engine);
   const fetching = openStopwatch(edges);
@@ -44,29 +45,29 @@ export async function adoptRun(edges: TrainEdges, id: string): Promise<PreparedR
     throw new MlxError('USAGE', `Run ${id} belongs to another process.`, { hint: `See it: mlx runs show ${id}` });
   }
   const folder = runFolder(edges.paths.runs, id);
-  const recipe = storedRecipe(run, folder);
+  const recipe = storedRecipe(edges, run, folder);
   const fetching = openStopwatch(edges);
   const baseModel = await sameBaseModel({ ...edges, onProgress: fetching.onProgress }, run, recipe);
   const fetchMs = fetching.elapsedMs();
   return { run, recipe, folder, baseModel, resume: existsSync(folder.checkpoints), fetchMs };
 }
 
-function storedRecipe(run: Run, folder: RunFolder): Recipe {
+function storedRecipe(edges: TrainEdges, run: Run, folder: RunFolder): Recipe {
   for (const file of [folder.recipe, folder.spec, folder.out]) {
     if (existsSync(file)) continue;
     throw new MlxError('RUN_FILES_MISSING', `Run ${run.id} cannot go on: ${file} is gone.`, {
-      hint: `Train again: mlx train ${run.recipe}`,
+      hint: `Train again: mlx train ${referenceOf(edges, run)}`,
     });
   }
   return JSON.parse(readFileSync(folder.recipe, 'utf8')) as Recipe;
 }
 
-async function checkRows({ ledger }: TrainEdges, run: Run, folder: RunFolder): Promise<void> {
-  for (const { split, sha256 } of runDatasets(ledger, run.id)) {
+async function checkRows(edges: TrainEdges, run: Run, folder: RunFolder): Promise<void> {
+  for (const { split, sha256 } of runDatasets(edges.ledger, run.id)) {
     const file = join(folder.data, `${split}.jsonl`);
     if (existsSync(file) && (await hashFile(file)) === sha256) continue;
     throw new MlxError('DATA_INVALID', `${file} is not the file that run ${run.id} started with.`, {
-      hint: `A run goes on only with the same rows. Train again: mlx train ${run.recipe}`,
+      hint: `A run goes on only with the same rows. Train again: mlx train ${referenceOf(edges, run)}`,
     });
   }
 }
@@ -84,4 +85,9 @@ async function sameBaseModel(edges: TrainEdges, run: Run, recipe: Recipe): Promi
       hint: `Fetch that one: mlx pull ${run.baseModel}@${run.baseCommit}, then again: mlx train --resume ${run.id}`,
     },
   );
+}
+
+/** What `mlx train` takes for the recipe of a run. */
+function referenceOf({ paths }: TrainEdges, { recipe, recipeFile }: Run): string {
+  return recipeReference(paths, { name: recipe, file: recipeFile });
 }

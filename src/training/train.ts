@@ -1,7 +1,6 @@
 // One run, from a recipe to its ended row in the ledger.
 // Touches: .mlx/runs/ID, the runs, params, metrics and run_datasets of the ledger, one sealed job, MLflow when it answers.
 import { existsSync, readdirSync } from 'node:fs';
-import { relative } from 'node:path';
 
 import type { Paths } from '../config/paths.js';
 import type { Config } from '../config/schema.js';
@@ -11,14 +10,16 @@ import { errorCode, errorMessage, MlxError } from '../errors.js';
 import { latestMetrics, recordMetrics, type Metric } from '../ledger/metrics.js';
 import type { Ledger } from '../ledger/open.js';
 import { findRun, updateRun, type Run, type RunChange } from '../ledger/runs.js';
+import { recipeReference } from '../recipe/find.js';
 import type { LoadedRecipe } from '../recipe/load.js';
 import { startMirror, type Mirror } from '../tracking/mirror.js';
 import { hashTrainedWeights, type TrainedWeights } from './adapter.js';
 import { decideEnding, type Ending } from './ending.js';
 import type { TrainerEvent } from './events.js';
-import { keepRun } from './keep.js';
+import { keepRun, lockNote } from './keep.js';
 import { prepareRun, type PreparedRun } from './prepare.js';
 import { reconcileRuns } from './reconcile.js';
+import { replayReference } from './replay-reference.js';
 import { openRecorder, type Recorder } from './recorder.js';
 import { adoptRun, resumeRun } from './resume.js';
 import type { RunFolder } from './run-folder.js';
@@ -106,6 +107,8 @@ async function executeRun(edges: TrainEdges, prepared: PreparedRun, begun: numbe
   const decided = decideEnding({
     runId: run.id,
     recipe,
+    reference: recipeReference(edges.paths, recipe),
+    replay: replayReference(ledger, run),
     lastWord: recorder.lastWord(),
     exit: recorder.failure() ?? job.exit,
     interrupted: edges.signal.aborted,
@@ -203,10 +206,9 @@ async function withWeights(
 /** The run is finished and in the ledger: a lock that cannot be written is told, and takes nothing away from it. */
 async function keep(edges: TrainEdges, run: Run, folder: RunFolder, weights: TrainedWeights): Promise<void> {
   try {
-    const lockFile = await keepRun(edges, run, folder, weights);
-    if (lockFile === undefined) return;
-    const shown = relative(edges.paths.project, lockFile);
-    edges.note(`Locked in ${shown}: commit it with its .rows, and mlx replay ${run.recipe} does this run again.`);
+    const kept = await keepRun(edges, run, folder, weights);
+    if (kept === undefined) return;
+    edges.note(lockNote(edges.paths, run, kept));
   } catch (error) {
     if (errorCode(error) === undefined) throw error;
     edges.note(`The lock of ${run.id} could not be written (${errorMessage(error)}). Its results are in the ledger.`);

@@ -104,6 +104,10 @@ describe('mlx replay refuses', () => {
       2,
     ],
     ['what is no recipe, lock or run', () => ['nothing'], 'NOT_FOUND', 2],
+    ['a field that no lock has', () => ['tickets', '--check', '--allow', 'machin'], 'USAGE', 2],
+    ['an empty field', () => ['tickets', '--check', '--allow', 'machine,'], 'USAGE', 2],
+    ['a report in a folder that is not there', () => ['tickets', '--junit', 'none/drift.xml'], 'NOT_WRITABLE', 1],
+    ['a report in the place of a folder', () => ['tickets', '--junit', 'recipes'], 'NOT_WRITABLE', 1],
     ['a tolerance that is no number', () => ['tickets', '--tolerance', 'much'], 'USAGE', 2],
   ])('%s', async (_what, change, code, status) => {
     const place = await locked();

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { compareLock, decisiveDrift } from '../../../src/recipe/drift.js';
+import { compareLock, decisiveDrift, isAllowable, toAllow } from '../../../src/recipe/drift.js';
 import { parseLock, renderLock, type Lock } from '../../../src/recipe/lock.js';
 
 const hash = (digit: string): string => digit.repeat(64);
@@ -145,4 +145,31 @@ test('what one side did not record is unknown, not drift', () => {
   today.machine.driver = '580.1';
   const row = compareLock(lock(), today).find(({ field }) => field === 'machine.driver');
   expect(row?.status).toBe('unknown');
+});
+
+test('what to allow names every drifted field, several of a group by the group, and no file that is missing', () => {
+  const today = lock();
+  today.machine.cpu = 'another';
+  today.runtime.packages = { torch: '2.14.0', peft: '0.22.0' };
+  today.determinism.seeds['seed'] = 43;
+  today.base_model.files = {};
+  expect(toAllow(compareLock(lock(), today))).toEqual(['runtime.packages', 'machine.cpu', 'determinism.seeds.seed']);
+});
+
+test('groups, fields and entries of open groups can be allowed, other names cannot', () => {
+  for (const field of ['machine', 'dataset.train', 'machine.cpu', 'runtime.packages', 'runtime.packages.numpy']) {
+    expect(isAllowable(field)).toBe(true);
+  }
+  for (const field of ['', 'machin', 'machine.cpus', 'dataset.test']) expect(isAllowable(field)).toBe(false);
+});
+
+test('overrides stand in the comparison where there are some', () => {
+  const overridden = lock();
+  overridden.recipe.overrides = ['seed=9'];
+  expect(compareLock(overridden, overridden)[0]).toMatchObject({ field: 'recipe.overrides', locked: 'seed=9' });
+  expect(compareLock(lock(), lock()).map(({ field }) => field)).not.toContain('recipe.overrides');
+});
+
+test('a lock says which rows file_sha256 is of', () => {
+  expect(renderLock(lock())).toMatch(/^# file_sha256 is that of the rows as they were prepared/m);
 });

@@ -20,6 +20,8 @@ function end(changes: Partial<JobEnd>): JobEnd {
   return {
     runId: 'tickets-000001',
     recipe: exampleRecipe(),
+    reference: 'tickets',
+    replay: undefined,
     lastWord: undefined,
     exit: exited,
     interrupted: false,
@@ -131,4 +133,14 @@ describe('a run ends', () => {
       errorHint: expect.stringContaining('mlx train --resume tickets-000001'),
     });
   });
+});
+
+it('a replay that ended early is to be replayed again: a resumed one gives no verdict', () => {
+  const killed = decideEnding(end({ interrupted: true, replay: 'tickets-3fa91c' }));
+  expect(killed).toMatchObject({ errorHint: 'Replay it again, from its beginning: mlx replay tickets-3fa91c' });
+});
+
+it('hints name a recipe in a folder of its own by its path', () => {
+  const failed = decideEnding(end({ reference: 'recipes/ci/smoke.yaml', lastWord: { ...result, train_loss: null } }));
+  expect(failed).toMatchObject({ errorHint: expect.stringContaining('mlx train recipes/ci/smoke.yaml --set') });
 });
