@@ -14,7 +14,7 @@ import { recipeReference } from '../recipe/find.js';
 import type { LoadedRecipe } from '../recipe/load.js';
 import { startMirror, type Mirror } from '../tracking/mirror.js';
 import { hashTrainedWeights, type TrainedWeights } from './adapter.js';
-import { decideEnding, type Ending } from './ending.js';
+import { decideEnding, type Ending, type JobEnd } from './ending.js';
 import type { TrainerEvent } from './events.js';
 import { keepRun, lockNote } from './keep.js';
 import { prepareRun, type PreparedRun } from './prepare.js';
@@ -107,8 +107,7 @@ async function executeRun(edges: TrainEdges, prepared: PreparedRun, begun: numbe
   const decided = decideEnding({
     runId: run.id,
     recipe,
-    reference: recipeReference(edges.paths, recipe),
-    replay: replayReference(ledger, run),
+    ...references(edges, prepared),
     lastWord: recorder.lastWord(),
     exit: recorder.failure() ?? job.exit,
     interrupted: edges.signal.aborted,
@@ -125,6 +124,11 @@ async function executeRun(edges: TrainEdges, prepared: PreparedRun, begun: numbe
   if (weights !== undefined) await keep(edges, ended, folder, weights);
   await endMirror(edges, prepared, mirror);
   return findRun(ledger, run.id);
+}
+
+/** What a hint gives to type for this run. */
+function references({ paths, ledger }: TrainEdges, { run, recipe }: PreparedRun): Pick<JobEnd, 'reference' | 'replay'> {
+  return { reference: recipeReference(paths, recipe), replay: replayReference(ledger, run) };
 }
 
 type Durations = {

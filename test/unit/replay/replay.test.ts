@@ -5,41 +5,12 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 import { findRun } from '../../../src/ledger/runs.js';
-import { checkLock, replay, replayStatus, type ReplayReport, type ReplayWish } from '../../../src/replay/replay.js';
-import { renderReport } from '../../../src/replay/report.js';
-import { findLock } from '../../../src/replay/source.js';
-import { train, type TrainEdges } from '../../../src/training/train.js';
-import { fakeEngine, goodTrainer, type FakeEngine } from '../training/fake-engine.js';
-import { edgesOf, project, tickets } from '../training/tickets-project.js';
+import { replay, replayStatus } from '../../../src/replay/replay.js';
+import { train } from '../../../src/training/train.js';
+import { fakeEngine, goodTrainer } from '../training/fake-engine.js';
+import { edgesOf, tickets } from '../training/tickets-project.js';
 import { weightsFile } from './weights.js';
-
-const plain: ReplayWish = { allowed: [], tolerance: 0.01 };
-
-type World = ReturnType<typeof project> & { engine: FakeEngine; edges: TrainEdges; first: string };
-
-/** A project in which `tickets` was trained once. */
-async function trained(engine = fakeEngine()): Promise<World> {
-  const place = project();
-  const { edges } = edgesOf(place, engine);
-  const { id } = await train(edges, tickets);
-  return { ...place, engine, edges, first: id };
-}
-
-const sourceOf = ({ paths, ledger }: World, reference = 'tickets') =>
-  findLock({ paths, ledger: () => Promise.resolve(ledger) }, reference);
-
-async function check(world: World, allowed: string[] = []): Promise<ReplayReport> {
-  return checkLock(world.edges, await sourceOf(world), { allowed });
-}
-
-async function again(world: World, wish = plain, reference?: string): Promise<ReplayReport> {
-  return replay(world.edges, await sourceOf(world, reference), wish, () => undefined);
-}
-
-const drifted = ({ fields }: ReplayReport): string[] =>
-  fields.filter(({ status, allowed }) => status === 'drift' && !allowed).map(({ field }) => field);
-
-const row = (question: string): string => `${JSON.stringify({ prompt: question, completion: '{"a":1}' })}\n`;
+import { again, check, drifted, plain, row, sourceOf, trained, type World } from './world.js';
 
 describe('a replay where nothing changed', () => {
   it('trains again as a run of its own, finds the same bytes, and leaves the lock as it was', async () => {
@@ -258,71 +229,4 @@ it('a run is replayed by its own recipe, whatever the YAML says today', async ()
   const world = await trained();
   rmSync(join(world.folder, 'recipes'), { recursive: true });
   expect(await again(world, plain, world.first)).toMatchObject({ verdict: 'identical', replayOf: world.first });
-});
-
-describe('a recipe in a folder of its own', () => {
-  const recipe = 'base_model: { path: base }\ndataset: { train: data/train.jsonl, held_out: data/held-out.jsonl }\n';
-
-  async function smoke() {
-    const place = project();
-    place.file('recipes/ci/smoke.yaml', recipe);
-    const { edges, notes } = edgesOf(place, fakeEngine());
-    const { id } = await train(edges, { recipe: 'recipes/ci/smoke.yaml', overrides: ['seed=9'] });
-    return { ...place, edges, notes, id, engine: fakeEngine(), first: id };
-  }
-
-  it('is told by its path, with the overrides that its lock holds', async () => {
-    const { notes } = await smoke();
-    expect(notes.at(-1)).toBe(
-      'Locked in recipes/ci/smoke.lock.yaml with overrides seed=9, which the recipe does not say: commit it with its .rows, ' +
-        'and mlx replay recipes/ci/smoke.yaml does this run again.',
-    );
-  });
-
-  it.each(['smoke', 'ci/smoke', 'recipes/ci/smoke.yaml'])(
-    'is found as %s before the runs of this name',
-    async (name) => {
-      const world = await smoke();
-      await train(world.edges, { recipe: 'recipes/ci/smoke.yaml', overrides: [], lock: false });
-      expect((await sourceOf(world, name)).shown).toBe('recipes/ci/smoke.lock.yaml');
-      expect((await sourceOf(world, world.id)).shown).toContain(world.id);
-    },
-  );
-
-  it('of which there are two is refused with both', async () => {
-    const world = await smoke();
-    world.file('recipes/other/smoke.lock.yaml', '');
-    await expect(sourceOf(world, 'smoke')).rejects.toMatchObject({
-      code: 'AMBIGUOUS',
-      message: expect.stringContaining('recipes/ci/smoke.lock.yaml, recipes/other/smoke.lock.yaml'),
-    });
-  });
-
-  it('whose rows changed is locked anew by its path', async () => {
-    const world = await smoke();
-    world.file('data/train.jsonl', row('other'));
-    const report = await checkLock(world.edges, await sourceOf(world, 'smoke'), { allowed: [] });
-    expect(renderReport(report, 200)).toContain('mlx train recipes/ci/smoke.yaml');
-    expect(renderReport(report, 200)).toMatch(/recipe\.overrides +seed=9/);
-  });
-});
-
-it('a conclusion names the drift that was allowed', async () => {
-  const world = await trained();
-  world.file('data/train.jsonl', row('other'));
-  const said = renderReport(await check(world, ['dataset.train']), 200);
-  expect(said).toContain('no drift but what was allowed: dataset.train.rows');
-  expect(renderReport(await check(await trained()), 200)).toContain('A replay would start from what the lock says.');
-});
-
-it('a replay that was interrupted is to be replayed, not resumed', async () => {
-  const world = await trained();
-  world.engine.trainer = ({ say }) => {
-    say({ event: 'stopped', step: 1 });
-    return { status: 0 };
-  };
-  expect(await again(world)).toMatchObject({
-    verdict: 'not_finished',
-    error: { code: 'INTERRUPTED', hint: `Replay it again, from its beginning: mlx replay ${world.first}` },
-  });
 });
