@@ -1,10 +1,10 @@
 // `mlx data capture`: what the gateway captured, and the same as rows of chat messages for a recipe. Reads .mlx/captures; with
 // --out writes a new file.
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 
 import { writeDataset, type CaptureReport } from '../capture/dataset.js';
-import { MlxError } from '../errors.js';
+import { exitStatus, MlxError } from '../errors.js';
 import { formatCount } from '../output/numbers.js';
 import { outcome } from '../output/output.js';
 import { readSince } from '../output/spans.js';
@@ -58,8 +58,12 @@ export const run: CommandModule['run'] = async (context, _args, flags) => {
     role: text('role'),
   };
   const report = await writeDataset(context.paths().captures, filter, target);
-  const value = { out: target === undefined ? null : (out ?? null), ...report };
-  return outcome(value, (shown) => renderReport(shown, context.output.columns));
+  // An empty file is no data set, and would be in the way of the next try.
+  if (target !== undefined && report.rows === 0) rmSync(target);
+  const written = target !== undefined && report.rows > 0;
+  const value = { out: written ? (out ?? null) : null, ...report };
+  const status = target === undefined || written ? exitStatus.ok : exitStatus.failed;
+  return outcome(value, (shown) => renderReport(shown, target !== undefined, context.output.columns), status);
 };
 
 const reasons: Record<keyof CaptureReport['unusable'], string> = {
@@ -71,7 +75,7 @@ const reasons: Record<keyof CaptureReport['unusable'], string> = {
   too_long: 'too long',
 };
 
-function renderReport(report: CaptureReport & { out: string | null }, width: number): string {
+function renderReport(report: CaptureReport & { out: string | null }, wanted: boolean, width: number): string {
   if (report.captured === 0) {
     return 'Nothing was captured, or the filter lets nothing through. A route captures with capture: {} in mlx.yaml.';
   }
@@ -92,7 +96,8 @@ function renderReport(report: CaptureReport & { out: string | null }, width: num
     ]),
   ];
   const leftOut = left.flatMap(([words, count]) => (count === 0 ? [] : [`  ${formatCount(count)} ${words}`]));
-  const where = report.out === null ? 'Nothing was written; --out FILE writes them.' : `Written: ${report.out}`;
+  const nothing = wanted ? 'Nothing was written.' : 'Nothing was written; --out FILE writes them.';
+  const where = report.out === null ? nothing : `Written: ${report.out}`;
   const lines = [`${formatCount(report.rows)} rows to learn from. ${where}`];
   return [table, '', ...lines, ...(leftOut.length > 0 ? ['Left out:', ...leftOut] : [])].join('\n');
 }

@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 import { packageRoot } from '../config/paths.js';
+import { environmentOverrides } from '../config/settings.js';
 import type { Context } from '../context.js';
 import { hasUserSystemd, installUnit, removeUnit, unitFile } from '../engine/systemd.js';
 import { gatewayControl } from '../gateway/control.js';
@@ -51,9 +52,16 @@ async function unitFacts(context: Context): Promise<UnitFacts> {
     ...{ project, projectId, keysFile: join(secrets, 'gateway.env') },
     program: [process.execPath, join(packageRoot(), 'bin', 'mlx.js')],
     path: context.environment['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
-    home: context.environment['MLX_HOME'],
+    variables: settingVariables(context.environment),
     drainTimeoutMs: (await context.config()).serving.drainTimeoutMs,
   };
+}
+
+/** Those of this shell that decide what the gateway does; an address of MLflow may hold a password, and is no business of it. */
+function settingVariables(environment: NodeJS.ProcessEnv): Record<string, string> {
+  const settings = environmentOverrides(environment).map(({ source }) => source);
+  const names = ['MLX_HOME', ...settings.filter((name) => name.startsWith('MLX_') && !name.endsWith('_URI'))];
+  return Object.fromEntries(names.flatMap((name) => (environment[name] ? [[name, environment[name]] as const] : [])));
 }
 
 async function uninstall(context: Context, { name, file }: { name: string; file: string }): Promise<Outcome> {

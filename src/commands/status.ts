@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 
 import type { Context } from '../context.js';
+import { exitStatus, MlxError } from '../errors.js';
 import type { Engine, EngineKind } from '../engine/engine.js';
 import { ownerPid } from '../engine/owner.js';
 import { controlSocket, type GatewayState } from '../gateway/control-api.js';
@@ -22,6 +23,7 @@ import { stackParts, type Part } from '../stack/status.js';
 import { openReconciled } from '../training/reconcile.js';
 
 export const define: CommandModule['define'] = (command) => {
+  command.option('--check', 'exit status 1 when a part is not well, or mlx.yaml is broken');
   command.addHelpText(
     'after',
     `
@@ -31,17 +33,21 @@ shows the last lines and what to do.
 Examples:
   mlx status
   mlx status --json
+  mlx status --check || page-somebody
   watch mlx status`,
   );
 };
 
-export const run: CommandModule['run'] = async (context) => {
-  await settlePromotions(context);
+export const run: CommandModule['run'] = async (given, _args, flags) => {
+  const { context, problem } = await readableContext(given);
+  // What is settled by wrong settings is better left to the next command.
+  if (problem === null) await settlePromotions(context);
   const [engines, config] = await Promise.all([usedEngines(context.engine, context.flags.engine), context.config()]);
   const gateway = await gatewayState(context);
   const parts = await stackParts({ engines, readyTimeoutMs: config.serving.readyTimeoutMs, now: context.now });
   const status: ProjectStatus = {
     project: context.paths().project,
+    configProblem: problem,
     engine: engines.map(({ description }) => description).join(' + '),
     parts: [...(gateway ? gatewayPart(gateway) : missingGateway(await context.ledger(), parts)), ...parts],
     budgets: (gateway?.budgets ?? []).filter(({ state }) => state !== 'ok'),
@@ -52,8 +58,32 @@ export const run: CommandModule['run'] = async (context) => {
     watches: watchNotes(await context.ledger()),
     splits: splitNotes(await context.ledger()),
   };
-  return outcome(status, (value) => renderStatus(value, context.now().getTime(), context.output.columns));
+  const isWell = problem === null && status.parts.every(({ fix }) => fix === undefined);
+  return outcome(
+    status,
+    (value) => renderStatus(value, context.now().getTime(), context.output.columns),
+    flags['check'] === true && !isWell ? exitStatus.failed : exitStatus.ok,
+  );
 };
+
+/** What runs goes on while mlx.yaml is broken, and somebody may need to see it just then: the defaults stand in. */
+async function readableContext(context: Context): Promise<{ context: Context; problem: string | null }> {
+  try {
+    await context.config();
+    return { context, problem: null };
+  } catch (error) {
+    if (!(error instanceof MlxError) || error.code !== 'CONFIG_INVALID') throw error;
+    const [{ loadDefaults }, { openEngine }] = await Promise.all([
+      import('../config/load.js'),
+      import('../engine/open.js'),
+    ]);
+    const config = () => loadDefaults(context.paths().project, context.environment);
+    const plain: Context = { ...context, config, engine: (kind) => openEngine(plain, kind) };
+    const [first] = error.problems;
+    const where = first === undefined ? '' : ` line ${first.line ?? 1}: ${first.path ?? ''} ${first.message}`;
+    return { context: plain, problem: `${error.message}${where}` };
+  }
+}
 
 /** Without its socket there is no gateway to ask, and no client to load. */
 async function gatewayState(context: Context): Promise<GatewayState | undefined> {

@@ -25,9 +25,22 @@ export function forwardTo(endpoint: GenerateEndpoint, core: Core): Handler {
     if (isResponse(asked)) return asked;
     request.trace.stream = asked.stream;
     const question = await core.stages.expand(request, asked);
-    if (isResponse(question)) return question;
-    return (await core.stages.admit(request, question)) ?? ask(core, request, question, startedMs);
+    if (isResponse(question)) return refusedOn(core, request, asked, question);
+    const refused = await core.stages.admit(request, question);
+    return refused ? refusedOn(core, request, asked, refused) : ask(core, request, question, startedMs);
   };
+}
+
+/** So that people see whose clients are refused. */
+function refusedOn(
+  core: Core,
+  request: GatewayRequest,
+  { model }: Question,
+  refused: GatewayResponse,
+): GatewayResponse {
+  const route = core.routing().routes.get(model);
+  if (route) request.trace.route = route.name;
+  return refused;
 }
 
 async function ask(

@@ -8,8 +8,8 @@ export type UnitFacts = {
   program: readonly [string, string];
   /** Finds Python and small programs. */
   path: string;
-  /** MLX_HOME, where it is set. */
-  home: string | undefined;
+  /** MLX_HOME and settings of mlx.yaml that variables put over it, of the command that installs: a boot has no shell. */
+  variables: Readonly<Record<string, string>>;
   drainTimeoutMs: number;
   /** Variables with the keys of upstreams, one NAME=VALUE a line; may be absent. */
   keysFile: string;
@@ -23,7 +23,8 @@ export function unitName({ project, projectId }: Pick<UnitFacts, 'project' | 'pr
 
 /** A stop of a person's (exit status 0) is a stop; anything else starts it again. */
 export function unitText(facts: UnitFacts): string {
-  const { project, program, path, home, drainTimeoutMs, keysFile } = facts;
+  const { project, program, path, variables, drainTimeoutMs, keysFile } = facts;
+  const environment = Object.entries({ PATH: path, ...variables }).map(([name, value]) => `${name}=${value}`);
   const words = [...program, 'gateway', 'start', '--foreground', '--project', project];
   return `[Unit]
 Description=mlx gateway of ${escaped(project)}
@@ -33,8 +34,8 @@ StartLimitIntervalSec=0
 Type=exec
 WorkingDirectory=${escaped(project)}
 ExecStart=${words.map(quoted).join(' ')}
-Environment=${quoted(`PATH=${path}`)}
-${home === undefined ? '' : `Environment=${quoted(`MLX_HOME=${home}`)}\n`}EnvironmentFile=-${escaped(keysFile)}
+${environment.map((line) => `Environment=${quoted(line)}`).join('\n')}
+EnvironmentFile=-${escaped(keysFile)}
 Restart=on-failure
 RestartSec=2
 KillMode=process

@@ -9,6 +9,8 @@ import type { UpReport } from './up.js';
 
 export type ProjectStatus = {
   project: string;
+  /** What is wrong with mlx.yaml; the running gateway goes on with the one before. */
+  configProblem: string | null;
   engine: string;
   parts: Part[];
   /** Those that are nearly or wholly used up. */
@@ -29,6 +31,9 @@ export type ProjectStatus = {
 export function renderStatus(status: ProjectStatus, nowMs: number, columns: number): string {
   const sections = [
     `${status.project}  ${pc.dim(status.engine)}`,
+    status.configProblem === null
+      ? ''
+      : `${pc.red('broken')}  mlx.yaml\n${pc.dim(`  ${status.configProblem}`)}\n${pc.cyan('next')}  mlx config`,
     status.parts.length === 0 ? pc.dim(nothingRuns(status)) : partsTable(status, nowMs, columns),
     ...status.parts.filter((part) => part.fix !== undefined).map(attention),
     section('budgets', status.budgets.map(budgetLine)),

@@ -99,3 +99,12 @@ it('mlx gc deletes captured traffic that is older than mlx.yaml says', async () 
   expect((await mlx(['gc', '--yes'], { folder })).stdout).toContain('Deleted one thing');
   expect(existsSync(old)).toBe(false);
 });
+
+it('mlx data capture writes no empty file, and says so by its status', async () => {
+  const folder = await project();
+  const capture = ['data', 'capture', '--finish-reason', 'never', '--out', 'data/none.jsonl'];
+  const { stdout, status } = await mlx(capture, { folder });
+  expect(status).toBe(1);
+  expect(stdout).toContain('0 rows to learn from. Nothing was written.');
+  expect(existsSync(join(folder, 'data', 'none.jsonl'))).toBe(false);
+});

@@ -76,6 +76,21 @@ test('status shows which routes wait for a gateway that was killed, and how to s
   expect(stdout).toContain('next  mlx gateway start');
 });
 
+test('status shows what runs also while mlx.yaml is broken, and --check fails then', async () => {
+  const { folder, write } = project();
+  deadServer(folder);
+  expect((await mlx(['status'], { folder })).status).toBe(0);
+  expect((await mlx(['status', '--check'], { folder })).status).toBe(1);
+  write('mlx.yaml', 'gatway: {}\n');
+  const { stdout, status } = await mlx(['status'], { folder });
+  expect(status).toBe(0);
+  expect(stdout).toContain('broken  mlx.yaml');
+  expect(stdout).toContain('line 1: gatway unknown key; did you mean gateway?');
+  expect(stdout).toContain('exited  tickets-v1-aa');
+  const sound = project().folder;
+  expect((await mlx(['status', '--check'], { folder: sound })).status).toBe(0);
+});
+
 test('down clears up after a model server that died, and finds nothing the second time', async () => {
   const { folder } = project();
   deadServer(folder);

@@ -107,5 +107,8 @@ function describe({ account, limit, allowed, taken, needed }: Refused): string {
   const period = limit.endsWith('Minute') ? 'a minute' : limit.endsWith('Day') ? 'a day' : 'a month';
   const large =
     taken < allowed && needed > 0 ? `, and this request may need ${show(needed)}; a smaller max_tokens needs less` : '';
-  return `The limit ${whose}, ${show(allowed)} ${unit} ${period}, is used up or promised to running requests (${show(taken)})${large}`;
+  const limited = `The limit ${whose}, ${show(allowed)} ${unit} ${period},`;
+  if (taken === 0)
+    return `${limited} is less than this request may need at most (${show(needed)}); a smaller max_tokens needs less`;
+  return `${limited} is used up or promised to running requests (${show(taken)})${large}`;
 }

@@ -151,6 +151,16 @@ describe('a budget', () => {
     expect(warnings.at(-1)).toContain(`key:${key.id} has used $3.10 of $3.00`);
   });
 
+  test('that is smaller than what one request may need says so, and the refusal counts for its route', async () => {
+    const key = await addKey({ tokensPerDay: 5 });
+    const refused = await postTo(bench, '/v1/chat/completions', body({ max_tokens: 200 }), key.headers);
+    const said = await refusal(refused);
+    expect(said.message).toMatch(
+      /5 tokens a day, is less than this request may need at most \(2\d\d\); a smaller max_tokens/,
+    );
+    expect(await rows(1)).toMatchObject([{ status: 429, route: 'tickets', error_class: 'budget_exceeded' }]);
+  });
+
   test('that is used up is a 402 in Anthropic words, which its client neither retries nor takes for a rate limit', async () => {
     const key = await addKey({ usdPerDay: 3 });
     await ask(key.headers);

@@ -8,7 +8,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { unitName, unitText, type UnitFacts } from '../../../src/gateway/unit.js';
 
 const facts: UnitFacts = {
-  ...{ project: '/home/ada/my tickets', projectId: '0123456789', path: '/usr/bin:/bin', home: '/home/ada/.mlx' },
+  ...{ project: '/home/ada/my tickets', projectId: '0123456789', path: '/usr/bin:/bin' },
+  variables: { MLX_HOME: '/home/ada/.mlx', MLX_GATEWAY_PORT: '4700' },
   program: ['/usr/bin/node', '/opt/mlx/bin/mlx.js'],
   ...{ drainTimeoutMs: 60_000, keysFile: '/home/ada/my tickets/.mlx/secrets/gateway.env' },
 };
@@ -25,6 +26,7 @@ WorkingDirectory=/home/ada/my tickets
 ExecStart="/usr/bin/node" "/opt/mlx/bin/mlx.js" "gateway" "start" "--foreground" "--project" "/home/ada/my tickets"
 Environment="PATH=/usr/bin:/bin"
 Environment="MLX_HOME=/home/ada/.mlx"
+Environment="MLX_GATEWAY_PORT=4700"
 EnvironmentFile=-/home/ada/my tickets/.mlx/secrets/gateway.env
 Restart=on-failure
 RestartSec=2
@@ -37,7 +39,7 @@ WantedBy=default.target
 });
 
 test('what means something to systemd in a path is only a part of it', () => {
-  const text = unitText({ ...facts, project: '/home/ada/100% "$HOME"', home: undefined });
+  const text = unitText({ ...facts, project: '/home/ada/100% "$HOME"', variables: {} });
   expect(text).toContain('"--project" "/home/ada/100%% \\"$$HOME\\""');
   expect(text).not.toContain('MLX_HOME');
 });

@@ -6,6 +6,7 @@ import { renderStatus, renderUp, type ProjectStatus } from '../../../src/stack/r
 
 const base: ProjectStatus = {
   project: '/p',
+  configProblem: null,
   engine: 'host',
   parts: [],
   budgets: [],
