@@ -65,7 +65,7 @@ async function takeBack(context: Context, { model, version }: Route): Promise<Ou
   const value = { outcome: 'canary_taken_back', dryRun, model, version, live };
   return outcome(value, () => {
     const verb = dryRun ? 'would be' : 'is';
-    return `The share of ${model}:${version} ${verb} taken back; version ${live ?? '--'} has all requests. mlx rollback goes further back.`;
+    return `The share of ${model}:${version} ${verb} taken back; version ${live ?? '--'} has all requests. Run it again and production goes back to what it was before.`;
   });
 }
 

@@ -1,6 +1,6 @@
 // systemd of the person who runs mlx: a unit that starts a program at boot and again when it fails. Touches ~/.config/systemd/user.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import { MlxError } from '../errors.js';
 import { askProgram, runProgram } from './exec.js';
@@ -24,7 +24,7 @@ export async function installUnit(
   text: string,
   startNow: boolean,
 ): Promise<void> {
-  mkdirSync(join(file, '..'), { recursive: true });
+  mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, text, { mode: 0o600 });
   await systemctl(environment, ['daemon-reload']);
   await systemctl(environment, ['enable', ...(startNow ? ['--now'] : []), name]);

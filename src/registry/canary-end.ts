@@ -1,7 +1,8 @@
 // Takes a canary or a shadow away: all requests go to the route's own version again, and the candidate's server is stopped unless it
 // has the route by now. Touches: route_splits, the candidate's route, the gateway's memory, model servers.
-import { deleteRoute, findRoute } from '../ledger/promotions.js';
+import { deleteRoute, findRoute, listRoutes, openPromotions } from '../ledger/promotions.js';
 import { deleteSplit, findSplit } from '../ledger/route-splits.js';
+import { isServerAlive } from '../serving/liveness.js';
 import type { PromotionEdges } from './edges.js';
 import { retireServers } from './retire.js';
 import { canaryAlias, routeName } from './targets.js';
@@ -21,4 +22,17 @@ export async function endCanary(edges: PromotionEdges, model: string): Promise<b
   await gateway.reload(name, undefined);
   await retireServers(edges, model, [candidate.engine]);
   return true;
+}
+
+/** Of those that stand, the ones whose server does not answer: until then the version that is live has covered for them. @returns their models */
+export async function endLostCanaries(edges: PromotionEdges): Promise<string[]> {
+  const ended: string[] = [];
+  for (const { name, model, engine, serverId, address } of listRoutes(edges.ledger)) {
+    const stepped = (findSplit(edges.ledger, model)?.owner ?? null) !== null;
+    const busy = stepped || openPromotions(edges.ledger).some((promotion) => promotion.model === model);
+    if (name !== routeName(model, canaryAlias) || busy) continue;
+    if (await isServerAlive(await edges.engine(engine), { id: serverId, address })) continue;
+    if (await endCanary(edges, model)) ended.push(model);
+  }
+  return ended;
 }

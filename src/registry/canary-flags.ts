@@ -31,7 +31,10 @@ export function readCanary(
   }
   checkAlone(flags);
   const everyMs = readSpan(every, '--every');
-  if (everyMs === 0) throw new MlxError('USAGE', `--every takes a time above zero, not '${every}'.`);
+  if (everyMs === 0)
+    throw new MlxError('USAGE', `--every takes a time above zero, not '${every}'.`, {
+      hint: 'For example: --every 10m',
+    });
   if (canary === undefined) {
     const share = typeof shadow === 'string' ? readPercent(shadow, '--shadow', 100) : 100;
     return { kind: 'shadow', sticky: 'request', shares: [share], everyMs };

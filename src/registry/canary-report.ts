@@ -6,7 +6,7 @@ import { findRoute } from '../ledger/promotions.js';
 import { listSplits } from '../ledger/route-splits.js';
 import { formatDuration } from '../output/numbers.js';
 import type { CanaryPlan } from './canary-flags.js';
-import type { CanaryResult, CanaryStep } from './canary.js';
+import { shareText, type CanaryResult, type CanaryStep } from './canary.js';
 import type { PromotionPlan } from './plan.js';
 import { renderPlan } from './report.js';
 
@@ -67,13 +67,14 @@ export function renderCanary(result: CanaryResult): string {
     const findings = step.findings.map(({ verdict, line }) => `    ${verdict.padEnd(13)} ${line}`);
     return [`  ${step.percent} % for ${formatDuration(step.durationMs)}: ${step.outcome}`, ...findings].join('\n');
   });
-  const share = kind === 'canary' ? `${percent} % of the requests go to` : `${percent} % of the requests are copied to`;
-  const stands = `${share} ${model}:${toVersion}; version ${fromVersion} is live. Nothing more happens by itself.`;
+  const share = `${shareText({ kind }, percent)} ${model}:${toVersion}`;
+  const stands = `${share}; version ${fromVersion} is live. Nothing more happens by itself.`;
+  const unchanged = percent > 0 ? `${share} as before` : `version ${fromVersion} stays as it was, with all requests`;
   const lines = [
     ...(told.length === 0 ? [] : [`${model}:${toVersion} beside version ${fromVersion}`, ...told]),
     ...(error === null ? [] : [`${error.message} [${error.code}]`]),
     ...(outcome === 'standing' ? [stands] : []),
-    ...(outcome === 'failed' ? [`version ${fromVersion} stays as it was, with all requests`] : []),
+    ...(outcome === 'failed' ? [unchanged] : []),
   ];
   const next = error?.hint ?? (outcome === 'standing' ? decisions(result) : undefined);
   return [...lines, ...(next === undefined ? [] : [`next   ${next}`])].join('\n');

@@ -2,6 +2,7 @@
 // be taken back by itself; all requests it gets from a person alone. Touches what a promotion touches, and route_splits.
 import { currentOwner, ownerIsAlive } from '../engine/owner.js';
 import { MlxError } from '../errors.js';
+import { write } from '../ledger/open.js';
 import { findRoute, listPromotions } from '../ledger/promotions.js';
 import { beginStep, endStep } from '../ledger/promotion-steps.js';
 import { changeSplit, findSplit, setSplit, type RouteSplit } from '../ledger/route-splits.js';
@@ -46,15 +47,17 @@ export async function runCanary(edges: PromotionEdges, request: CanaryRequest): 
   const { version, kind, sticky, actor, reason, strategy = 'auto' } = request;
   const { model } = version;
   const fromVersion = requireOtherLive(edges, version);
-  const split = claimSplit(edges, request);
+  const { split, before } = claimSplit(edges, request);
   const target = { route: split.candidate, alias: canaryAlias, labelled: false };
   const known = { kind, sticky, model, route: model, fromVersion, toVersion: version.version, percent: 0, steps: [] };
-  const release = await begun(edges, model, () =>
+  const notBegun = () => endAttempt(edges, split, before);
+  const release = await begun(notBegun, () =>
     promote(edges, { version, target, kind: 'promote', actor, reason, strategy }),
   );
   if (release.error !== null) {
-    await endCanary(edges, model);
-    return { ...known, outcome: 'failed', releaseId: release.id, error: release.error };
+    await notBegun();
+    const percent = before?.percent ?? 0;
+    return { ...known, percent, outcome: 'failed', releaseId: release.id, error: release.error };
   }
   const releaseId = release.id ?? candidateRelease(edges, version);
   const steps = await stepUp(edges, request, split, { fromVersion, releaseId });
@@ -68,14 +71,22 @@ export async function runCanary(edges: PromotionEdges, request: CanaryRequest): 
   return { ...ended, outcome: 'standing', percent: last?.percent ?? 0 };
 }
 
-/** Nothing of it may stay where the candidate could not even be asked for. */
-async function begun<Result>(edges: PromotionEdges, model: string, start: () => Promise<Result>): Promise<Result> {
+async function begun<Result>(notBegun: () => Promise<void>, start: () => Promise<Result>): Promise<Result> {
   try {
     return await start();
   } catch (error) {
-    await endCanary(edges, model);
+    await notBegun();
     throw error;
   }
+}
+
+/** Where the candidate could not even be asked for nothing of it may stay, but what stood before. */
+async function endAttempt(edges: PromotionEdges, split: RouteSplit, before: RouteSplit | undefined): Promise<void> {
+  if (before === undefined) return void (await endCanary(edges, split.name));
+  write(edges.ledger, () => {
+    if (findSplit(edges.ledger, split.name)?.owner === split.owner) setSplit(edges.ledger, before);
+  });
+  await (await edges.gateway()).refresh();
 }
 
 /** Of a share that stands already, and goes on. */
@@ -93,8 +104,12 @@ function requireOtherLive(edges: PromotionEdges, { model, version, digest }: Mod
   });
 }
 
-/** Before anything is started: a command that dies after it leaves a row that says what may be there. */
-function claimSplit(edges: PromotionEdges, { version, kind, sticky }: CanaryRequest): RouteSplit {
+/** Before anything is started: a command that dies after it leaves a row that says what may be there. One transaction: two cannot both. */
+function claimSplit(edges: PromotionEdges, request: CanaryRequest): { split: RouteSplit; before?: RouteSplit } {
+  return write(edges.ledger, () => claimFree(edges, request));
+}
+
+function claimFree(edges: PromotionEdges, { version, kind, sticky }: CanaryRequest) {
   const { model } = version;
   const before = findSplit(edges.ledger, model);
   const candidate = routeName(model, canaryAlias);
@@ -109,7 +124,7 @@ function claimSplit(edges: PromotionEdges, { version, kind, sticky }: CanaryRequ
   const percent = before?.kind === kind ? before.percent : 0;
   const split = { name: model, kind, candidate, percent, sticky, owner: currentOwner() };
   setSplit(edges.ledger, split);
-  return split;
+  return before ? { split, before } : { split };
 }
 
 /** A share only rises where the one before did as well as the version that is live. */
@@ -141,7 +156,8 @@ async function stepUp(
   return steps;
 }
 
-function shareText({ kind }: CanaryRequest, percent: number): string {
+/** What a share is, for people: in front of the version that gets it. */
+export function shareText({ kind }: Pick<RouteSplit, 'kind'>, percent: number): string {
   return kind === 'canary' ? `${percent} % of the requests go to` : `${percent} % of the requests are copied to`;
 }
 

@@ -5,6 +5,7 @@ import { listServers } from '../engine/host/server-records.js';
 import { errorMessage } from '../errors.js';
 import { openLedgerForReading, type Ledger } from '../ledger/open.js';
 import { listRoutes, openPromotions } from '../ledger/promotions.js';
+import { listSplits } from '../ledger/route-splits.js';
 import { runOwnCommand, type TendEdges } from './tend.js';
 import { canaryAlias, drillAlias, routeName } from './targets.js';
 
@@ -28,8 +29,9 @@ export function reviveServers(edges: ReviveEdges): () => void {
     known = new Map(gone.map((name) => [name, known.get(name) ?? { tried: 0, nextAtMs: nowMs + 1 }]));
     for (const [name, attempts] of known) {
       if (attempts.nextAtMs > nowMs) continue;
-      edges.warn(`The model server of ${name} is gone; it is started again.`);
-      await runOwnCommand(edges, ['serve', name]);
+      const { what, words } = remedy(name);
+      edges.warn(`The model server of ${name} is gone; ${what}.`);
+      await runOwnCommand(edges, words);
       known.set(name, afterAttempt(attempts, edges.now().getTime()));
     }
     working = false;
@@ -39,6 +41,13 @@ export function reviveServers(edges: ReviveEdges): () => void {
   // Seen for the first time, and left to the person until the next look: a command may be at it already.
   void look();
   return () => clearInterval(timer);
+}
+
+/** Who is on trial has no claim to be started again: its share goes back to the version that is live. Pure. */
+export function remedy(name: string): { what: string; words: string[] } {
+  return name.endsWith(`@${canaryAlias}`)
+    ? { what: 'its share is taken back', words: ['releases', 'recover', '--canaries'] }
+    : { what: 'it is started again', words: ['serve', name] };
 }
 
 /** One that does not come up is tried more and more seldom. Pure. */
@@ -62,11 +71,12 @@ function goneRoutes(edges: ReviveEdges): string[] {
   }
 }
 
-/** Routes of the host engine that lead to no running server, and that no command is at work on. A trial that lost its server is over. */
+/** Routes of the host engine that lead to no running server, and that no command is at work on. A drill's belongs to its command. */
 export function routesWithout(ledger: Ledger, running: ReadonlySet<string>): string[] {
   const busy = new Set(openPromotions(ledger).map(({ model }) => model));
+  const stepped = new Set(listSplits(ledger).flatMap(({ candidate, owner }) => (owner === null ? [] : [candidate])));
   return listRoutes(ledger)
     .filter(({ engine, serverId, model }) => engine === 'host' && !running.has(serverId) && !busy.has(model))
-    .filter(({ name, model }) => ![drillAlias, canaryAlias].some((alias) => name === routeName(model, alias)))
+    .filter(({ name, model }) => name !== routeName(model, drillAlias) && !stepped.has(name))
     .map(({ name }) => name);
 }

@@ -7,6 +7,7 @@ import {
   adaptersTarget,
   listAdapters,
   markLoaded,
+  markUnloaded,
   recordAdapter,
   removeAdapter,
   type LoadedAdapter,
@@ -37,21 +38,36 @@ export async function loadInto(
     if (answer.status !== 200) throw refused(spec, carrier, answer.text);
     markLoaded(folder);
   } catch (error) {
-    await unloadFrom(edges, carrier, id);
+    // What keeps it from being taken away now is met again by whoever undoes the start; the error is why it was not loaded.
+    await unloadFrom(edges, carrier, id).catch(() => undefined);
     throw error;
   }
   return loadedServer(carrier, { ...adapter, loaded: true });
 }
 
-/** Also of one that is half loaded, or of a server that is gone. */
+/**
+ * Also of one that is half loaded, or of a server that is gone. Its folder goes last: it is what the next command finds it by, where vLLM
+ * did not answer.
+ * @throws MlxError ADAPTER_REFUSED, and what the connection says
+ */
 export async function unloadFrom(
   edges: DockerEdges,
   carrier: { id: string; address: string },
   id: string,
 ): Promise<void> {
   await removeCopier(edges, id);
+  markUnloaded(edges, carrier.id, id);
+  await takeAway(carrier, id);
   removeAdapter(edges, carrier.id, id);
-  await unloadAdapter(carrier.address, id);
+}
+
+/** 404: it has no such adapter. */
+async function takeAway(carrier: { id: string; address: string }, id: string): Promise<void> {
+  const answer = await unloadAdapter(carrier.address, id);
+  if (answer === undefined || answer.status === 200 || answer.status === 404) return;
+  throw new MlxError('ADAPTER_REFUSED', `vLLM did not take the adapter ${id} away: ${answer.text.slice(0, 300)}`, {
+    hint: `Look at its log: mlx logs ${carrier.id}`,
+  });
 }
 
 export function loadedServers(edges: DockerEdges, carrier: Carrier): ModelServer[] {

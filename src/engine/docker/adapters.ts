@@ -69,11 +69,13 @@ export function markLoaded(folder: string): void {
   writeFileSync(join(folder, 'loaded'), '', { mode: 0o644 });
 }
 
-/** First the mark: a server that starts again in between does not load half of it. */
+/** Before it is taken away: a server that starts again in between does not load it. */
+export function markUnloaded(edges: Folders, carrierId: string, id: string): void {
+  rmSync(join(adapterFolder(edges, carrierId, id), 'loaded'), { force: true });
+}
+
 export function removeAdapter(edges: Folders, carrierId: string, id: string): void {
-  const folder = adapterFolder(edges, carrierId, id);
-  rmSync(join(folder, 'loaded'), { force: true });
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(adapterFolder(edges, carrierId, id), { recursive: true, force: true });
 }
 
 /** The version that the server was started for is not served any more, while others still are. */

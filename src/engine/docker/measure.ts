@@ -4,7 +4,7 @@ import { freemem } from 'node:os';
 import type { ContainerStats } from 'dockerode';
 
 import type { MemoryUse } from '../engine.js';
-import { gpuBytesOf, gpuMemory } from '../gpu.js';
+import { gpuUseOf, gpuMemory } from '../gpu.js';
 import { askMaybe } from './connection.js';
 import type { DockerEdges } from './edges.js';
 import { visibleGpu } from './images.js';
@@ -43,11 +43,11 @@ async function measureGpu(edges: DockerEdges, container: { top: () => Promise<To
   ]);
   const column = top?.Titles.indexOf('PID') ?? -1;
   if (!memory || !top || column < 0) return null;
-  const usedBytes = gpuBytesOf(
+  const use = gpuUseOf(
     memory,
     top.Processes.map((row) => Number(row[column])),
   );
-  return usedBytes === undefined ? null : { usedBytes, limitBytes: null, freeBytes: memory.freeBytes, of: 'gpu' };
+  return use === undefined ? null : { ...use, limitBytes: null, of: 'gpu' };
 }
 
 /** The Engine's `ps`, with the host's process numbers. */

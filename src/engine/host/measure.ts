@@ -4,7 +4,7 @@ import { freemem } from 'node:os';
 
 import type { Paths } from '../../config/paths.js';
 import type { MemoryUse } from '../engine.js';
-import { gpuBytesOf, gpuMemory } from '../gpu.js';
+import { gpuUseOf, gpuMemory } from '../gpu.js';
 import { groupPids } from '../group.js';
 import { ownerPid } from '../owner.js';
 import { findServerRecord } from './server-records.js';
@@ -18,10 +18,8 @@ export async function measureServer({ paths, environment, gpu }: MeasureEdges, i
   if (pids.length === 0) return null;
   if (gpu) {
     const memory = await gpuMemory(environment);
-    const usedBytes = memory && gpuBytesOf(memory, pids);
-    return usedBytes === undefined
-      ? null
-      : { usedBytes, limitBytes: null, freeBytes: memory?.freeBytes ?? 0, of: 'gpu' };
+    const use = memory && gpuUseOf(memory, pids);
+    return use === undefined ? null : { ...use, limitBytes: null, of: 'gpu' };
   }
   const usedBytes = pids.reduce((sum, pid) => sum + residentBytes(pid), 0);
   return usedBytes === 0 ? null : { usedBytes, limitBytes: null, freeBytes: freemem(), of: 'machine' };

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 
 import { containerMemory } from '../../../src/engine/docker/measure.js';
-import { gpuBytesOf, readGpuMemory } from '../../../src/engine/gpu.js';
+import { gpuUseOf, readGpuMemory } from '../../../src/engine/gpu.js';
 
 const mib = 2 ** 20;
 
@@ -23,15 +23,19 @@ test('a container that has just ended uses nothing that could be told', () => {
   expect(containerMemory({ memory_stats: {} as never }, 5000)).toBeNull();
 });
 
-test('the memory of all GPUs is free together, and a process may use several', () => {
-  const memory = readGpuMemory('1000\n2000\n', '7, 100\n8, 30\n7, 50\n');
-  expect(memory?.freeBytes).toBe(3000 * mib);
-  expect(memory && gpuBytesOf(memory, [7])).toBe(150 * mib);
-  expect(memory && gpuBytesOf(memory, [9])).toBeUndefined();
+test('free is what is free on the GPU that holds the server: with several, on the one that has the least left over', () => {
+  const memory = readGpuMemory(
+    'GPU-a, 1000\nGPU-b, 9000\n',
+    'GPU-a, 7, 100\nGPU-b, 8, 30\nGPU-a, 7, 50\nGPU-b, 7, 60\n',
+  );
+  expect(memory && gpuUseOf(memory, [7])).toEqual({ usedBytes: 150 * mib, freeBytes: 1000 * mib });
+  expect(memory && gpuUseOf(memory, [8])).toEqual({ usedBytes: 30 * mib, freeBytes: 9000 * mib });
+  expect(memory && gpuUseOf(memory, [9])).toBeUndefined();
 });
 
 test('nobody on the GPU is nobody; a driver that does not say is not believed', () => {
-  expect(readGpuMemory('1000\n', '')?.bytesByPid.size).toBe(0);
-  expect(readGpuMemory('1000\n', '7, [N/A]\n')).toBeUndefined();
+  expect(readGpuMemory('GPU-a, 1000\n', '')?.get('GPU-a')?.bytesByPid.size).toBe(0);
+  expect(readGpuMemory('GPU-a, 1000\n', 'GPU-a, 7, [N/A]\n')).toBeUndefined();
+  expect(readGpuMemory('GPU-a, [N/A]\n', '')).toBeUndefined();
   expect(readGpuMemory('', '')).toBeUndefined();
 });

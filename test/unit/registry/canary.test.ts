@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
+import { MlxError } from '../../../src/errors.js';
 import { findRoute, openPromotions } from '../../../src/ledger/promotions.js';
 import { listSteps } from '../../../src/ledger/promotion-steps.js';
 import { findSplit, listSplits } from '../../../src/ledger/route-splits.js';
@@ -154,6 +155,23 @@ describe('a canary', () => {
     await recoverPromotions(world.edges);
     expect(openPromotions(world.ledger)).toEqual([]);
     expect(await world.promote(2)).toMatchObject({ outcome: 'promoted' });
+  });
+
+  test('that stands already is left as it stood when the same command runs again and fails', async () => {
+    record(1, 60);
+    record(2, 60);
+    await run({ canary: '30%' });
+    let asked = 0;
+    const gateway = () =>
+      asked++ === 0 ? Promise.reject(new MlxError('PORT_TAKEN', 'no port')) : world.edges.gateway();
+    await expect(run({ canary: '5%' }, { gateway })).rejects.toMatchObject({ code: 'PORT_TAKEN' });
+    expect(findSplit(world.ledger, 'tickets')).toMatchObject({ percent: 30, owner: null });
+    await world.engine.stopServer(findRoute(world.ledger, 'tickets@canary')?.serverId ?? '');
+    world.engine.behaviour = 'exits';
+    const failed = await run({ canary: '5%' });
+    expect(failed).toMatchObject({ outcome: 'failed', percent: 30, error: { code: 'SERVER_NOT_READY' } });
+    expect(renderCanary(failed)).toContain('30 % of the requests go to tickets:2 as before');
+    expect(findSplit(world.ledger, 'tickets')).toMatchObject({ percent: 30, owner: null });
   });
 
   test('whose candidate does not come up changes nothing', async () => {

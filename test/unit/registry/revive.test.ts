@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { findRoute, setRoute } from '../../../src/ledger/promotions.js';
-import { afterAttempt, routesWithout } from '../../../src/registry/revive.js';
+import { endLostCanaries } from '../../../src/registry/canary-end.js';
+import { afterAttempt, remedy, routesWithout } from '../../../src/registry/revive.js';
+import { findSplit, setSplit } from '../../../src/ledger/route-splits.js';
 import { killAt } from './killed.js';
 import { makeWorld, type World } from './world.js';
 
@@ -24,14 +26,43 @@ test('routes that lead to no running server are found', () => {
   expect(routesWithout(world.ledger, new Set())).toEqual(['tickets', 'tickets@staging']);
 });
 
-test('trials, containers, and what a command is at work on are left alone', async () => {
+test('drills, containers, and what a command is at work on are left alone', async () => {
   const route = routed('tickets@staging');
   if (!route) throw new Error('no route');
-  for (const name of ['tickets@drill', 'tickets@canary']) setRoute(world.ledger, { ...route, name });
+  setRoute(world.ledger, { ...route, name: 'tickets@drill' });
   setRoute(world.ledger, { ...route, engine: 'docker' });
   expect(routesWithout(world.ledger, new Set())).toEqual(['tickets']);
   await killAt(world, 'flip: begun', (edges) => world.promote(2, 'production', edges));
   expect(routesWithout(world.ledger, new Set())).toEqual([]);
+});
+
+test('a canary that stands and lost its server is taken back, not started again; one that a command steps is left to it', async () => {
+  const route = routed('tickets@staging');
+  if (!route) throw new Error('no route');
+  setRoute(world.ledger, { ...route, name: 'tickets@canary' });
+  const split = {
+    name: 'tickets',
+    kind: 'canary' as const,
+    candidate: 'tickets@canary',
+    percent: 50,
+    sticky: 'key' as const,
+  };
+  setSplit(world.ledger, { ...split, owner: '1:1:dead' });
+  expect(routesWithout(world.ledger, new Set())).not.toContain('tickets@canary');
+  setSplit(world.ledger, { ...split, owner: null });
+  expect(routesWithout(world.ledger, new Set())).toContain('tickets@canary');
+  expect([remedy('tickets@canary').words, remedy('tickets').words]).toEqual([
+    ['releases', 'recover', '--canaries'],
+    ['serve', 'tickets'],
+  ]);
+  expect(await endLostCanaries(world.edges)).toEqual([]);
+  await world.engine.stopServer(route.serverId);
+  expect(await endLostCanaries(world.edges)).toEqual(['tickets']);
+  expect([findSplit(world.ledger, 'tickets'), routed('tickets@canary'), routed('tickets')?.version]).toEqual([
+    undefined,
+    undefined,
+    1,
+  ]);
 });
 
 test('one that does not come up is tried more and more seldom, and never given up', () => {

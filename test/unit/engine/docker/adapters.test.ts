@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import { labelObstacle } from '../../../../src/engine/docker/adapter-servers.js';
+import { labelObstacle, unloadFrom } from '../../../../src/engine/docker/adapter-servers.js';
 import {
   adaptersFolder,
   findCarrier,
@@ -14,6 +14,7 @@ import {
   recordAdapter,
   removeAdapter,
 } from '../../../../src/engine/docker/adapters.js';
+import type { DockerEdges } from '../../../../src/engine/docker/edges.js';
 import { loadAdapter, unloadAdapter } from '../../../../src/engine/docker/lora-client.js';
 import { startStandIn, type StandIn } from '../../gateway/stand-in.js';
 
@@ -93,6 +94,52 @@ describe('what is said to vLLM', () => {
     expect(await unloadAdapter(server.address, 'tickets-v2-b')).toMatchObject({ status: 200 });
     expect(server.calls[0]).toMatchObject({ path: '/v1/unload_lora_adapter', body: '{"lora_name":"tickets-v2-b"}' });
     expect(await unloadAdapter(`unix:${join(run, 'gone.sock')}`, 'x')).toBeUndefined();
+  });
+});
+
+describe('an adapter that is taken away', () => {
+  const adapter = {
+    id: 'tickets-v2-b',
+    carrierId: 'tickets-v1-a',
+    model: 'tickets',
+    version: 2,
+    digest: 'd',
+    startedAtMs: 1,
+  };
+  const listed = () => listAdapters({ paths: { run } }, 'tickets-v1-a').map(({ id, loaded }) => ({ id, loaded }));
+  let server: StandIn;
+  let status = 200;
+
+  /** Its copier is gone already, which is all that is asked of Docker here. */
+  const edges = () => {
+    const remove = () => Promise.reject(Object.assign(new Error('no such container'), { statusCode: 404 }));
+    const docker = { getContainer: () => ({ remove }) };
+    return { paths: { run, projectId: 'p' }, connection: { docker } } as unknown as DockerEdges;
+  };
+
+  beforeEach(async () => {
+    mkdirSync(adaptersFolder({ paths: { run } }, 'tickets-v1-a'), { recursive: true });
+    markLoaded(recordAdapter({ paths: { run } }, adapter));
+    server = await startStandIn(join(run, 'v.sock'), ({ answer }) => answer.writeHead(status).end('words'));
+  });
+
+  afterEach(() => server.close());
+
+  const takeAway = () => unloadFrom(edges(), { id: 'tickets-v1-a', address: server.address }, 'tickets-v2-b');
+
+  test.each([200, 404])('is gone once vLLM has said so (%i)', async (answered) => {
+    status = answered;
+    await takeAway();
+    expect(listed()).toEqual([]);
+  });
+
+  test('stays listed where vLLM did not, and is taken away by the next try; a restart does not load it', async () => {
+    status = 500;
+    await expect(takeAway()).rejects.toMatchObject({ code: 'ADAPTER_REFUSED' });
+    expect(listed()).toEqual([{ id: 'tickets-v2-b', loaded: false }]);
+    status = 200;
+    await takeAway();
+    expect(listed()).toEqual([]);
   });
 });
 
