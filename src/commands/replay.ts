@@ -9,7 +9,14 @@ import type { CommandModule } from '../program.js';
 import { allowableFields, isAllowable } from '../recipe/drift.js';
 import type { Lock } from '../recipe/lock.js';
 import { openJunit } from '../replay/junit-file.js';
-import { checkLock, replay, replayStatus, type ReplayReport, type ReplayWish } from '../replay/replay.js';
+import {
+  checkLock,
+  refusedReport,
+  replay,
+  replayStatus,
+  type ReplayReport,
+  type ReplayWish,
+} from '../replay/replay.js';
 import { renderPreflight, renderReport } from '../replay/report.js';
 import { findLock, projectLocks, type LockSource } from '../replay/source.js';
 import type { TrainEdges } from '../training/train.js';
@@ -44,9 +51,15 @@ export const run: CommandModule['run'] = async (context, [reference], flags) => 
   const wish = readWish(flags);
   const isCheck = flags['check'] === true || context.flags.dryRun;
   const writeReport = reportFile(context, flags['junit']);
-  const reports = isCheck ? await checked(context, reference, wish) : [await replayed(context, reference, wish)];
-  writeReport(reports);
-  return asOutcome(context, reports);
+  try {
+    const reports = isCheck ? await checked(context, reference, wish) : [await replayed(context, reference, wish)];
+    writeReport(reports);
+    return asOutcome(context, reports);
+  } catch (error) {
+    // For CI servers, which show a missing report as a success.
+    if (error instanceof MlxError) writeReport([refusedReport(reference ?? 'locks', error)]);
+    throw error;
+  }
 };
 
 /** Refused before anything is trained. */
@@ -68,10 +81,22 @@ async function checked(context: Context, reference: string | undefined, wish: Re
   if (references.length === 0) throw noLocks();
   const reports: ReplayReport[] = [];
   for (const each of references) {
-    const source = await findLock({ paths: context.paths(), ledger: context.ledger }, each);
-    reports.push(await checkLock(await openEdges(context, source.lock), source, wish));
+    try {
+      reports.push(await checkedOne(context, each, wish));
+    } catch (error) {
+      // One that cannot be read keeps nobody from looking at the others, but where it was asked for by its name.
+      if (reference !== undefined || !(error instanceof MlxError) || !ofOneLock.has(error.code)) throw error;
+      reports.push(refusedReport(each, error));
+    }
   }
   return reports;
+}
+
+const ofOneLock = new Set(['LOCK_INVALID', 'LOCK_EDITED', 'LOCK_NEWER', 'RECIPE_NOT_FOUND', 'RECIPE_INVALID']);
+
+async function checkedOne(context: Context, reference: string, wish: ReplayWish): Promise<ReplayReport> {
+  const source = await findLock({ paths: context.paths(), ledger: context.ledger }, reference);
+  return checkLock(await openEdges(context, source.lock), source, wish);
 }
 
 async function replayed(context: Context, reference: string | undefined, wish: ReplayWish): Promise<ReplayReport> {

@@ -82,7 +82,7 @@ export function parseRows(text: string): SplitRows {
   const splits: SplitRows = {};
   let rows: RowRecord[] = [];
   let file = '';
-  for (const line of text.split('\n')) {
+  for (const line of text.split(/\r?\n/)) {
     if (line.startsWith('#') || line === '') continue;
     if (line.startsWith('split ')) splits[line.slice('split '.length)] = rows = [];
     else if (line.startsWith('file ')) file = line.slice('file '.length);

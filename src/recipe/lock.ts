@@ -2,7 +2,7 @@
 // Field names are those of the YAML file. The rows' own hashes stand in a second file, so that a person can read this one.
 import { createHash } from 'node:crypto';
 
-import { Document, parseDocument, visit } from 'yaml';
+import { Document, LineCounter, parseDocument, visit } from 'yaml';
 import { z } from 'zod';
 
 import { MlxError } from '../errors.js';
@@ -45,6 +45,7 @@ const lockSchema = z.strictObject({
       .nullable()
       .describe('Version, and hash of the archives that may be installed'),
   }),
+  rows_sha256: sha256.optional().describe('The .rows file beside the lock; absent in locks of an older mlx'),
   code: z.strictObject({ commit: z.string().nullable(), patch_sha256: sha256.nullable() }),
   machine: z.strictObject({
     platform: z.string(),
@@ -76,7 +77,7 @@ const lockSchema = z.strictObject({
 export type Lock = z.infer<typeof lockSchema>;
 
 /** What can be known without running: the lock but for its results. */
-export type Resolved = Omit<Lock, 'results' | 'lock' | 'written_by'>;
+export type Resolved = Omit<Lock, 'results' | 'lock' | 'written_by' | 'rows_sha256'>;
 
 /** `recipes/tickets.yaml` -> `recipes/tickets.lock.yaml`. */
 export function lockFileOf(recipeFile: string): string {
@@ -106,11 +107,7 @@ export function renderLock(lock: Lock): string {
  * @throws MlxError LOCK_EDITED when the text is not as mlx wrote it, LOCK_NEWER, LOCK_INVALID
  */
 export function parseLock(text: string, file: string): Lock {
-  const document = parseDocument(text);
-  const content: unknown = document.errors.length > 0 ? undefined : document.toJS();
-  if (typeof content !== 'object' || content === null || !('lock' in content)) {
-    throw new MlxError('LOCK_INVALID', `${file} is not a lock.`, { hint: 'Write it anew: mlx train' });
-  }
+  const content = readContent(text, file);
   if (typeof content.lock === 'number' && content.lock > 1) {
     throw new MlxError('LOCK_NEWER', `${file} has lock version ${content.lock}; this mlx knows 1.`, {
       hint: 'Use the newer mlx that wrote it.',
@@ -126,8 +123,38 @@ export function parseLock(text: string, file: string): Lock {
   if (parsed.success) return parsed.data;
   throw new MlxError('LOCK_INVALID', `${file} lacks what a lock holds.`, {
     problems: parsed.error.issues.map((issue) => ({ file, path: issue.path.join('.'), message: issue.message })),
-    hint: 'Write it anew: mlx train',
+    hint: comeBack(file),
   });
+}
+
+function readContent(text: string, file: string): { lock: unknown } {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const conflict = text.split('\n').findIndex((line) => line.startsWith('<<<<<<< ')) + 1;
+  if (conflict > 0) {
+    throw new MlxError('LOCK_INVALID', `${file} holds a merge conflict, first at line ${conflict}.`, {
+      hint: `Take one side whole (git checkout --ours -- ${file}, or --theirs) with its .rows, or write it anew: mlx train`,
+    });
+  }
+  const [error] = document.errors;
+  if (error !== undefined) throw noLock(file, `line ${lines.linePos(error.pos[0]).line} is not YAML: ${error.message}`);
+  const content: unknown = document.toJS();
+  if (text.trim() === '') throw noLock(file, 'it is empty');
+  if (typeof content !== 'object' || content === null || !('lock' in content)) throw noLock(file, 'it says no lock: 1');
+  return content;
+}
+
+function noLock(file: string, why: string): MlxError {
+  return new MlxError('LOCK_INVALID', `${file} is not a lock: ${why}.`, { hint: comeBack(file) });
+}
+
+function comeBack(file: string): string {
+  return `Take the written one back (git checkout -- ${file}), or write it anew: mlx train`;
+}
+
+/** The same on every machine, whatever git makes of line endings. */
+export function hashRowsFile(text: string): string {
+  return hashText(text.replaceAll('\r\n', '\n'));
 }
 
 /** Without the comments above and the hash below. */

@@ -1,4 +1,5 @@
 // The base model of a lock, as it lies on this machine today; fetched by its commit when a replay needs it and it is absent.
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 
 import type { Engine } from '../engine/engine.js';
@@ -14,6 +15,8 @@ export type TodaysBase = {
   commit: string | null;
   facts: BaseFacts | undefined;
   fetched: boolean;
+  /** Why there is none, and mlx cannot fetch it. */
+  problem?: string;
 };
 
 /** @param bringBack fetch what is absent, and read every byte of what is there */
@@ -46,6 +49,9 @@ export async function lockedBase(
 /** A folder of the person's own: its commit follows from its files. */
 async function folderBase({ paths }: PreflightEdges, path: string, verify: boolean): Promise<TodaysBase> {
   const folder = resolve(paths.project, path);
+  if (!existsSync(folder)) {
+    return { repository: folder, commit: null, facts: undefined, fetched: false, problem: 'the folder is not there' };
+  }
   const known = await findKnownModel(paths, paths.project, { path });
   const facts = await baseFacts(paths, folder, known?.commit ?? '', verify);
   return { repository: folder, commit: known?.commit ?? null, facts, fetched: false };

@@ -24,16 +24,19 @@ function renderSuite(report: ReplayReport): string {
   return [head, ...cases.map((one) => renderCase(one, report.recipe)), '  </testsuite>'].join('\n');
 }
 
-function fieldCase({ field, status, allowed, locked, today }: DriftRow, { rows }: ReplayReport): Case {
+function fieldCase({ field, status, allowed, missing, locked, today }: DriftRow, { rows }: ReplayReport): Case {
   if (status === 'ok') return { name: field };
   const what = `lock: ${locked}, today: ${today}`;
   if (status === 'unknown' || allowed) return { name: field, skipped: what };
-  const named = field.startsWith('dataset.') ? rows.map((row) => `\n${describeChange(row)}`).join('') : '';
+  const named = field.startsWith('dataset.') && !missing ? rows.map((row) => `\n${describeChange(row)}`).join('') : '';
   return { name: field, failure: `${what}${named}` };
 }
 
 function resultCases({ verdict, comparison, error }: ReplayReport): Case[] {
-  if (verdict === 'not_finished') return [{ name: 'replay', failure: `${error?.code ?? ''}: ${error?.message ?? ''}` }];
+  if (verdict === 'not_finished' || verdict === 'refused')
+    return [
+      { name: verdict === 'refused' ? 'lock' : 'replay', failure: `${error?.code ?? ''}: ${error?.message ?? ''}` },
+    ];
   if (comparison === null) return [];
   return [{ name: 'replay', failure: verdict === 'different' ? comparison.reasons.join('\n') : undefined }];
 }

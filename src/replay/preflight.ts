@@ -10,10 +10,13 @@ import type { Engine } from '../engine/engine.js';
 import { MlxError } from '../errors.js';
 import { compareLock, decisiveDrift, type DriftRow } from '../recipe/drift.js';
 import type { LoadedRecipe } from '../recipe/load.js';
+import type { Lock } from '../recipe/lock.js';
+import type { Recipe } from '../recipe/schema.js';
 import { demoRepository } from '../training/demo-base.js';
-import { resolve } from '../training/resolution.js';
+import { modelFolderName, resolve } from '../training/resolution.js';
 import type { ReplayRequest, TrainEdges } from '../training/train.js';
 import { lockedBase, type TodaysBase } from './base.js';
+import { baseProblem, rowProblems, withRowProblems, type RowProblems } from './problems.js';
 import { restoreRows } from './restore.js';
 import { lockedRuntime, type TodaysRuntime } from './runtime.js';
 import type { LockSource } from './source.js';
@@ -57,11 +60,13 @@ export async function preflight(edges: PreflightEdges, source: LockSource, wish:
     runtime: runtime.facts,
   });
   const comparable = 'dataset' in today ? resolved : { ...resolved, dataset: lock.dataset };
-  const fields = compareLock(lock, comparable, wish.allowed).map((row) => withProblem(row, today));
+  const compared = compareLock(withModelFolder(edges, lock, loaded.recipe), comparable, wish.allowed);
+  const withRows = 'problems' in today ? withRowProblems(compared, today.problems) : compared;
+  const fields = base.problem === undefined ? withRows : baseProblem(withRows, base.problem);
   return conclude(edges, source, wish, { loaded, today, base, runtime, fields });
 }
 
-type TodaysRows = { dataset: PreparedDataset } | { problem: string };
+type TodaysRows = { dataset: PreparedDataset } | { problems: RowProblems };
 
 type Findings = {
   loaded: LoadedRecipe;
@@ -94,7 +99,8 @@ async function conclude(
   if (!rowsDrifted || !bringBack)
     return { fields, rows, restored, passed: decisiveDrift(fields).length === 0, request };
   const kept = await restoreRows(paths.store, lock, lockedRows);
-  if (kept === undefined && 'problem' in today) throw rowsMissing(today.problem, lock.dataset.train.sources);
+  if (kept === undefined && 'problems' in today)
+    throw rowsMissing(Object.values(today.problems).join('; '), lock.dataset.train.sources);
   if (kept === undefined) return { fields, rows, restored, passed: false, request };
   const accepted = fields.map((row) => (row.field.startsWith('dataset.') ? { ...row, allowed: true } : row));
   return {
@@ -120,8 +126,7 @@ async function todaysRows({ paths }: PreflightEdges, { recipe }: LoadedRecipe): 
     return { dataset: await prepareDataset(recipe, paths.project, folder) };
   } catch (error) {
     if (!(error instanceof MlxError)) throw error;
-    const [first] = error.problems;
-    return { problem: first === undefined ? error.message : `${first.file} ${first.message}` };
+    return { problems: rowProblems(recipe.dataset, error) };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -129,10 +134,11 @@ async function todaysRows({ paths }: PreflightEdges, { recipe }: LoadedRecipe): 
 
 const noRows: PreparedDataset = { splits: [], rows: {}, warnings: [] };
 
-/** The rows cannot be prepared at all: that is what stands in the place of their hashes. */
-function withProblem(row: DriftRow, today: TodaysRows): DriftRow {
-  if ('dataset' in today || !row.field.startsWith('dataset.')) return row;
-  return { ...row, status: 'drift', allowed: false, missing: true, today: today.problem };
+/** An older lock has the path as the recipe gave it. */
+function withModelFolder({ paths }: PreflightEdges, lock: Lock, recipe: Recipe): Lock {
+  if (!('path' in recipe.base_model)) return lock;
+  const { base_model: base } = lock;
+  return { ...lock, base_model: { ...base, repository: modelFolderName(paths, base.repository) } };
 }
 
 /** A check needs no engine: what only the engine knows is then unknown. */

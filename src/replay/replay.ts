@@ -1,7 +1,7 @@
 // `mlx replay`: what drifted since a lock was written; then, when nothing decisive did, the same run again, and how far it is away.
 // Touches what a training touches, but for the lock, which a replay never writes.
 import { readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 
 import type { Paths } from '../config/paths.js';
 import type { RowChange } from '../dataset/row-hashes.js';
@@ -14,6 +14,7 @@ import { findContent } from '../store/content.js';
 import { runFolder, type RunFolder } from '../training/run-folder.js';
 import { train, type TrainEdges } from '../training/train.js';
 import { preflight, type Preflight, type PreflightEdges } from './preflight.js';
+import { describeProblems } from './problems.js';
 import type { LockSource } from './source.js';
 import { compareWeights, joinDistances, type TensorDistance } from './tensors.js';
 import { compareResults, type Comparison, type Verdict } from './verdict.js';
@@ -24,18 +25,21 @@ export type ReplayReport = {
   recipeReference: string;
   lock: string;
   /** The run that wrote the lock. */
-  replayOf: string;
+  /** null: the lock cannot be read. */
+  replayOf: string | null;
   /** The run that repeats it; null when none was begun. */
   run: string | null;
-  /** `no_drift` and `drift`: nothing was trained. `not_finished`: the replay's run failed or was stopped. */
-  verdict: Verdict | 'no_drift' | 'drift' | 'not_finished';
+  /** `no_drift` and `drift`: nothing was trained. `not_finished`: the replay's run failed or was stopped.
+   * `refused`: the lock or its recipe cannot be read. */
+  verdict: Verdict | 'no_drift' | 'drift' | 'not_finished' | 'refused';
   /** What the run of the lock promised of its bytes. */
-  determinism: Pick<Lock['determinism'], 'class' | 'reason'>;
+  determinism: Pick<Lock['determinism'], 'class' | 'reason'> | null;
   fields: DriftRow[];
   /** Rows that changed, the first of them. */
   rows: RowChange[];
   changedRows: number;
   restored: string[];
+  notes: string[];
   comparison: Comparison | null;
   error: { code: string; message: string; hint: string | null } | null;
 };
@@ -106,14 +110,13 @@ function weightsPlace(run: Run, folder: RunFolder): string {
 
 function describe(
   { project, recipes }: Paths,
-  { lock, shown }: LockSource,
+  { lock, shown, rows }: LockSource,
   found: Preflight,
   verdict: ReplayReport['verdict'],
 ): ReplayReport {
-  const { name, file } = lock.recipe;
   return {
-    recipe: name,
-    recipeReference: recipeReference({ project, recipes }, { name, file: resolve(project, file) }),
+    recipe: lock.recipe.name,
+    recipeReference: recipeReference({ project, recipes }, found.request.recipe),
     lock: shown,
     replayOf: lock.results.run,
     run: null,
@@ -123,8 +126,31 @@ function describe(
     rows: found.rows.slice(0, shownRows),
     changedRows: found.rows.length,
     restored: found.restored,
+    notes: rows === undefined ? ['rows file missing: changed rows cannot be named'] : [],
     comparison: null,
     error: null,
+  };
+}
+
+/** Of a lock that nothing can be said about but why. */
+export function refusedReport(lock: string, error: MlxError): ReplayReport {
+  const { code, message, problems, hint = null } = error;
+  const described = problems.length === 0 ? message : `${message} ${describeProblems(problems)}`;
+  return {
+    recipe: lock,
+    recipeReference: lock,
+    lock,
+    replayOf: null,
+    run: null,
+    verdict: 'refused',
+    determinism: null,
+    fields: [],
+    rows: [],
+    changedRows: 0,
+    restored: [],
+    notes: [],
+    comparison: null,
+    error: { code, message: described, hint },
   };
 }
 
@@ -134,6 +160,7 @@ function errorOf({ errorCode, errorMessage, errorHint }: Run): ReplayReport['err
 
 /** The exit status that a report stands for. */
 export function replayStatus({ verdict, error }: ReplayReport): number {
+  if (verdict === 'refused') return exitStatus.drift;
   if (error !== null) return new MlxError(error.code, '').exitStatus;
   return verdict === 'drift' || verdict === 'different' ? exitStatus.drift : exitStatus.ok;
 }

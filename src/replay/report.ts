@@ -10,10 +10,13 @@ import type { ReplayReport } from './replay.js';
 const shownRows = 10;
 
 export function renderReport(report: ReplayReport, width: number): string {
+  if (report.verdict === 'refused') return `${pc.bold(report.lock)}\n${renderVerdict(report)}`;
   const sections = [
     renderPreflight(report, width),
+    renderMissing(report.fields),
     renderRowChanges(report.rows, report.changedRows),
     report.restored.map((what) => `${pc.cyan('restored')}  ${what}`).join('\n'),
+    report.notes.map((note) => `${pc.cyan('note')}   ${note}`).join('\n'),
     renderVerdict(report),
   ];
   return sections.filter((section) => section !== '').join('\n\n');
@@ -27,7 +30,10 @@ export function renderPreflight({ recipe, lock, replayOf, fields }: ReplayReport
     { title: 'lock', cell: ({ locked }: DriftRow) => short(locked) },
     { title: 'today', cell: ({ today, status }: DriftRow) => (status === 'ok' ? '' : short(today)) },
   ];
-  return [`${pc.bold(recipe)}  ${lock}, written by run ${replayOf}`, renderTable(columns, fields, width)].join('\n');
+  return [
+    `${pc.bold(recipe)}  ${lock}, written by run ${replayOf ?? 'unknown'}`,
+    renderTable(columns, fields, width),
+  ].join('\n');
 }
 
 /** `!!` stops a replay; `--` is not known here, or makes no difference, or was allowed. */
@@ -42,6 +48,12 @@ function short(value: string): string {
   return value.length > 60 ? `${value.slice(0, 59)}…` : value;
 }
 
+/** In full: the table has no room for it. */
+function renderMissing(fields: readonly DriftRow[]): string {
+  const rows = fields.filter(({ missing, status, today }) => missing && status === 'drift' && today !== 'none');
+  return rows.map(({ field, today }) => `${pc.bold(field)}  ${today}`).join('\n');
+}
+
 function renderRowChanges(rows: readonly RowChange[], total: number): string {
   if (total === 0) return '';
   const lines = rows.slice(0, shownRows).map((row) => `  ${describeChange(row)}`);
@@ -54,7 +66,8 @@ function renderRowChanges(rows: readonly RowChange[], total: number): string {
 }
 
 function renderVerdict(report: ReplayReport): string {
-  const { verdict, fields, comparison, error, run, replayOf } = report;
+  const { verdict, fields, comparison, error, run } = report;
+  const of = report.replayOf ?? '';
   const drifted = fields.filter(({ status, allowed }) => status === 'drift' && !allowed).map(({ field }) => field);
   switch (verdict) {
     case 'no_drift':
@@ -64,18 +77,24 @@ function renderVerdict(report: ReplayReport): string {
         `${pc.red('drift')}  ${drifted.join(', ')}. Nothing was trained.`,
         `${pc.cyan('next')}   ${nextSteps(report)}`,
       ].join('\n');
+    case 'refused':
+      return failed('refused', error);
     case 'not_finished':
-      return [
-        `${pc.red('not finished')}  ${run ?? ''}: ${error?.message ?? ''} ${pc.dim(`[${error?.code ?? ''}]`)}`,
-        ...(error?.hint ? [`${pc.cyan('next')}   ${error.hint}`] : []),
-      ].join('\n');
+      return failed(`not finished  ${run ?? ''}:`, error);
     case 'identical':
-      return `${pc.green('identical')}  ${run ?? ''} gave the adapter of ${replayOf} bit for bit (sha256 ${comparison?.adapter.replayed ?? ''}).`;
+      return `${pc.green('identical')}  ${run ?? ''} gave the adapter of ${of} bit for bit (sha256 ${comparison?.adapter.replayed ?? ''}).`;
     case 'equivalent':
-      return `${pc.green(`equivalent within ${comparison?.tolerance ?? 0}`)}  ${run ?? ''} and ${replayOf}: ${comparison?.reasons.join('; ') ?? ''}.`;
+      return `${pc.green(`equivalent within ${comparison?.tolerance ?? 0}`)}  ${run ?? ''} and ${of}: ${comparison?.reasons.join('; ') ?? ''}.`;
     case 'different':
-      return `${pc.red('different')}  ${run ?? ''} and ${replayOf}: ${comparison?.reasons.join('; ') ?? ''}.`;
+      return `${pc.red('different')}  ${run ?? ''} and ${of}: ${comparison?.reasons.join('; ') ?? ''}.`;
   }
+}
+
+function failed(what: string, error: ReplayReport['error']): string {
+  return [
+    `${pc.red(what)}  ${error?.message ?? ''} ${pc.dim(`[${error?.code ?? ''}]`)}`,
+    ...(error?.hint ? [`${pc.cyan('next')}   ${error.hint}`] : []),
+  ].join('\n');
 }
 
 function noDrift(fields: readonly DriftRow[]): string {

@@ -10,7 +10,7 @@ import type { Ledger } from '../ledger/open.js';
 import { allRunIds, findRun, type Run } from '../ledger/runs.js';
 import { findRecipeFile } from '../recipe/find.js';
 import { loadRecipeWithOrigins, type LoadedRecipe } from '../recipe/load.js';
-import { parseLock, rowsFileOf, type Lock } from '../recipe/lock.js';
+import { hashRowsFile, parseLock, rowsFileOf, type Lock } from '../recipe/lock.js';
 import type { Recipe } from '../recipe/schema.js';
 import { lockPlace } from '../training/resolution.js';
 import { runFolder } from '../training/run-folder.js';
@@ -107,13 +107,26 @@ function lockOfRecipe(paths: Paths, recipeFile: string, reference: string): Lock
 function lockOfFile(paths: Paths, file: string, recipeFile?: string): LockSource {
   const shown = shownPath(paths, file);
   const lock = parseLock(readFileSync(file, 'utf8'), shown);
-  const recipe = recipeFile ?? resolve(paths.project, lock.recipe.file);
+  const recipe = recipeFile ?? recipeOfLock(paths, file, lock);
   return {
     lock,
     shown,
-    rows: readRows(rowsFileOf(file)),
-    recipe: () => loadRecipeWithOrigins(paths, recipe, lock.recipe.overrides),
+    rows: readRows(paths, rowsFileOf(file), lock),
+    recipe: () => loadLockedRecipe(paths, recipe, lock, shown),
   };
+}
+
+/** The one beside it, which may have got a new name together with its lock; else the one that wrote it. */
+function recipeOfLock({ project }: Paths, lockFile: string, { recipe }: Lock): string {
+  const beside = lockFile.replace(/\.lock\.yaml$/, '.yaml');
+  return existsSync(beside) ? beside : resolve(project, recipe.file);
+}
+
+async function loadLockedRecipe(paths: Paths, recipe: string, lock: Lock, shown: string): Promise<LoadedRecipe> {
+  if (existsSync(recipe)) return loadRecipeWithOrigins(paths, recipe, lock.recipe.overrides);
+  throw new MlxError('RECIPE_NOT_FOUND', `${shown} has lost its recipe: ${shownPath(paths, recipe)} is not there.`, {
+    hint: 'Delete or rename the lock too, with its .rows; or bring the recipe back.',
+  });
 }
 
 /** The run's own recipe, whatever the YAML says today: that run again is what was asked for. */
@@ -128,11 +141,24 @@ function lockOfRun(paths: Paths, run: Run): LockSource {
   const lock = parseLock(readFileSync(folder.lock, 'utf8'), shown);
   const recipe = JSON.parse(readFileSync(folder.recipe, 'utf8')) as Recipe;
   const originOf = (path: string) => lock.recipe.origins[path] ?? 'default';
-  return { lock, shown, rows: readRows(folder.rows), recipe: () => Promise.resolve({ recipe, originOf }) };
+  return { lock, shown, rows: readRows(paths, folder.rows, lock), recipe: () => Promise.resolve({ recipe, originOf }) };
 }
 
-function readRows(file: string): SplitRows | undefined {
-  return existsSync(file) ? parseRows(readFileSync(file, 'utf8')) : undefined;
+/** Rows that are not those of the lock would accuse rows that nobody touched. */
+function readRows(paths: Paths, file: string, lock: Lock): SplitRows | undefined {
+  if (!existsSync(file)) return undefined;
+  const text = readFileSync(file, 'utf8');
+  const rows = parseRows(text);
+  const hasCounts = Object.entries(lock.dataset).every(([split, { rows: count }]) => rows[split]?.length === count);
+  if (hasCounts && (lock.rows_sha256 ?? hashRowsFile(text)) === hashRowsFile(text)) return rows;
+  const shown = shownPath(paths, file);
+  throw new MlxError(
+    'LOCK_EDITED',
+    `${shown} does not hold the rows of its lock: it was changed, or is another lock's.`,
+    {
+      hint: `Take the written one back (git checkout -- ${shown}), or write both anew: mlx train`,
+    },
+  );
 }
 
 function shownPath({ project }: Pick<Paths, 'project'>, file: string): string {

@@ -1,6 +1,6 @@
 // What stays of a finished run: its rows and weights in the content store, its lock in its folder and beside the recipe.
 // Touches .mlx/store, .mlx/runs/ID and recipes/NAME.lock.yaml with NAME.lock.rows; each file is there whole or as it was.
-import { copyFile, mkdir, rename, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 
 import type { Paths } from '../config/paths.js';
@@ -9,7 +9,7 @@ import { latestMetrics, metricHistory, runDatasets } from '../ledger/metrics.js'
 import type { Ledger } from '../ledger/open.js';
 import type { Run } from '../ledger/runs.js';
 import { recipeReference } from '../recipe/find.js';
-import { renderLock, rowsFileOf, type Lock } from '../recipe/lock.js';
+import { hashRowsFile, renderLock, rowsFileOf, type Lock } from '../recipe/lock.js';
 import { keepContent } from '../store/content.js';
 import type { TrainedWeights } from './adapter.js';
 import { readResolution } from './resolution.js';
@@ -29,7 +29,14 @@ export async function keepRun(
   if (resolution === undefined) return undefined;
   const { lockFile, resolved } = resolution;
   const results = lockResults(ledger, run, weights);
-  const text = renderLock({ lock: 1, written_by: `mlx ${productVersion()}`, ...resolved, results });
+  const rowsHash = hashRowsFile(await readFile(folder.rows, 'utf8'));
+  const text = renderLock({
+    lock: 1,
+    written_by: `mlx ${productVersion()}`,
+    ...resolved,
+    rows_sha256: rowsHash,
+    results,
+  });
   await replaceFile(folder.lock, (partial) => writeFile(partial, text, { mode: 0o600 }));
   if (lockFile === null) return undefined;
   await mkdir(dirname(lockFile), { recursive: true });

@@ -2,7 +2,7 @@
 // Reads git, the driver, the base model's manifest and what the engine says of its runtime.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, isAbsolute, join, relative } from 'node:path';
+import { dirname, isAbsolute, join, relative, resolve as resolvePath } from 'node:path';
 
 import type { Paths } from '../config/paths.js';
 import type { PreparedDataset } from '../dataset/prepare.js';
@@ -61,9 +61,19 @@ export async function resolve(inputs: ResolutionInputs): Promise<{ resolved: Res
 
 /** Beside the recipe; for one outside of the project, among the project's recipes. */
 export function lockPlace(paths: Pick<Paths, 'project' | 'recipes'>, recipe: Pick<Recipe, 'file' | 'name'>): string {
-  const inside = relative(paths.project, recipe.file);
-  const isInside = !inside.startsWith('..') && !isAbsolute(inside);
-  return isInside ? lockFileOf(recipe.file) : join(paths.recipes, `${recipe.name}.lock.yaml`);
+  return isInside(relative(paths.project, recipe.file))
+    ? lockFileOf(recipe.file)
+    : join(paths.recipes, `${recipe.name}.lock.yaml`);
+}
+
+/** A model folder inside of the project by its way from there, which is the same on every machine; another as it is given. */
+export function modelFolderName({ project }: Pick<Paths, 'project'>, path: string): string {
+  const inside = relative(project, resolvePath(project, path));
+  return isInside(inside) ? inside : path;
+}
+
+function isInside(way: string): boolean {
+  return !way.startsWith('..') && !isAbsolute(way);
 }
 
 export function writeResolution(
@@ -94,11 +104,10 @@ function lockedRecipe({ paths, recipe, originOf, overrides }: ResolutionInputs):
   };
 }
 
-/** A model folder by the path that the recipe gives, which is the same on every machine. */
-function lockedBase({ recipe, baseModel }: ResolutionInputs): Lock['base_model'] {
+function lockedBase({ paths, recipe, baseModel }: ResolutionInputs): Lock['base_model'] {
   const { repository, commit, facts } = baseModel;
   return {
-    repository: 'path' in recipe.base_model ? recipe.base_model.path : repository,
+    repository: 'path' in recipe.base_model ? modelFolderName(paths, recipe.base_model.path) : repository,
     commit,
     files: facts?.files ?? null,
     tokenizer_sha256: facts?.tokenizer_sha256 ?? null,

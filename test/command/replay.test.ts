@@ -124,3 +124,28 @@ describe('mlx replay refuses', () => {
     expect(refused.status).toBe(2);
   });
 });
+
+describe('a lock that cannot be read', () => {
+  it('counts as drift and keeps nobody from looking at the others', async () => {
+    const place = await locked();
+    writeFileSync(join(place.folder, 'recipes', 'broken.lock.yaml'), '');
+    writeFileSync(join(place.folder, 'recipes', 'old.lock.yaml'), readFileSync(place.lockFile));
+    rmSync(join(place.folder, 'recipes', 'tickets.yaml'));
+    const junit = join(place.folder, 'drift.xml');
+    const { stdout, status } = await mlx(['replay', '--check', '--junit', junit, ...allow], place);
+    expect(status).toBe(6);
+    expect(stdout).toContain('recipes/broken.lock.yaml is not a lock: it is empty.');
+    expect(stdout).toContain('recipes/tickets.lock.yaml has lost its recipe');
+    expect(stdout).toContain('Delete or rename the lock too');
+    expect(readFileSync(junit, 'utf8').match(/name="lock"><failure/g)).toHaveLength(3);
+  });
+
+  it('is in the report that a CI server reads, also when it is asked for alone', async () => {
+    const place = await locked();
+    writeFileSync(place.lockFile, 'lock: [');
+    const junit = join(place.folder, 'drift.xml');
+    const { status } = await mlx(['replay', 'tickets', '--junit', junit], place);
+    expect(status).toBe(1);
+    expect(readFileSync(junit, 'utf8')).toMatch(/failures="1".*\n.*<failure message="LOCK_INVALID: /);
+  });
+});

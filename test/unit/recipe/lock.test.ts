@@ -173,3 +173,18 @@ test('overrides stand in the comparison where there are some', () => {
 test('a lock says which rows file_sha256 is of', () => {
   expect(renderLock(lock())).toMatch(/^# file_sha256 is that of the rows as they were prepared/m);
 });
+
+test.each<[string, string]>([
+  ['', 'it is empty'],
+  ['a: 1\n', 'it says no lock: 1'],
+  ['lock: 1\nrecipe: [\n', 'line '],
+  ['lock: 1\n<<<<<<< HEAD\na: 1\n=======\na: 2\n>>>>>>> other\n', 'a merge conflict, first at line 2'],
+])('a file that is no lock says why, and how to have the written one back', (text, why) => {
+  expect(() => parseLock(text, 'recipes/x.lock.yaml')).toThrowError(
+    expect.objectContaining({
+      code: 'LOCK_INVALID',
+      message: expect.stringContaining(why),
+      hint: expect.stringMatching(/git checkout .*-- recipes\/x\.lock\.yaml/),
+    }),
+  );
+});

@@ -177,13 +177,6 @@ describe('what is missing', () => {
     await expect(again(world)).rejects.toMatchObject({ code: 'ROWS_MISSING' });
   });
 
-  it('a base model that is not here is unknown to a check', async () => {
-    const world = await trained();
-    rmSync(join(world.folder, 'base'), { recursive: true });
-    const { fields } = await check(world);
-    expect(fields.find(({ field }) => field === 'base_model.files')).toMatchObject({ status: 'unknown' });
-  });
-
   it('a runtime that is not installed is judged by what would be installed', async () => {
     const world = await trained();
     world.engine.runtime = { reference: 'trainer.txt@1', id: undefined, python: undefined, installed: undefined };
