@@ -4,6 +4,7 @@ import { Option } from 'commander';
 import { MlxError } from '../errors.js';
 import { outcome, type Outcome } from '../output/output.js';
 import { readSpan } from '../output/spans.js';
+import { listKeys } from '../ledger/keys.js';
 import { findVersion } from '../ledger/versions.js';
 import type { CommandModule } from '../program.js';
 import { actorName } from '../registry/actor.js';
@@ -19,9 +20,12 @@ import { promotionStatus, renderPlan } from '../registry/report.js';
 import { aliasTarget, canaryAlias, checkAlias, production, routeName } from '../registry/targets.js';
 import { watchOf, watchRelease, type WatchRequest } from '../registry/watch.js';
 import { renderWatched, watchedPromotion, type WatchedPromotion } from '../registry/watch-report.js';
+import { readGolden } from '../serving/golden.js';
 
 /** The way back is a switch of the route until the last look, and a little after it. */
 const warmBeyondWatchMs = 60_000;
+/** With fewer clients a share by key is far from what was asked for. */
+const fewKeys = 5;
 
 export const define: CommandModule['define'] = (command) => {
   command
@@ -77,6 +81,8 @@ export const run: CommandModule['run'] = async (context, [reference = ''], flags
   const candidate = { version, target: aliasTarget(version.model, checkAlias(alias)) };
   const { strategy, maxHoldMs } = readStrategy(flags);
   const opened = await openPromotionEdges(context);
+  // Before a server is started for it: what is wrong in the file is told with its lines.
+  readGolden(opened.goldenFile, version.model);
   const edges = {
     ...opened,
     maxHoldMs: maxHoldMs ?? opened.maxHoldMs,
@@ -97,6 +103,7 @@ export const run: CommandModule['run'] = async (context, [reference = ''], flags
 
 async function divide(edges: PromotionEdges, request: CanaryRequest, dryRun: boolean): Promise<Outcome> {
   if (!dryRun) {
+    warnOfFewKeys(edges, request);
     const result = canaryReport(await runCanary(edges, request));
     return outcome(result, renderCanary, canaryStatus(result));
   }
@@ -104,6 +111,15 @@ async function divide(edges: PromotionEdges, request: CanaryRequest, dryRun: boo
   const target = { route: routeName(version.model, canaryAlias), alias: canaryAlias, labelled: false };
   const plan = await planPromotion(edges, { version, target }, 'promote', strategy);
   return outcome({ ...plan, canary: { kind, sticky, shares, everyMs } }, renderPlannedCanary);
+}
+
+/** By key the share of a single client is nothing or everything. */
+function warnOfFewKeys({ ledger, onNote }: PromotionEdges, { kind, sticky }: CanaryRequest): void {
+  const keys = listKeys(ledger).filter(({ revokedAtMs }) => revokedAtMs === null).length;
+  if (kind !== 'canary' || sticky !== 'key' || keys >= fewKeys) return;
+  onNote(
+    `Clients are divided by their key, and ${keys === 0 ? 'none was made' : `there are ${keys}`}: a share may be nothing or everything. By request instead: --sticky request`,
+  );
 }
 
 async function watchIt(

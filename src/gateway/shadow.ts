@@ -1,5 +1,5 @@
-// A copy of a request to a route's shadow: its answer is read to the end, metered, captured where the route says so, and thrown away. It costs the client nothing:
-// it starts when the client's answer has begun, and there are never many.
+// A copy of a request to a route's shadow: its answer is read to the end, metered, captured where the route says so, and thrown away.
+// It costs the client nothing: it starts when the client's answer has begun, and there are never many.
 import type { Core } from './app.js';
 import { sendAttempt, type Asking } from './attempt.js';
 import type { Finished } from './node-server.js';

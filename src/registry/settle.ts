@@ -43,7 +43,13 @@ export async function settlePromotions(command: CommandEdges): Promise<Due> {
   for (const model of due.drills) await endDrill(edges, model);
   // Also of a candidate whose start was interrupted and is finished now.
   const canaries = dueCanaries(edges.ledger);
-  for (const model of canaries) await endCanary(edges, model);
+  for (const model of canaries) {
+    if (await endCanary(edges, model)) {
+      edges.onNote(
+        `The share of ${model} that a candidate had was interrupted: all requests go to the live version again.`,
+      );
+    }
+  }
   return { ...due, canaries, promotions, warm: await stopExpiredServers(edges) };
 }
 

@@ -1,4 +1,7 @@
 // Commands on model versions that need neither a server nor an engine that runs.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import { endPromotion, setRoute, startPromotion } from '../../src/ledger/promotions.js';
@@ -87,6 +90,22 @@ describe('mlx models', () => {
     });
     expect((await run('models', 'show', 'tickets')).stdout).toContain('tickets:2');
   });
+});
+
+it('mlx promote names the lines of evals/golden.jsonl that are none, before anything is started', async () => {
+  mkdirSync(join(place.folder, 'evals'));
+  writeFileSync(
+    join(place.folder, 'evals', 'golden.jsonl'),
+    '{"messages":[{"role":"user","content":"Hi"}]}\n{"expect":"x"}\n',
+  );
+  for (const argv of [
+    ['promote', 'tickets:1'],
+    ['promote', 'tickets:1', '--dry-run'],
+  ]) {
+    const { stderr, status } = await run(...argv);
+    expect(status).toBe(2);
+    expect(stderr).toContain('golden.jsonl:2');
+  }
 });
 
 describe('mlx releases', () => {
