@@ -6,9 +6,10 @@ import { findRoute } from '../ledger/promotions.js';
 import { listSplits } from '../ledger/route-splits.js';
 import { formatDuration } from '../output/numbers.js';
 import type { CanaryPlan } from './canary-flags.js';
-import { shareText, type CanaryResult, type CanaryStep } from './canary.js';
+import { shareText, type CanaryResult } from './canary.js';
 import type { PromotionPlan } from './plan.js';
 import { renderPlan } from './report.js';
+import { findingLines, worseText } from './watch-verdict.js';
 
 /** With the error that a taken back, an undecided or a stopped canary is. */
 export function canaryReport(result: CanaryResult): CanaryResult {
@@ -20,7 +21,7 @@ export function canaryReport(result: CanaryResult): CanaryResult {
     error: { code, message, hint: hint ?? null },
   });
   if (last === 'worse') {
-    const message = `${version} did worse than version ${fromVersion}, which has all requests again: ${whyOf(steps)}.`;
+    const message = `${version} did worse than version ${fromVersion}, which has all requests again: ${worseText(steps.at(-1)?.findings ?? [])}.`;
     return failed(
       new MlxError('WATCH_WORSE', message, { hint: `Its share, step by step: mlx releases ${model} --all` }),
     );
@@ -45,14 +46,6 @@ export function canaryReport(result: CanaryResult): CanaryResult {
   );
 }
 
-function whyOf(steps: readonly CanaryStep[]): string {
-  const findings = steps.at(-1)?.findings ?? [];
-  return findings
-    .filter(({ verdict }) => verdict === 'worse')
-    .map(({ line }) => line)
-    .join('; ');
-}
-
 function decisions({ model, toVersion }: Pick<CanaryResult, 'model' | 'toVersion'>): string {
   return `Give it all requests: mlx promote ${model}:${toVersion}, or take it back: mlx rollback ${model}`;
 }
@@ -64,7 +57,7 @@ export function canaryStatus({ error }: CanaryResult): number {
 export function renderCanary(result: CanaryResult): string {
   const { kind, outcome, steps, error, model, toVersion, fromVersion, percent } = result;
   const told = steps.map((step) => {
-    const findings = step.findings.map(({ verdict, line }) => `    ${verdict.padEnd(13)} ${line}`);
+    const findings = findingLines(step.findings, '    ');
     return [`  ${step.percent} % for ${formatDuration(step.durationMs)}: ${step.outcome}`, ...findings].join('\n');
   });
   const share = `${shareText({ kind }, percent)} ${model}:${toVersion}`;

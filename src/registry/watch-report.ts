@@ -10,7 +10,7 @@ import type { PromotionResult } from './promote.js';
 import { renderPromotion } from './report.js';
 import { liveVersion } from './targets.js';
 import type { Watch, WatchReport } from './watch.js';
-import { fewestRequests } from './watch-verdict.js';
+import { fewestRequests, findingLines, worseText } from './watch-verdict.js';
 
 /** `taken_back`: it was live, did worse, and the version before is live again. */
 export type WatchedPromotion = Omit<PromotionResult, 'outcome'> & {
@@ -70,13 +70,13 @@ function takenBack(
   { findings, rollback }: WatchReport,
   version: string,
 ): WatchedPromotion {
-  const why = findings.filter(({ verdict }) => verdict === 'worse').map(({ line }) => line);
+  const why = worseText(findings);
   if (rollback === null || rollback.error !== null) {
-    const message = `${version} does worse (${why.join('; ')}) and could not be taken back: ${rollback?.error?.message ?? ''}`;
+    const message = `${version} does worse (${why}) and could not be taken back: ${rollback?.error?.message ?? ''}`;
     const code = rollback?.error?.code ?? 'INTERNAL';
     return { ...watched, error: { code, message, hint: `Try again: mlx rollback ${watched.model}` } };
   }
-  const message = `${version} did worse than version ${rollback.toVersion}, which is live again: ${why.join('; ')}.`;
+  const message = `${version} did worse than version ${rollback.toVersion}, which is live again: ${why}.`;
   const hint = rollback.id === null ? null : `What was done: mlx releases show ${rollback.id}`;
   return { ...watched, outcome: 'taken_back', error: { code: 'WATCH_WORSE', message, hint } };
 }
@@ -86,7 +86,7 @@ export function renderWatched(result: WatchedPromotion): string {
   const head = outcome === 'taken_back' ? [] : [renderPromotion({ ...result, outcome, ...withoutWatchError(result) })];
   if (watch === null) return head.join('\n');
   const took = formatDuration(watch.durationMs);
-  const findings = watch.findings.map(({ verdict, line }) => `  ${verdict.padEnd(13)} ${line}`);
+  const findings = findingLines(watch.findings, '  ');
   const hint = error?.hint ? [`next   ${error.hint}`] : [];
   const end =
     error === null ? [`Nothing worse was seen while it was watched.`] : [`${error.message} [${error.code}]`, ...hint];
@@ -128,7 +128,7 @@ export function describeWatch(step: PromotionStep): string {
       : 'The command that watched it died, and nobody looked on.';
   }
   const { outcome, findings, ...back } = JSON.parse(step.result) as WatchResult;
-  const lines = findings.map(({ verdict, line }) => `  ${verdict.padEnd(13)} ${line}`);
+  const lines = findingLines(findings, '  ');
   return [`The watch ended: ${outcome === 'worse' ? worseEnding(back) : endings[outcome]}.`, ...lines].join('\n');
 }
 

@@ -50,17 +50,26 @@ function overall(findings: readonly Finding[]): Verdict {
   return needed.some(({ verdict }) => verdict === 'inconclusive') ? 'inconclusive' : 'pass';
 }
 
+/** Why a version does worse, for the middle of a sentence. */
+export function worseText(findings: readonly Finding[]): string {
+  return findings.flatMap(({ verdict, line }) => (verdict === 'worse' ? [line] : [])).join('; ');
+}
+
+export function findingLines(findings: readonly Finding[], indent: string): string[] {
+  return findings.map(({ verdict, line }) => `${indent}${verdict.padEnd(13)} ${line}`);
+}
+
 function judgeErrors(before: VersionFigures, after: VersionFigures, level: number): Finding {
   const old = { hits: before.failures, of: before.requests };
   const now = { hits: after.failures, of: after.requests };
-  const line = `${shareText(now)} of requests failed (before: ${shareText(old)})`;
+  const line = `${rateText(now)} of requests failed (before: ${rateText(old)})`;
   return judgeShares('errors', old, now, { level, tolerance: tolerated.errors, line });
 }
 
 function judgeFinishReasons(before: VersionFigures, after: VersionFigures, level: number): Finding {
   const old = cutShare(before.finishReasons);
   const now = cutShare(after.finishReasons);
-  const line = `${shareText(now)} of answers were cut off (before: ${shareText(old)})`;
+  const line = `${rateText(now)} of answers were cut off (before: ${rateText(old)})`;
   return judgeShares('finish_reasons', old, now, { level, tolerance: tolerated.finishReasons, line });
 }
 
@@ -122,6 +131,6 @@ function rateOrNull(share: Share): number | null {
   return share.of === 0 ? null : rate(share);
 }
 
-function shareText(share: Share): string {
+function rateText(share: Share): string {
   return share.of === 0 ? 'none' : `${formatShare(rate(share))} (${share.hits} of ${share.of})`;
 }

@@ -11,7 +11,7 @@ import { promote, type PromotionResult } from './promote.js';
 import type { AskedStrategy } from './strategy.js';
 import { aliasTarget } from './targets.js';
 import { progressLine } from './watch-report.js';
-import type { Finding } from './watch-verdict.js';
+import { worseText, type Finding } from './watch-verdict.js';
 
 export type Watch = {
   /** Of the release that is watched. */
@@ -114,9 +114,9 @@ async function putBack(
   findings: readonly Finding[],
   { actor, strategy }: WatchRequest,
 ): Promise<PromotionResult> {
-  const why = findings.filter(({ verdict }) => verdict === 'worse').map(({ line }) => line);
-  const reason = `release ${watch.releaseId} did worse than version ${watch.against}: ${why.join('; ')}`;
-  edges.onNote(`${watch.model}:${watch.version} does worse: ${why.join('; ')}. Version ${watch.against} is put back.`);
+  const why = worseText(findings);
+  const reason = `release ${watch.releaseId} did worse than version ${watch.against}: ${why}`;
+  edges.onNote(`${watch.model}:${watch.version} does worse: ${why}. Version ${watch.against} is put back.`);
   return promote(
     { ...edges, signal: new AbortController().signal },
     {
