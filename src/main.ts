@@ -3,7 +3,7 @@ import { CommanderError, type Command } from 'commander';
 
 import { productVersion } from './config/version.js';
 import { openContext, type GlobalFlags } from './context.js';
-import { errorMessage, exitStatus, MlxError } from './errors.js';
+import { errorCode, errorMessage, exitStatus, MlxError } from './errors.js';
 import { terminalOutput, type Streams } from './output/terminal.js';
 import { buildProgram, type Invocation } from './program.js';
 
@@ -27,7 +27,7 @@ export async function main(argv: string[]): Promise<void> {
     signal,
   });
   // Idle sockets to an Engine or a server must not keep the command alive; what was written is flushed first.
-  process.stdout.write('', () => process.exit(status));
+  process.stdout.write('', () => process.exit(statusOfWritten(status)));
 }
 
 /** The program in process: argv in, streams written, exit status out. Command tests call this. */
@@ -132,8 +132,18 @@ function unexpected(error: unknown, signal: AbortSignal): MlxError {
   });
 }
 
-/** Nobody reads any more (`mlx train --json | head`): stopped as by Ctrl-C, so that work begun is put away, and no line more. */
+/**
+ * Nobody reads any more (`mlx train --json | head`), or the disk that stdout goes to is full: stopped as by Ctrl-C, so that work
+ * begun is put away, and no line more.
+ */
 function stopOnClosedPipe(error: NodeJS.ErrnoException, interrupt: AbortController): void {
-  if (error.code !== 'EPIPE') throw error;
   interrupt.abort(error.code);
+}
+
+/** A result that was lost is no success, but where its reader has left by its own will. */
+function statusOfWritten(status: number): number {
+  const lost = process.stdout.errored;
+  if (lost === null || errorCode(lost) === 'EPIPE') return status;
+  process.stderr.write(`error  The result could not be written to stdout: ${errorMessage(lost)}\n`);
+  return status === exitStatus.ok ? exitStatus.failed : status;
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Context } from '../context.js';
 import { backUpLedger, listBackups, restoreLedger, type Backup } from '../ledger/backup.js';
 import { lostByRestore, type Loss } from '../ledger/backup-loss.js';
+import { wrapSqliteError, type Ledger } from '../ledger/open.js';
 import { outcome, type Outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
 
@@ -27,12 +28,20 @@ export const run: CommandModule['run'] = async (context, _args, flags) => {
   if (typeof flags['restore'] === 'string') return restore(context, flags['restore']);
   if (context.flags.dryRun)
     return outcome({ wouldWriteTo: folder }, ({ wouldWriteTo }) => `Would copy the ledger to ${wouldWriteTo}.`);
-  const backup = await backUpLedger(await context.ledger(), folder, context.now());
+  const backup = await copyLedger(await context.ledger(), folder, context.now());
   return outcome(
     backup,
     ({ file, sizeBytes }) => `Copied the ledger to ${file} (${(sizeBytes / 1024).toFixed(0)} KiB, checked).`,
   );
 };
+
+async function copyLedger(ledger: Ledger, folder: string, now: Date): Promise<Backup> {
+  try {
+    return await backUpLedger(ledger, folder, now);
+  } catch (error) {
+    throw wrapSqliteError(error, ledger.file);
+  }
+}
 
 async function restore(context: Context, file: string): Promise<Outcome> {
   const { ledgerFile } = context.paths();

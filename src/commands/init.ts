@@ -15,7 +15,6 @@ import {
   type Template,
 } from '../config/project-template.js';
 import { writeProject } from '../config/project-writer.js';
-import { productVersion } from '../config/version.js';
 import { MlxError } from '../errors.js';
 import { outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
@@ -61,7 +60,7 @@ export const run: CommandModule['run'] = async (context, args, flags) => {
   const isAddition = recipe !== undefined && chosen === undefined && existsSync(join(folder, 'mlx.yaml'));
   const files = isAddition
     ? [recipeFile(recipe, name)]
-    : projectFiles({ template, name, recipe, version: productVersion(), ci: flags['ci'] as CiServer });
+    : projectFiles({ template, name, recipe, ci: flags['ci'] as CiServer });
   const again = commandAgain(args, { template: chosen, recipe, name: text(flags['name']), ci: otherCi(flags['ci']) });
   const options = { force: flags['force'] === true, dryRun: context.flags.dryRun, again };
   const { written, replaced } = await writeProject(folder, files, options);

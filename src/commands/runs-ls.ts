@@ -14,6 +14,7 @@ import { renderTable, type Column } from '../output/table.js';
 import type { CommandModule } from '../program.js';
 import { metricIsBetterLow, metricKey } from '../training/metric-direction.js';
 import { openReconciled } from '../training/reconcile.js';
+import { stateNow } from '../training/state-now.js';
 
 /** More than a ledger will ever hold. */
 const everyRun = 1_000_000_000;
@@ -62,7 +63,8 @@ type ListedRun = Pick<Run, 'recipe' | 'state' | 'engine' | 'startedAtMs' | 'ende
 type RunList = { runs: ListedRun[]; more: boolean; sort: string };
 
 function listedRun(ledger: Ledger, each: Run): ListedRun {
-  const { id, recipe, state, engine, startedAtMs, endedAtMs, errorCode } = each;
+  const { id, recipe, engine, startedAtMs, endedAtMs, errorCode } = each;
+  const state = stateNow(each);
   return { run: id, recipe, state, engine, startedAtMs, endedAtMs, errorCode, metrics: latestMetrics(ledger, id) };
 }
 

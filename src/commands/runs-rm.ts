@@ -1,5 +1,7 @@
-// `mlx runs rm`: deletes runs: their rows and .mlx/runs/ID. A packaged run keeps its row, because versions lead back to it.
-import { rmSync } from 'node:fs';
+// `mlx runs rm`: deletes runs: their rows and .mlx/runs/ID. A packaged run keeps its row and
+// its lock, because versions lead back to it.
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
 
 import type { Context } from '../context.js';
 import { MlxError } from '../errors.js';
@@ -11,12 +13,12 @@ import { outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
 import { folderBytes } from '../training/folder-size.js';
 import { openReconciled } from '../training/reconcile.js';
-import { runFolder } from '../training/run-folder.js';
+import { runFolder, type RunFolder } from '../training/run-folder.js';
 
 export const define: CommandModule['define'] = (command) => {
   command
     .argument('<runs...>', 'run ids, their beginnings, or latest')
-    .option('--force', 'also the files of packaged runs; their versions and their rows stay');
+    .option('--force', 'also the files of packaged runs; their versions, rows and locks stay');
   command.addHelpText(
     'after',
     `
@@ -42,10 +44,19 @@ export const run: CommandModule['run'] = async (context, references, flags) => {
   for (const { run: id, versions } of removals) {
     // The row first: a folder without a row is litter, a row without its folder is a broken run.
     if (versions.length === 0 && !deleteRun(ledger, id)) refuseChanged(context, ledger, id);
-    rmSync(runFolder(context.paths().runs, id).folder, { recursive: true, force: true });
+    removeFiles(runFolder(context.paths().runs, id), versions.length > 0);
   }
   return outcome({ removed: removals }, () => renderRemovals('Deleted', removals));
 };
+
+/** What a version was made of can still be replayed: its lock and the hashes of its rows are small, and stay. */
+function removeFiles({ folder, lock, rows }: RunFolder, packaged: boolean): void {
+  if (!packaged) return rmSync(folder, { recursive: true, force: true });
+  if (!existsSync(folder)) return;
+  const kept = [lock, rows].map((file) => basename(file));
+  for (const name of readdirSync(folder).filter((each) => !kept.includes(each)))
+    rmSync(join(folder, name), { recursive: true, force: true });
+}
 
 function planRemovals(context: Context, ledger: Ledger, runs: readonly Run[]): Removal[] {
   const versions = listVersions(ledger);
@@ -79,7 +90,7 @@ function renderRemovals(verb: string, removals: readonly Removal[]): string {
     .map(({ run: id, bytes, versions }) =>
       versions.length === 0
         ? `${verb} ${id}: ${formatBytes(bytes)}`
-        : `${verb} the files of ${id}: ${formatBytes(bytes)}; its row stays for ${versions.join(', ')}`,
+        : `${verb} the files of ${id}: ${formatBytes(bytes)}; its row and its lock stay for ${versions.join(', ')}`,
     )
     .join('\n');
 }

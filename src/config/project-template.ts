@@ -22,7 +22,6 @@ export type NewProject = {
   template: Template;
   name: string;
   recipe: string | undefined;
-  version: string;
   ci?: CiServer | undefined;
 };
 
@@ -61,7 +60,7 @@ export function shippedRecipes(): string[] {
     .sort();
 }
 
-function templateFiles(folder: string, { name, version }: NewProject): ProjectFile[] {
+function templateFiles(folder: string, { name }: NewProject): ProjectFile[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => {
@@ -69,7 +68,7 @@ function templateFiles(folder: string, { name, version }: NewProject): ProjectFi
       const contents = readFileSync(source);
       const path = projectPath(source.slice(folder.length + 1));
       if (!/\.(md|ya?ml)$/.test(path)) return { path, contents };
-      const text = contents.toString('utf8').replaceAll('PROJECT_NAME', name).replaceAll('MLX_VERSION', version);
+      const text = contents.toString('utf8').replaceAll('PROJECT_NAME', name);
       return { path, contents: Buffer.from(text) };
     });
 }

@@ -206,5 +206,14 @@ function sync(path: string): void {
 
 function describe(file: string): Backup {
   const { size, mtimeMs } = statSync(file);
-  return { file, sizeBytes: size, madeAtMs: Math.round(mtimeMs) };
+  return { file, sizeBytes: size, madeAtMs: stampedAtMs(file) ?? Math.round(mtimeMs) };
+}
+
+/** Its name tells when it was made, also after somebody has copied it. */
+function stampedAtMs(file: string): number | undefined {
+  const stamp = /(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d)-(\d{3})Z\.db$/.exec(basename(file));
+  if (stamp === null) return undefined;
+  const [, day = '', hours = '', minutes = '', seconds = '', milliseconds = ''] = stamp;
+  const atMs = Date.parse(`${day}T${hours}:${minutes}:${seconds}.${milliseconds}Z`);
+  return Number.isNaN(atMs) ? undefined : atMs;
 }

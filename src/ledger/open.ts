@@ -1,6 +1,6 @@
 // Opens the ledger: SQLite with the settings that make an acknowledged row survive a power cut.
 // Source of the settings: https://www.sqlite.org/pragma.html#pragma_synchronous and https://www.sqlite.org/wal.html
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import Database from 'better-sqlite3';
@@ -88,7 +88,8 @@ export function wrapSqliteError(error: unknown, file: string): unknown {
       },
     );
   }
-  if (code === 'SQLITE_FULL') {
+  // What a full disk is called where SQLite cannot write its journal or the shared memory beside it.
+  if (code === 'SQLITE_FULL' || code === 'ENOSPC' || (code.startsWith('SQLITE_IOERR') && diskIsFull(file))) {
     return new MlxError('DISK_FULL', `The disk that holds ${file} is full; nothing was changed.`, {
       cause: error,
       hint: 'Free some space (mlx doctor shows how much), then run the command again.',
@@ -96,6 +97,12 @@ export function wrapSqliteError(error: unknown, file: string): unknown {
   }
   if (code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB') return corruptLedger(file, error);
   return error;
+}
+
+/** SQLite keeps the system's own error to itself. Less room than one page is what it failed for. */
+function diskIsFull(file: string): boolean {
+  const { bavail, bsize } = statfsSync(dirname(file));
+  return bavail * bsize < 64 * 1024;
 }
 
 function corruptLedger(file: string, cause: unknown): MlxError {

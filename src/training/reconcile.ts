@@ -1,15 +1,18 @@
 // Makes the ledger true again after a crash: a run whose owner died without a word becomes `lost`, and what is left of its
 // job is ended. Called at the start of every command that shows or starts runs; costs one query when there is nothing to do.
 import type { Engine, EngineKind } from '../engine/engine.js';
-import { currentOwner, ownerIsAlive, ownerPid } from '../engine/owner.js';
+import { currentOwner, ownerPid } from '../engine/owner.js';
 import { errorMessage, MlxError } from '../errors.js';
 import { write, type Ledger } from '../ledger/open.js';
 import { claimLostRun, findRun, ownedRuns, updateRun, type Run } from '../ledger/runs.js';
 import { belongsToOther } from './ownership.js';
 import { replayReference } from './replay-reference.js';
+import { hasCheckpoint, runFolder } from './run-folder.js';
+import { ownerDied } from './state-now.js';
 
 export type ReconcileEdges = {
   ledger: Ledger;
+  paths: { runs: string };
   engine: (kind: EngineKind) => Promise<Engine>;
   now: () => Date;
   note: (line: string) => void;
@@ -17,20 +20,21 @@ export type ReconcileEdges = {
 
 /** The ledger, made true first: how every command that shows or uses runs opens it. */
 export async function openReconciled(
-  edges: Omit<ReconcileEdges, 'ledger' | 'note'> & {
+  edges: Omit<ReconcileEdges, 'ledger' | 'note' | 'paths'> & {
     ledger: () => Promise<Ledger>;
+    paths: () => { runs: string };
     output: Pick<ReconcileEdges, 'note'>;
   },
 ): Promise<Ledger> {
   const ledger = await edges.ledger();
-  await reconcileRuns({ ledger, engine: edges.engine, now: edges.now, note: edges.output.note });
+  await reconcileRuns({ ledger, paths: edges.paths(), engine: edges.engine, now: edges.now, note: edges.output.note });
   return ledger;
 }
 
 /** @returns the runs that were found dead */
 export async function reconcileRuns(edges: ReconcileEdges): Promise<Run[]> {
   const owned = ownedRuns(edges.ledger);
-  const dead = owned.filter(({ state, owner }) => state === 'running' && owner !== null && !ownerIsAlive(owner));
+  const dead = owned.filter(ownerDied);
   for (const run of dead) {
     if (!tryMarkLost(edges, run)) continue;
     edges.note(
@@ -53,7 +57,7 @@ function tryMarkLost(edges: ReconcileEdges, run: Run): boolean {
 }
 
 /** Compare and set: another command may have seen it at the same moment, or somebody resumed it. */
-function markLost({ ledger, now }: ReconcileEdges, seen: Run): boolean {
+function markLost({ ledger, paths, now }: ReconcileEdges, seen: Run): boolean {
   return write(ledger, () => {
     const current = findRun(ledger, seen.id);
     if (current.state !== 'running' || current.owner !== seen.owner) return false;
@@ -63,17 +67,19 @@ function markLost({ ledger, now }: ReconcileEdges, seen: Run): boolean {
       endedAtMs: now().getTime(),
       errorCode: 'OWNER_DIED',
       errorMessage: 'The mlx that ran it died without a word (killed, or the machine went down).',
-      errorHint: goOn(ledger, current),
+      errorHint: goOn(ledger, current, hasCheckpoint(runFolder(paths.runs, seen.id))),
       mlflowSynced: 0,
     });
     return true;
   });
 }
 
-function goOn(ledger: Ledger, run: Run): string {
+function goOn(ledger: Ledger, run: Run, kept: boolean): string {
   const replay = replayReference(ledger, run);
   if (replay !== undefined) return `Replay it again, from its beginning: mlx replay ${replay}`;
-  return `Go on from the last checkpoint: mlx train --resume ${run.id}`;
+  return kept
+    ? `Go on from the last checkpoint: mlx train --resume ${run.id}`
+    : `Start again: mlx train --resume ${run.id} (there is no checkpoint yet)`;
 }
 
 /**

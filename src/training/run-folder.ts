@@ -1,4 +1,5 @@
 // The files of one run, under .mlx/runs/ID. Everything but `out` is written by mlx; `out` by the trainer alone.
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 export type RunFolder = {
@@ -51,4 +52,8 @@ export function runFolder(runs: string, id: string): RunFolder {
     examples: join(folder, 'examples.json'),
     ownLog: join(folder, 'mlx.log'),
   };
+}
+
+export function hasCheckpoint({ checkpoints }: Pick<RunFolder, 'checkpoints'>): boolean {
+  return existsSync(checkpoints) && readdirSync(checkpoints).length > 0;
 }

@@ -5,6 +5,7 @@ import { latestMetrics, runDatasets, runParams, type RunDataset } from '../ledge
 import type { Ledger } from '../ledger/open.js';
 import type { Run } from '../ledger/runs.js';
 import { runFolder } from './run-folder.js';
+import { stateNow } from './state-now.js';
 
 export type Score = { loss: number; perplexity: number; exactMatch: number };
 
@@ -51,12 +52,12 @@ export type RunSummary = {
 export function summariseRun(ledger: Ledger, runs: string, run: Run): RunSummary {
   const metrics = latestMetrics(ledger, run.id);
   const folder = runFolder(runs, run.id);
-  const { recipe, state, method, baseModel, baseCommit, seed, engine, seal, device, startedAtMs, endedAtMs } = run;
+  const { recipe, method, baseModel, baseCommit, seed, engine, seal, device, startedAtMs, endedAtMs } = run;
   return {
     run: run.id,
     recipe,
     model: runParams(ledger, run.id)['model'] ?? recipe,
-    state,
+    state: stateNow(run),
     method,
     baseModel,
     baseCommit,
@@ -83,7 +84,7 @@ export function summariseRun(ledger: Ledger, runs: string, run: Run): RunSummary
     folder: folder.folder,
     lock: existsSync(folder.lock) ? folder.lock : null,
     replayOf: run.replayOf,
-    next: nextCommand(run),
+    next: nextCommand({ ...run, state: stateNow(run) }, existsSync(folder.adapter) || existsSync(folder.model)),
   };
 }
 
@@ -101,8 +102,8 @@ function readExamples(file: string): Example[] {
   return rows.map(({ row, prompt, expected, base, tuned }) => ({ row, prompt, expected, base, tuned }));
 }
 
-function nextCommand({ id, state }: Run): string | null {
-  if (state === 'finished') return `mlx package ${id}`;
+function nextCommand({ id, state }: Run, hasWeights: boolean): string | null {
+  if (state === 'finished') return hasWeights ? `mlx package ${id}` : null;
   if (state === 'running') return `mlx runs logs ${id} -f`;
   return state === 'failed' ? null : `mlx train --resume ${id}`;
 }

@@ -1,6 +1,5 @@
 // One run, from a recipe to its ended row in the ledger.
 // Touches: .mlx/runs/ID, the runs, params, metrics and run_datasets of the ledger, one sealed job, MLflow when it answers.
-import { existsSync, readdirSync } from 'node:fs';
 
 import type { Paths } from '../config/paths.js';
 import type { Config } from '../config/schema.js';
@@ -22,7 +21,7 @@ import { reconcileRuns } from './reconcile.js';
 import { replayReference } from './replay-reference.js';
 import { openRecorder, type Recorder } from './recorder.js';
 import { adoptRun, resumeRun } from './resume.js';
-import type { RunFolder } from './run-folder.js';
+import { hasCheckpoint, type RunFolder } from './run-folder.js';
 import { trainerJob } from './specification.js';
 import { runUploads } from './uploads.js';
 
@@ -111,7 +110,7 @@ async function executeRun(edges: TrainEdges, prepared: PreparedRun, begun: numbe
     lastWord: recorder.lastWord(),
     exit: recorder.failure() ?? job.exit,
     interrupted: edges.signal.aborted,
-    hasCheckpoint: existsSync(folder.checkpoints) && readdirSync(folder.checkpoints).length > 0,
+    hasCheckpoint: hasCheckpoint(folder),
   });
   const { end, weights } = await withWeights(decided, prepared, recorder);
   mirror.metrics(

@@ -1,13 +1,15 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { run as remove } from '../../src/commands/runs-rm.js';
 import { openContext, type Context } from '../../src/context.js';
-import { updateRun } from '../../src/ledger/runs.js';
+import { findRun, updateRun } from '../../src/ledger/runs.js';
 import { insertVersion } from '../../src/ledger/versions.js';
 import type { Output } from '../../src/output/output.js';
 import { runFolder } from '../../src/training/run-folder.js';
+import { stateNow } from '../../src/training/state-now.js';
+import { summariseRun } from '../../src/training/summary.js';
 import { mlx, mlxJson } from './mlx.js';
 import { addRun, failed, now, project, type Place } from './runs-project.js';
 
@@ -70,6 +72,15 @@ describe('mlx runs ls', () => {
     const { stdout, stderr } = await mlx(['runs', 'ls'], place);
     expect(stdout).toContain('lost');
     expect(stderr).toContain('mlx train --resume tickets-000001');
+  });
+
+  it('knows a run as lost whose mlx died, also where the ledger still says that it runs', () => {
+    const place = project();
+    addRun(place, 'tickets-000001', 90, { state: 'running', owner: '4194303:1:00000000', endedAtMs: null });
+    const run = findRun(place.ledger, 'tickets-000001');
+    expect(run.state).toBe('running');
+    expect(stateNow(run)).toBe('lost');
+    expect(summariseRun(place.ledger, place.runs, run)).toMatchObject({ state: 'lost' });
   });
 });
 
@@ -239,11 +250,13 @@ describe('mlx runs rm', () => {
     const place = project();
     addRun(place, 'tickets-000001', 90);
     addVersion(place);
+    const { folder, lock, rows } = runFolder(place.runs, 'tickets-000001');
+    for (const file of [lock, rows]) writeFileSync(file, 'kept');
     const refused = await mlx(['runs', 'rm', 'latest', '--yes'], place);
     expect(refused).toMatchObject({ status: 1, stderr: expect.stringContaining('tickets:1') });
     expect((await mlx(['runs', 'rm', 'latest', '--yes', '--force'], place)).status).toBe(0);
-    expect(existsSync(runFolder(place.runs, 'tickets-000001').folder)).toBe(false);
-    expect((await mlx(['runs', 'show', 'latest'], place)).status).toBe(0);
+    expect(readdirSync(folder).sort()).toEqual(['run.lock.rows', 'run.lock.yaml']);
+    expect((await mlxJson(['runs', 'show', 'latest'], place)).value).toMatchObject({ lock, next: null });
   });
 });
 

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
@@ -16,7 +17,7 @@ import { scratchFolder } from '../engine/scratch.js';
 
 function projectOf(template: (typeof templates)[number], recipe?: string): { project: string; recipes: string } {
   const project = scratchFolder();
-  for (const file of projectFiles({ template, name: 'my-tickets', recipe, version: '1.2.3' })) {
+  for (const file of projectFiles({ template, name: 'my-tickets', recipe })) {
     mkdirSync(dirname(join(project, file.path)), { recursive: true });
     writeFileSync(join(project, file.path), file.contents);
   }
@@ -24,9 +25,7 @@ function projectOf(template: (typeof templates)[number], recipe?: string): { pro
 }
 
 function textOf(template: (typeof templates)[number], path: string): string {
-  const file = projectFiles({ template, name: 'my-tickets', recipe: undefined, version: '1.2.3' }).find(
-    (one) => one.path === path,
-  );
+  const file = projectFiles({ template, name: 'my-tickets', recipe: undefined }).find((one) => one.path === path);
   return file?.contents.toString('utf8') ?? '';
 }
 
@@ -110,7 +109,7 @@ describe.each(templates)('the template %s', (template) => {
 
   it('has recipes that name their schema, which lies beside them', async () => {
     const place = projectOf(template);
-    const paths = projectFiles({ template, name: 'x', recipe: undefined, version: '1' }).map((file) => file.path);
+    const paths = projectFiles({ template, name: 'x', recipe: undefined }).map((file) => file.path);
     expect(paths).toContain('recipes/recipe.schema.json');
     for (const file of await recipeFiles(place)) {
       expect(textOf(template, `recipes/${file.split('/').at(-1) ?? ''}`)).toMatch(
@@ -120,12 +119,12 @@ describe.each(templates)('the template %s', (template) => {
   });
 
   it('has ignore files and a workflow under their real names', () => {
-    const paths = projectFiles({ template, name: 'x', recipe: undefined, version: '1' }).map((file) => file.path);
+    const paths = projectFiles({ template, name: 'x', recipe: undefined }).map((file) => file.path);
     expect(paths).toEqual(
       expect.arrayContaining(['.gitignore', '.mlx/.gitignore', '.github/workflows/mlx.yaml', 'evals/README.md']),
     );
     const workflow = parse(textOf(template, '.github/workflows/mlx.yaml')) as { env: object; jobs: object };
-    expect(workflow.env).toEqual({ MLX_PACKAGE: 'mlx@1.2.3', ALLOW: expect.any(String) as string });
+    expect(workflow.env).toEqual({ MLX_PACKAGE: '', ALLOW: expect.any(String) as string });
   });
 
   it('has a pipeline that checks every lock and replays the smoke recipe, for GitHub and for GitLab', async () => {
@@ -135,13 +134,30 @@ describe.each(templates)('the template %s', (template) => {
       ['github', '.github/workflows/mlx.yaml'],
       ['gitlab', '.gitlab-ci.yml'],
     ] as const) {
-      const files = projectFiles({ template, name: 'x', recipe: undefined, version: '1', ci });
+      const files = projectFiles({ template, name: 'x', recipe: undefined, ci });
       const text = files.find((file) => file.path === path)?.contents.toString('utf8') ?? '';
       expect(parse(text)).toBeTypeOf('object');
       expect(text).toMatch(/mlx replay --check .*--allow "\$ALLOW"/);
       expect(text).toMatch(/mlx replay recipes\/ci\/smoke\.yaml .*--allow "\$ALLOW"/);
       expect(text).toContain("! -name '*.lock.yaml'");
     }
+  });
+
+  it.each(['github', 'gitlab'] as const)('installs nothing on %s until somebody says where mlx comes from', (ci) => {
+    const files = projectFiles({ template, name: 'x', recipe: undefined, ci });
+    const text = files.find(({ path }) => /mlx\.yaml$|gitlab-ci\.yml$/.test(path) && /gith|gitl/.test(path))?.contents;
+    const pipeline = parse(text?.toString('utf8') ?? '') as {
+      jobs?: { recipes: { steps: { run?: string }[] } };
+      before_script?: string[];
+      cache?: { key: unknown };
+    };
+    const scripts = pipeline.before_script ?? (pipeline.jobs?.recipes.steps ?? []).flatMap(({ run }) => run ?? []);
+    const check = scripts[0] ?? '';
+    expect(scripts.findIndex((script) => script.includes('npm install'))).toBeGreaterThan(0);
+    const ended = (place: string) => spawnSync('sh', ['-ec', check], { env: { MLX_PACKAGE: place }, encoding: 'utf8' });
+    expect(ended('')).toMatchObject({ status: 1, stderr: expect.stringContaining('where mlx comes from') as string });
+    expect(ended('https://example.com/mlx-0.1.0.tgz')).toMatchObject({ status: 0, stderr: '' });
+    if (ci === 'gitlab') expect(pipeline.cache?.key).toEqual({ prefix: 'mlx', files: ['.gitlab-ci.yml'] });
   });
 
   it('carries the name of the project', () => {

@@ -1,4 +1,13 @@
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -68,6 +77,17 @@ test('a restored ledger holds what it held at the backup, and the replaced one i
   const { replaced } = await restoreLedger(file, backup.file, new Date());
   expect(runIds()).toEqual(['a']);
   expect(runIds(replaced)).toEqual(['a', 'b']);
+});
+
+test('a copy is as old as its name says, also after somebody has copied it', async () => {
+  addRun('a');
+  const { file: copy } = await backUp(1);
+  utimesSync(copy, 500, 500);
+  expect(listBackups(backups)).toMatchObject([{ file: copy, madeAtMs: 1000 }]);
+  const other = join(backups, 'ledger-mine.db');
+  copyFileSync(copy, other);
+  utimesSync(other, 500, 500);
+  expect(listBackups(backups)).toMatchObject([{ file: other, madeAtMs: 500_000 }, { file: copy }]);
 });
 
 test('a ledger that somebody has open is not replaced, and loses no row that is written meanwhile', async () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
-import { openLedger } from '../../../src/ledger/open.js';
+import { openLedger, wrapSqliteError } from '../../../src/ledger/open.js';
 
 let folder: string;
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'mlx-ledger-'))));
@@ -40,3 +40,13 @@ test('a file that is no database is named, with the way out', () => {
     expect.objectContaining({ code: 'LEDGER_CORRUPT', hint: expect.stringContaining('no copy') }),
   );
 });
+
+test.skipIf(process.platform !== 'linux')(
+  'an I/O error of SQLite is a full disk where there is no room, and only there',
+  () => {
+    const failed = Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR_WRITE' });
+    // A file system that never has room.
+    expect(wrapSqliteError(failed, '/proc/ledger.db')).toMatchObject({ code: 'DISK_FULL', exitStatus: 3 });
+    expect(wrapSqliteError(failed, join(tmpdir(), 'ledger.db'))).toBe(failed);
+  },
+);

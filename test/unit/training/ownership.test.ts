@@ -33,6 +33,7 @@ describe('one training at a time', () => {
       state: 'lost',
       owner: null,
       errorCode: 'OWNER_DIED',
+      errorHint: 'Start again: mlx train --resume other-000001 (there is no checkpoint yet)',
     });
     expect(engine.leftovers.size).toBe(0);
     expect(notes.join('\n')).toContain('mlx train --resume other-000001');
