@@ -38,7 +38,7 @@ export async function reconcileRuns(edges: ReconcileEdges): Promise<Run[]> {
   for (const run of dead) {
     if (!tryMarkLost(edges, run)) continue;
     edges.note(
-      `Run ${run.id} lost its mlx (pid ${ownerPid(run.owner ?? '')} is gone): it is marked lost. ${goOn(edges.ledger, run)}`,
+      `Run ${run.id} lost its mlx (pid ${ownerPid(run.owner ?? '')} is gone): it is marked lost. ${goOn(edges.ledger, run, hasCheckpoint(runFolder(edges.paths.runs, run.id)))}`,
     );
   }
   if (owned.length > 0) await endOrphanJobs(edges);
