@@ -7,7 +7,7 @@
 //
 // Peers are taken where they are installed: haproxy, nginx and wrk from PATH; MLX_BENCH_PORTKEY names a folder in which
 // `npm install @portkey-ai/gateway` was run, MLX_BENCH_LITELLM a Python environment with litellm[proxy]. Our gateway runs with keys, budgets,
-// metering and its traffic log on, on one process; the peers log nothing.
+// metering and its traffic log on, on one process; the peers log nothing. `bare node` is a proxy of Node's parts alone: the floor.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -15,7 +15,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { contender, startHaproxy, startLiteLlm, startMlx, startNginx, startPortkey } from './gateway/contenders.js';
+import {
+  contender,
+  startBare,
+  startHaproxy,
+  startLiteLlm,
+  startMlx,
+  startNginx,
+  startPortkey,
+} from './gateway/contenders.js';
 import { measureFirstToken, measureRequests, measureStreams } from './gateway/load.js';
 import { quantile } from './measure.js';
 
@@ -37,6 +45,7 @@ async function main() {
   const { MLX_BENCH_PORTKEY: portkey = '', MLX_BENCH_LITELLM: litellm = '' } = process.env;
   const starts = [
     () => startMlx(folder, mock.port),
+    () => startBare(mock.port),
     () => startHaproxy(folder, mock.port),
     () => startNginx(folder, mock.port),
     () => startPortkey(portkey, mock.port),
@@ -112,6 +121,7 @@ function judge(figures) {
   }
   if (figures.has('litellm')) goal('requests/CPU s over LiteLLM', perCpu('litellm'), '>=', 15);
   if (figures.has('haproxy')) goal('added p50 over HAProxy', added('haproxy'), '<=', 3);
+  console.log(`added p50 over bare node ${added('bare node').toFixed(2)}: what Node itself takes is below that`);
   if (figures.has('nginx')) {
     const later = compared((of) => of('mlx gateway').firstMs - of('nginx').firstMs);
     goal('added first token over nginx, ms', later, '<=', 1);

@@ -47,6 +47,14 @@ routes:
   return whenReady('/health', contender('mlx gateway', port, child, { authorization: `Bearer ${created.secret}` }));
 }
 
+/** Node's own server and undici, which our gateway is made of, and nothing else. */
+export async function startBare(mockPort) {
+  const port = await freePort();
+  const script = fileURLToPath(new URL('bare.js', import.meta.url));
+  const child = spawn(process.execPath, [script, String(port), String(mockPort)], { stdio: 'ignore' });
+  return whenReady('/', contender('bare node', port, child, {}));
+}
+
 /** @param home a folder in which `npm install @portkey-ai/gateway` was run */
 export async function startPortkey(home, mockPort) {
   const script = join(home, 'node_modules/@portkey-ai/gateway/build/start-server.js');
