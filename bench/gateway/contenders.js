@@ -1,9 +1,10 @@
 // What stands between the client and the mock: our gateway as it is installed, and its peers where they are installed.
 import { spawn as start, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+
+import { freePort } from '../free-port.js';
 
 /** Who is measured has the first core for itself; the mock has the second, beside the load. Where there is no taskset, nobody has. */
 const pinned = spawnSync('taskset', ['-c', '0', 'true']).status === 0;
@@ -165,12 +166,4 @@ async function whenReady(path, one) {
   }
   await one.stop();
   throw new Error(`${one.name} ${one.hasEnded() ? 'ended at once' : `does not answer on port ${one.port}`}`);
-}
-
-async function freePort() {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => probe.once('listening', resolve));
-  const { port } = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-import { freePort } from './project.js';
+import { freePort } from '../free-port.js';
 
 /** @returns {Promise<{port, switchTo, stop}>}, or undefined where it is not installed */
 export async function startHaproxy(folder, versions) {

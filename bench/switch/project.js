@@ -2,7 +2,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -11,6 +10,7 @@ import { openLedger } from '../../dist/ledger-open.js';
 import { insertRun, updateRun } from '../../dist/ledger-runs.js';
 import { homePaths } from '../../dist/paths.js';
 import { venvFolder } from '../../dist/venvs.js';
+import { freePort } from '../free-port.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const mlx = join(root, 'bin', 'mlx.js');
@@ -100,13 +100,4 @@ function emptyWeights(note) {
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(header.length));
   return Buffer.concat([length, header]);
-}
-
-export async function freePort() {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address();
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }

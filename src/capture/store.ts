@@ -65,23 +65,22 @@ export async function expiredFiles(folder: string, beforeMs: number): Promise<st
   return (await parquetFiles(folder)).filter((file) => newestMs(file) < beforeMs);
 }
 
-export async function forgetOldCaptures(folder: string, journal: CaptureJournal, beforeMs: number): Promise<void> {
-  const unlock = lockCaptures(lockFile(folder), 0);
-  if (!unlock) return;
-  try {
-    forgetWaitingBefore(journal, beforeMs);
-    for (const file of await expiredFiles(folder, beforeMs)) rmSync(file, { force: true });
-  } finally {
-    unlock();
-  }
-}
-
-/** As the running gateway does it, for a command. @returns false: another process has worked there for more than 10 s */
-export async function expireCaptures(folder: string, beforeMs: number): Promise<boolean> {
-  const unlock = lockCaptures(lockFile(folder), lockWaitMs);
+/**
+ * Old files, and old rows of the journal.
+ * @param journal undefined: there is none
+ * @param waitMs for another process that is at it
+ * @returns false: it still is
+ */
+export async function forgetOldCaptures(
+  folder: string,
+  journal: CaptureJournal | undefined,
+  beforeMs: number,
+  waitMs = 0,
+): Promise<boolean> {
+  const unlock = lockCaptures(lockFile(folder), waitMs);
   if (!unlock) return false;
   try {
-    if (existsSync(journalFile(folder))) expireWaiting(folder, beforeMs);
+    if (journal) forgetWaitingBefore(journal, beforeMs);
     for (const file of await expiredFiles(folder, beforeMs)) rmSync(file, { force: true });
     return true;
   } finally {
@@ -89,12 +88,14 @@ export async function expireCaptures(folder: string, beforeMs: number): Promise<
   }
 }
 
-function expireWaiting(folder: string, beforeMs: number): void {
-  const journal = openCaptureJournal(journalFile(folder));
+/** For a command, which has no journal open. @returns false: another process has worked there for more than 10 s */
+export async function expireCaptures(folder: string, beforeMs: number): Promise<boolean> {
+  const file = journalFile(folder);
+  const journal = existsSync(file) ? openCaptureJournal(file) : undefined;
   try {
-    forgetWaitingBefore(journal, beforeMs);
+    return await forgetOldCaptures(folder, journal, beforeMs, lockWaitMs);
   } finally {
-    journal.close();
+    journal?.close();
   }
 }
 

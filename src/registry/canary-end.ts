@@ -1,10 +1,10 @@
 // Takes a canary or a shadow away: all requests go to the route's own version again, and the candidate's server is stopped unless it
 // has the route by now. Touches: route_splits, the candidate's route, the gateway's memory, model servers.
-import { deleteRoute, findRoute, listRoutes, openPromotions } from '../ledger/promotions.js';
+import { findRoute, listRoutes, openPromotions } from '../ledger/promotions.js';
 import { deleteSplit, findSplit } from '../ledger/route-splits.js';
 import { isServerAlive } from '../serving/liveness.js';
 import type { PromotionEdges } from './edges.js';
-import { retireServers } from './retire.js';
+import { takeRouteAway } from './retire.js';
 import { canaryAlias, routeName } from './targets.js';
 
 /** Idempotent: whatever of it is still there goes. @returns whether there was one */
@@ -15,12 +15,8 @@ export async function endCanary(edges: PromotionEdges, model: string): Promise<b
   if (!candidate && !split) return false;
   // First nobody is sent there any more, then its route goes, then its server, when its open answers are over.
   deleteSplit(edges.ledger, model);
-  const gateway = await edges.gateway();
-  await gateway.refresh();
-  if (!candidate) return true;
-  deleteRoute(edges.ledger, name);
-  await gateway.reload(name, undefined);
-  await retireServers(edges, model, [candidate.engine]);
+  await (await edges.gateway()).refresh();
+  if (candidate) await takeRouteAway(edges, candidate);
   return true;
 }
 

@@ -1,9 +1,9 @@
 // A rehearsed rollback: the version before is put behind a route of its own, and taken away again. Production is not touched.
-import { deleteRoute, findRoute } from '../ledger/promotions.js';
+import { findRoute } from '../ledger/promotions.js';
 import { listSteps } from '../ledger/promotion-steps.js';
 import type { PromotionEdges } from './edges.js';
 import { promote, type PromotionRequest, type PromotionResult } from './promote.js';
-import { retireServers } from './retire.js';
+import { takeRouteAway } from './retire.js';
 import { drillAlias, routeName, type Candidate } from './targets.js';
 
 export type Drill = {
@@ -55,10 +55,6 @@ function switchTime(steps: ReturnType<typeof listSteps>): number | null {
 
 /** Also of a drill whose command died. */
 export async function endDrill(edges: PromotionEdges, model: string): Promise<void> {
-  const name = routeName(model, drillAlias);
-  const route = findRoute(edges.ledger, name);
-  if (!route) return;
-  deleteRoute(edges.ledger, name);
-  await (await edges.gateway()).reload(name, undefined);
-  await retireServers(edges, model, [route.engine]);
+  const route = findRoute(edges.ledger, routeName(model, drillAlias));
+  if (route) await takeRouteAway(edges, route);
 }

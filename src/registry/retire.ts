@@ -1,7 +1,7 @@
 // Stops the servers of a model that no route uses any more, once their open answers are over.
 import type { Engine, EngineKind } from '../engine/engine.js';
 import { errorMessage } from '../errors.js';
-import { listRoutes } from '../ledger/promotions.js';
+import { deleteRoute, listRoutes, type Route } from '../ledger/promotions.js';
 import { forgetWarm, listWarmServers, setWarmUntil, type WarmServer } from '../ledger/warm-servers.js';
 import type { PromotionEdges } from './edges.js';
 
@@ -12,6 +12,13 @@ export async function retireServers(edges: PromotionEdges, model: string, kinds:
     const engine = await edges.engine(kind);
     for (const id of await unusedServers(edges, engine, model)) await retire(edges, engine, id);
   }
+}
+
+/** A route that was lent for a while: its row, the gateway's memory of it, then its server, unless another route leads there. */
+export async function takeRouteAway(edges: PromotionEdges, { name, model, engine }: Route): Promise<void> {
+  deleteRoute(edges.ledger, name);
+  await (await edges.gateway()).reload(name, undefined);
+  await retireServers(edges, model, [engine]);
 }
 
 /** Makes room: at no time does a model have three servers. */

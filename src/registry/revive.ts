@@ -2,11 +2,10 @@
 // Containers Docker starts by itself (compose/serve.yaml). Another process does it, as `mlx serve` would be typed.
 import type { Paths } from '../config/paths.js';
 import { listServers } from '../engine/host/server-records.js';
-import { errorMessage } from '../errors.js';
-import { openLedgerForReading, type Ledger } from '../ledger/open.js';
+import type { Ledger } from '../ledger/open.js';
 import { listRoutes, openPromotions } from '../ledger/promotions.js';
 import { listSplits } from '../ledger/route-splits.js';
-import { runOwnCommand, type TendEdges } from './tend.js';
+import { lookEveryMs, lookRegularly, readLedger, runOwnCommand, type TendEdges } from './tend.js';
 import { canaryAlias, drillAlias, routeName } from './targets.js';
 
 export type ReviveEdges = TendEdges & { paths: Paths };
@@ -14,16 +13,12 @@ export type ReviveEdges = TendEdges & { paths: Paths };
 /** Of a route whose server was gone at a look: when it was first seen so, and what was tried. */
 export type Attempts = { tried: number; nextAtMs: number };
 
-const lookEveryMs = 15_000;
 const longestWaitMs = 600_000;
 
 /** @returns the end of it */
 export function reviveServers(edges: ReviveEdges): () => void {
   let known = new Map<string, Attempts>();
-  let working = false;
-  const look = async (): Promise<void> => {
-    if (working) return;
-    working = true;
+  const { look, end } = lookRegularly(async () => {
     const nowMs = edges.now().getTime();
     const gone = goneRoutes(edges);
     known = new Map(gone.map((name) => [name, known.get(name) ?? { tried: 0, nextAtMs: nowMs + 1 }]));
@@ -34,13 +29,10 @@ export function reviveServers(edges: ReviveEdges): () => void {
       await runOwnCommand(edges, words);
       known.set(name, afterAttempt(attempts, edges.now().getTime()));
     }
-    working = false;
-  };
-  const timer = setInterval(() => void look(), lookEveryMs);
-  timer.unref();
+  });
   // Seen for the first time, and left to the person until the next look: a command may be at it already.
   void look();
-  return () => clearInterval(timer);
+  return end;
 }
 
 /** Who is on trial has no claim to be started again: its share goes back to the version that is live. Pure. */
@@ -56,19 +48,11 @@ export function afterAttempt({ tried }: Attempts, nowMs: number): Attempts {
 }
 
 function goneRoutes(edges: ReviveEdges): string[] {
-  try {
-    const ledger = openLedgerForReading(edges.paths.ledgerFile);
-    if (!ledger) return [];
-    try {
-      const running = listServers(edges.paths).filter(({ state }) => state === 'running');
-      return routesWithout(ledger, new Set(running.map(({ id }) => id)));
-    } finally {
-      ledger.close();
-    }
-  } catch (error) {
-    edges.warn(`The routes could not be looked at: ${errorMessage(error)}`);
-    return [];
-  }
+  const gone = readLedger(edges, 'The routes', (ledger) => {
+    const running = listServers(edges.paths).filter(({ state }) => state === 'running');
+    return routesWithout(ledger, new Set(running.map(({ id }) => id)));
+  });
+  return gone ?? [];
 }
 
 /** Routes of the host engine that lead to no running server, and that no command is at work on. A drill's belongs to its command. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { packageRoot, type Paths } from '../config/paths.js';
 import { runProgram } from '../engine/exec.js';
 import { errorMessage } from '../errors.js';
-import { openLedgerForReading } from '../ledger/open.js';
+import { openLedgerForReading, type Ledger } from '../ledger/open.js';
 import { duePromotions, isAnythingDue, type Due } from './settle.js';
 
 export type TendEdges = {
@@ -16,23 +16,31 @@ export type TendEdges = {
   warn: (line: string) => void;
 };
 
-const lookEveryMs = 15_000;
+export const lookEveryMs = 15_000;
 
 /** @returns the end of it */
 export function tendPromotions(edges: TendEdges): () => void {
   let seen: Due | undefined;
+  const { end } = lookRegularly(async () => {
+    const due = lookForDue(edges);
+    if (due && isRipe(due, seen)) await recover(edges);
+    seen = due;
+  });
+  return end;
+}
+
+/** Every 15 s, and not again while the look before goes on. @returns the same look for now, and the end of them */
+export function lookRegularly(work: () => Promise<void>): { look: () => Promise<void>; end: () => void } {
   let working = false;
   const look = async (): Promise<void> => {
     if (working) return;
     working = true;
-    const due = lookForDue(edges);
-    if (due && isRipe(due, seen)) await recover(edges);
-    seen = due;
+    await work();
     working = false;
   };
   const timer = setInterval(() => void look(), lookEveryMs);
   timer.unref();
-  return () => clearInterval(timer);
+  return { look, end: () => clearInterval(timer) };
 }
 
 /** What was interrupted is left for a while to the person, whose next command sees to it at once. Pure. */
@@ -46,18 +54,27 @@ function isSeenAgain(due: Due, seen: Due | undefined): boolean {
   return again || due.canaries.some((model) => seen?.canaries.includes(model));
 }
 
-function lookForDue({ paths, now, warn }: TendEdges): Due | undefined {
+function lookForDue(edges: TendEdges): Due | undefined {
+  const due = readLedger(edges, 'The ledger', (ledger) => duePromotions(ledger, edges.now().getTime()));
+  return due && isAnythingDue(due) ? due : undefined;
+}
+
+/** @returns undefined where there is no ledger, or none that can be read now, which is told */
+export function readLedger<Value>(
+  { paths, warn }: Pick<TendEdges, 'paths' | 'warn'>,
+  what: string,
+  read: (ledger: Ledger) => Value,
+): Value | undefined {
   try {
     const ledger = openLedgerForReading(paths.ledgerFile);
     if (!ledger) return undefined;
     try {
-      const due = duePromotions(ledger, now().getTime());
-      return isAnythingDue(due) ? due : undefined;
+      return read(ledger);
     } finally {
       ledger.close();
     }
   } catch (error) {
-    warn(`The ledger could not be looked at: ${errorMessage(error)}`);
+    warn(`${what} could not be looked at: ${errorMessage(error)}`);
     return undefined;
   }
 }

@@ -15,7 +15,7 @@ const betweenLooksMs = 200;
  * @returns the run as it is then: `stopped`, or `finished` or `failed` when it was faster
  */
 export async function stopRun(edges: StopEdges, id: string): Promise<Run> {
-  const ledger = await openReconciled(edges);
+  const ledger = await edges.ledger();
   const { state, owner } = findRun(ledger, id);
   if (state === 'running' && owner !== null) {
     process.kill(ownerPid(owner), 'SIGTERM');

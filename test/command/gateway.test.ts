@@ -1,12 +1,13 @@
 // The gateway as a process of its own, started, found again and stopped by commands.
 import { readFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 
 import { projectPaths } from '../../src/config/paths.js';
 import { ownerOf } from '../../src/engine/owner.js';
+import { freePort } from '../../src/engine/port.js';
 import { setRoute } from '../../src/ledger/promotions.js';
 import { chunkEvent, sse, startStandIn, type StandIn } from '../unit/gateway/stand-in.js';
 import { mlx, mlxJson } from './mlx.js';
@@ -131,11 +132,3 @@ describe('mlx chat', () => {
     expect(failed.stdout + failed.stderr).toContain(why);
   });
 });
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => probe.once('listening', resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}

@@ -1,11 +1,11 @@
 // Keys of clients, made and ended by commands while the gateway runs.
 import { readFileSync, readdirSync, statSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
 import { request } from 'undici';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { freePort } from '../../src/engine/port.js';
 import { insertKey } from '../../src/ledger/keys.js';
 import { setRoute } from '../../src/ledger/promotions.js';
 import { makeKey } from '../../src/gateway/keys/secret.js';
@@ -132,12 +132,4 @@ function everyFile(folder: string): string {
     .filter((file) => statSync(file).isFile())
     .map((file) => readFileSync(file, 'latin1'))
     .join('\n');
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => probe.once('listening', resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }

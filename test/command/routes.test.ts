@@ -1,10 +1,10 @@
 // mlx routes ls, mlx routes explain and mlx gateway reload, with a gateway that runs.
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { writeFileSync } from 'node:fs';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { freePort } from '../../src/engine/port.js';
 import { setRoute } from '../../src/ledger/promotions.js';
 import { mlx, mlxJson } from './mlx.js';
 import { project, type Place } from './runs-project.js';
@@ -116,11 +116,3 @@ describe('mlx gateway reload', () => {
     expect((await run('gateway', 'reload')).stderr).toContain('GATEWAY_DOWN');
   });
 });
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => probe.once('listening', resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}

@@ -10,8 +10,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { projectPaths } from '../../src/config/paths.js';
 import type { DemoReport } from '../../src/demo/demo.js';
+import { freePort } from '../../src/engine/port.js';
 import { mlx, mlxJson } from '../command/mlx.js';
-import { freePort, testEnvironment } from '../host/project.js';
+import { testEnvironment } from '../host/project.js';
 import { removeProject } from './project.js';
 
 const docker = new Docker();

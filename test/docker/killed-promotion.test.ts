@@ -9,11 +9,11 @@ import Docker from 'dockerode';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { packageRoot } from '../../src/config/paths.js';
+import { freePort } from '../../src/engine/port.js';
 import { openLedger } from '../../src/ledger/open.js';
 import { listPromotions, listRoutes } from '../../src/ledger/promotions.js';
 import type { FailPoint } from '../../src/registry/journal.js';
 import { mlxJson } from '../command/mlx.js';
-import { freePort } from '../host/project.js';
 import { addBase, addVersion } from '../host/stand-in-project.js';
 import { containersOf, sharedProject } from './project.js';
 

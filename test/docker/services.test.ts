@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { request } from 'undici';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 
+import { freePort } from '../../src/engine/port.js';
 import { never, quiet } from './probe.js';
 import { containersOf, otherProject, sharedProject } from './project.js';
 
@@ -47,11 +48,3 @@ describe.skipIf(skipped)(`MLflow in a container${why}`, () => {
     });
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

@@ -6,10 +6,11 @@ import { join } from 'node:path';
 
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 
+import { freePort } from '../../src/engine/port.js';
 import { openLedger } from '../../src/ledger/open.js';
 import { findRun } from '../../src/ledger/runs.js';
 import { mlx, mlxJson } from '../command/mlx.js';
-import { freePort, testEnvironment, type Project } from '../host/project.js';
+import { testEnvironment, type Project } from '../host/project.js';
 import { makeTinyModel, ticketsProject } from '../host/tickets-project.js';
 
 const recipe = (baseModel: string): string => `model: tickets

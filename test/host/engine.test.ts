@@ -17,8 +17,8 @@ import { loopbackWords, sealPlan } from '../../src/engine/host/seal.js';
 import { askProgram } from '../../src/engine/exec.js';
 import { ownerIsAlive, ownerOf } from '../../src/engine/owner.js';
 import { isPortFree, portHolder } from '../../src/engine/port.js';
+import { freePort } from '../../src/engine/port.js';
 import { hostProject, type HostProject } from './host-project.js';
-import { freePort } from './project.js';
 
 const never = new AbortController().signal;
 const quiet = () => undefined;

@@ -1,7 +1,5 @@
 // Several workers behind one address, as real processes: what must be exact over all of them, and what happens when one is killed.
-import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
 import { Client, type Dispatcher } from 'undici';
@@ -9,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { projectPaths } from '../../src/config/paths.js';
 import { journalFile } from '../../src/capture/store.js';
+import { freePort } from '../../src/engine/port.js';
 import type { GatewayState } from '../../src/gateway/control-api.js';
 import { gatewayControl, type GatewayControl } from '../../src/gateway/control.js';
 import { revokeKey } from '../../src/ledger/keys.js';
@@ -286,12 +285,4 @@ function isAlive(pid: number): boolean {
   } catch {
     return false;
   }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const found = (probe.address() as AddressInfo).port;
-  await new Promise((resolve) => probe.close(resolve));
-  return found;
 }

@@ -5,7 +5,8 @@ import { onTestFinished } from 'vitest';
 
 import { loadConfig } from '../../src/config/load.js';
 import { openHostEngine } from '../../src/engine/host/engine.js';
-import { freePort, scratchProject } from './project.js';
+import { freePort } from '../../src/engine/port.js';
+import { scratchProject } from './project.js';
 
 /** Gone with the test that asked for it. */
 export async function runningMlflow() {

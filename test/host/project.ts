@@ -1,6 +1,5 @@
 // A project of its own for each test; the environments (gigabytes) and base models are shared between tests and runs.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -43,13 +42,4 @@ export function keptProject(files: Record<string, string>): Project & { remove: 
   for (const [path, text] of Object.entries(files)) write(path, text);
   const remove = (): void => rmSync(folder, { recursive: true, force: true });
   return { folder, paths: projectPaths(folder, environment), environment, write, remove };
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

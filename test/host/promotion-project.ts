@@ -8,8 +8,9 @@ import { loadConfig } from '../../src/config/load.js';
 import { projectPaths } from '../../src/config/paths.js';
 import type { Engine } from '../../src/engine/engine.js';
 import { openHostEngine } from '../../src/engine/host/engine.js';
+import { freePort } from '../../src/engine/port.js';
 import { mlx } from '../command/mlx.js';
-import { freePort, keptProject, type Project } from './project.js';
+import { keptProject, type Project } from './project.js';
 
 const words = ['invoice', 'refund', 'login', 'router', 'parcel', 'password', 'screen', 'order'];
 const rows = words.flatMap((word, index) =>

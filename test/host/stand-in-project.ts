@@ -10,11 +10,12 @@ import type { Engine } from '../../src/engine/engine.js';
 import { openHostEngine } from '../../src/engine/host/engine.js';
 import { findPython } from '../../src/engine/host/python.js';
 import { venvFolder } from '../../src/engine/host/venvs.js';
+import { freePort } from '../../src/engine/port.js';
 import { openLedger } from '../../src/ledger/open.js';
 import { insertRun, updateRun } from '../../src/ledger/runs.js';
 import { insertVersion } from '../../src/ledger/versions.js';
 import { commitFolder, describeFiles, manifestName, writeManifest } from '../../src/training/model-store.js';
-import { freePort, keptProject, type Project } from './project.js';
+import { keptProject, type Project } from './project.js';
 
 export type StandInProject = Project & { port: number; engine: Engine; remove: () => void };
 

@@ -3,12 +3,11 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { findRoute, listPromotions } from '../../../src/ledger/promotions.js';
 import { listHolds } from '../../../src/ledger/route-holds.js';
-import { aliasedVersion, findVersion } from '../../../src/ledger/versions.js';
+import { aliasedVersion } from '../../../src/ledger/versions.js';
 import type { PromotionEdges } from '../../../src/registry/edges.js';
 import type { FailPoint } from '../../../src/registry/journal.js';
-import { promote } from '../../../src/registry/promote.js';
 import { recoverPromotions } from '../../../src/registry/recover.js';
-import { aliasTarget } from '../../../src/registry/targets.js';
+import { production } from '../../../src/registry/targets.js';
 import { killAt } from './killed.js';
 import { makeWorld, type World } from './world.js';
 
@@ -22,15 +21,7 @@ beforeEach(async () => {
 
 afterEach(() => world.close());
 
-const hold = (edges: PromotionEdges = world.edges) =>
-  promote(edges, {
-    version: findVersion(world.ledger, 'tickets:2'),
-    target: aliasTarget('tickets', 'production'),
-    kind: 'promote',
-    actor: 'ada',
-    reason: null,
-    strategy: 'hold',
-  });
+const hold = (edges: PromotionEdges = world.edges) => world.promote(2, production, edges, 'hold');
 
 const running = () => [...world.engine.servers.values()].map(({ state }) => state.version);
 

@@ -6,6 +6,21 @@ import type { PromotionEdges } from '../../../src/registry/edges.js';
 import type { FailPoint } from '../../../src/registry/journal.js';
 import type { World } from './world.js';
 
+/** Every place of a switch that starts a server, in its order. */
+export const switchPoints: readonly FailPoint[] = [
+  'start: begun',
+  'start: performed',
+  'ready: begun',
+  'ready: performed',
+  'flip: begun',
+  'flip: performed',
+  'tags: begun',
+  'tags: performed',
+  'drain: begun',
+  'drain: performed',
+  'end: begun',
+];
+
 /** Resolves when the command has reached the place, or with false when it ended without coming there. */
 export async function killAt(
   world: World,

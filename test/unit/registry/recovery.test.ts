@@ -4,15 +4,14 @@ import { currentOwner } from '../../../src/engine/owner.js';
 import { verifyAudit } from '../../../src/ledger/audit.js';
 import { findRoute, listPromotions, startPromotion } from '../../../src/ledger/promotions.js';
 import { listSteps } from '../../../src/ledger/promotion-steps.js';
-import { aliasedVersion, findVersion } from '../../../src/ledger/versions.js';
+import { aliasedVersion } from '../../../src/ledger/versions.js';
 import type { PromotionEdges } from '../../../src/registry/edges.js';
 import type { FailPoint } from '../../../src/registry/journal.js';
-import { promote } from '../../../src/registry/promote.js';
 import { recoverPromotions } from '../../../src/registry/recover.js';
 import { planRecovery, type Facts } from '../../../src/registry/recovery.js';
 import { readJournal, type JournalEntry, type Subject } from '../../../src/registry/subjects.js';
-import { aliasTarget, rollbackCandidate } from '../../../src/registry/targets.js';
-import { killAt } from './killed.js';
+import { production } from '../../../src/registry/targets.js';
+import { killAt, switchPoints } from './killed.js';
 import { makeWorld, type World } from './world.js';
 
 let world: World;
@@ -24,30 +23,10 @@ beforeEach(async () => {
 
 afterEach(() => world.close());
 
-const who = { actor: 'ada', reason: null };
-
 const commands = {
-  promote: (edges: PromotionEdges) => {
-    const candidate = { version: findVersion(world.ledger, 'tickets:2'), target: aliasTarget('tickets', 'production') };
-    return promote(edges, { ...candidate, ...who, kind: 'promote' });
-  },
-  rollback: (edges: PromotionEdges) =>
-    promote(edges, { ...rollbackCandidate(world.ledger, 'tickets', undefined), ...who, kind: 'rollback' }),
+  promote: (edges: PromotionEdges) => world.promote(2, production, edges),
+  rollback: (edges: PromotionEdges) => world.rollback(edges),
 };
-
-const points: FailPoint[] = [
-  'start: begun',
-  'start: performed',
-  'ready: begun',
-  'ready: performed',
-  'flip: begun',
-  'flip: performed',
-  'tags: begun',
-  'tags: performed',
-  'drain: begun',
-  'drain: performed',
-  'end: begun',
-];
 
 const backPoints: FailPoint[] = [
   'undo tags: begun',
@@ -86,35 +65,41 @@ test('the journal has every step of a promotion before it is done, and when it w
       states.push(readJournal(world.ledger, 2).at(-1)?.state ?? '');
     },
   });
-  expect(seen).toEqual(points);
-  expect(states.slice(0, -1)).toEqual(points.slice(0, -1).map(() => 'begun'));
+  expect(seen).toEqual(switchPoints);
+  expect(states.slice(0, -1)).toEqual(switchPoints.slice(0, -1).map(() => 'begun'));
   expect(listSteps(world.ledger, 2)).toMatchObject(
     ['start', 'ready', 'flip', 'tags', 'drain'].map((step, index) => ({ step, position: index + 1, state: 'done' })),
   );
 });
 
 describe('a promotion that is killed', () => {
-  test.each(points)('at "%s" leaves one version serving, and the next command finishes or undoes it', async (point) => {
-    expect(await killAt(world, point, commands.promote)).toBe(true);
-    expect((await world.ask()).status).toBe(200);
-    await recoverPromotions(world.edges);
-    const finished = points.indexOf(point) >= points.indexOf('flip: performed');
-    await expectConsistent(finished ? 2 : 1, finished ? 1 : undefined);
-    const [last] = listPromotions(world.ledger, { limit: 1 });
-    expect(last).toMatchObject(finished ? { state: 'promoted' } : { state: 'failed', errorCode: 'OWNER_DIED' });
-    expect(world.notes.join()).toContain(finished ? 'finished now' : 'undone');
-  });
+  test.each(switchPoints)(
+    'at "%s" leaves one version serving, and the next command finishes or undoes it',
+    async (point) => {
+      expect(await killAt(world, point, commands.promote)).toBe(true);
+      expect((await world.ask()).status).toBe(200);
+      await recoverPromotions(world.edges);
+      const finished = switchPoints.indexOf(point) >= switchPoints.indexOf('flip: performed');
+      await expectConsistent(finished ? 2 : 1, finished ? 1 : undefined);
+      const [last] = listPromotions(world.ledger, { limit: 1 });
+      expect(last).toMatchObject(finished ? { state: 'promoted' } : { state: 'failed', errorCode: 'OWNER_DIED' });
+      expect(world.notes.join()).toContain(finished ? 'finished now' : 'undone');
+    },
+  );
 });
 
 describe('a rollback that is killed', () => {
-  test.each(points)('at "%s" leaves one version serving, and the next command finishes or undoes it', async (point) => {
-    await commands.promote(world.edges);
-    expect(await killAt(world, point, commands.rollback)).toBe(true);
-    expect((await world.ask()).status).toBe(200);
-    await recoverPromotions(world.edges);
-    const finished = points.indexOf(point) >= points.indexOf('flip: performed');
-    await expectConsistent(finished ? 1 : 2, finished ? 2 : 1);
-  });
+  test.each(switchPoints)(
+    'at "%s" leaves one version serving, and the next command finishes or undoes it',
+    async (point) => {
+      await commands.promote(world.edges);
+      expect(await killAt(world, point, commands.rollback)).toBe(true);
+      expect((await world.ask()).status).toBe(200);
+      await recoverPromotions(world.edges);
+      const finished = switchPoints.indexOf(point) >= switchPoints.indexOf('flip: performed');
+      await expectConsistent(finished ? 1 : 2, finished ? 2 : 1);
+    },
+  );
 });
 
 describe('a promotion whose tag cannot be moved and that is killed while it is taken back', () => {
@@ -163,7 +148,7 @@ test('what cannot be undone now is left to the next command', async () => {
 
 test("a promotion whose command lives is nobody's business", async () => {
   const row = { kind: 'promote', model: 'tickets', alias: 'production', fromVersion: 1, toVersion: 2 } as const;
-  startPromotion(world.ledger, { ...row, ...who, owner: currentOwner(), startedAtMs: 1 });
+  startPromotion(world.ledger, { ...row, actor: 'ada', reason: null, owner: currentOwner(), startedAtMs: 1 });
   expect(await recoverPromotions(world.edges)).toEqual([]);
   await expect(world.promote(2)).rejects.toMatchObject({ code: 'BUSY' });
 });

@@ -11,12 +11,11 @@ import { drillRollback } from '../../../src/registry/drill.js';
 import type { PromotionEdges } from '../../../src/registry/edges.js';
 import type { FailPoint } from '../../../src/registry/journal.js';
 import { planPromotion } from '../../../src/registry/plan.js';
-import { promote } from '../../../src/registry/promote.js';
 import { recoverPromotions } from '../../../src/registry/recover.js';
 import { stopExpiredServers } from '../../../src/registry/retire.js';
-import { aliasTarget, rollbackCandidate } from '../../../src/registry/targets.js';
+import { aliasTarget, production, rollbackCandidate } from '../../../src/registry/targets.js';
 import type { Behaviour } from './fake-engine.js';
-import { killAt } from './killed.js';
+import { killAt, switchPoints } from './killed.js';
 import { makeWorld, type World } from './world.js';
 
 let world: World;
@@ -30,23 +29,9 @@ beforeEach(async () => {
 
 afterEach(() => world.close());
 
-const swap = (edges: PromotionEdges = world.edges) =>
-  promote(edges, {
-    version: findVersion(world.ledger, 'tickets:2'),
-    target: aliasTarget('tickets', 'production'),
-    kind: 'promote',
-    actor: 'ada',
-    reason: null,
-    strategy: 'adapter-swap',
-  });
+const swap = (edges: PromotionEdges = world.edges) => world.promote(2, production, edges, 'adapter-swap');
 
-const rollback = (edges: PromotionEdges = world.edges) =>
-  promote(edges, {
-    ...rollbackCandidate(world.ledger, 'tickets', undefined),
-    kind: 'rollback',
-    actor: 'ada',
-    reason: null,
-  });
+const rollback = (edges: PromotionEdges = world.edges) => world.rollback(edges);
 
 const warmly = (edges: PromotionEdges = world.edges): PromotionEdges => ({ ...edges, keepWarmMs: 300_000 });
 const served = () => [...world.engine.servers.values()].map(({ state }) => state.version).sort();
@@ -161,26 +146,12 @@ describe('an adapter that', () => {
   });
 });
 
-const points: FailPoint[] = [
-  'start: begun',
-  'start: performed',
-  'ready: begun',
-  'ready: performed',
-  'flip: begun',
-  'flip: performed',
-  'tags: begun',
-  'tags: performed',
-  'drain: begun',
-  'drain: performed',
-  'end: begun',
-];
-
 describe('a swap that is killed', () => {
-  test.each(points)('at "%s" leaves one version in one server', async (point) => {
+  test.each(switchPoints)('at "%s" leaves one version in one server', async (point) => {
     expect(await killAt(world, point, swap)).toBe(true);
     expect((await world.ask()).status).toBe(200);
     await recoverPromotions(world.edges);
-    const version = points.indexOf(point) >= points.indexOf('flip: performed') ? 2 : 1;
+    const version = switchPoints.indexOf(point) >= switchPoints.indexOf('flip: performed') ? 2 : 1;
     expect(await world.ask()).toEqual({ status: 200, version: `tickets:${version}` });
     expect([served(), processes(), names()]).toEqual([[version], 1, [route()?.servedName]]);
     expect(listPromotions(world.ledger, { state: 'started', limit: 9 })).toEqual([]);

@@ -6,10 +6,8 @@ import { listSteps } from '../../../src/ledger/promotion-steps.js';
 import { keepWarm, listWarmServers } from '../../../src/ledger/warm-servers.js';
 import type { PromotionEdges } from '../../../src/registry/edges.js';
 import type { FailPoint } from '../../../src/registry/journal.js';
-import { promote } from '../../../src/registry/promote.js';
 import { recoverPromotions } from '../../../src/registry/recover.js';
 import { stopExpiredServers } from '../../../src/registry/retire.js';
-import { rollbackCandidate } from '../../../src/registry/targets.js';
 import { killAt } from './killed.js';
 import { makeWorld, type World } from './world.js';
 
@@ -24,13 +22,7 @@ beforeEach(async () => {
 
 afterEach(() => world.close());
 
-const rollback = (edges: PromotionEdges = world.edges) =>
-  promote(edges, {
-    ...rollbackCandidate(world.ledger, 'tickets', undefined),
-    kind: 'rollback',
-    actor: 'ada',
-    reason: null,
-  });
+const rollback = (edges: PromotionEdges = world.edges) => world.rollback(edges);
 const running = () => [...world.engine.servers.values()].map(({ state }) => state.version);
 const warm = () => listWarmServers(world.ledger).map(({ version }) => version);
 const later = (durationMs: number) => ({ ...world.edges, now: () => new Date(Date.now() + durationMs) });

@@ -18,7 +18,8 @@ import { findVersion } from '../../../src/ledger/versions.js';
 import type { PromotionEdges } from '../../../src/registry/edges.js';
 import { packageRun, type PackageEdges } from '../../../src/registry/package.js';
 import { promote, type PromotionResult } from '../../../src/registry/promote.js';
-import { aliasTarget, production } from '../../../src/registry/targets.js';
+import type { AskedStrategy } from '../../../src/registry/strategy.js';
+import { aliasTarget, production, rollbackCandidate } from '../../../src/registry/targets.js';
 import { hashFile } from '../../../src/store/hash-file.js';
 import { runFolder } from '../../../src/training/run-folder.js';
 import { tinyWeights } from '../training/examples.js';
@@ -35,11 +36,20 @@ export type World = {
   steps: string[];
   stop: AbortController;
   addRun: (id: string) => Promise<Run>;
-  promote: (version: number, alias?: string, edges?: PromotionEdges) => Promise<PromotionResult>;
+  promote: (
+    version: number,
+    alias?: string,
+    edges?: PromotionEdges,
+    strategy?: AskedStrategy,
+  ) => Promise<PromotionResult>;
+  /** To the version before. */
+  rollback: (edges?: PromotionEdges) => Promise<PromotionResult>;
   ask: (model?: string) => Promise<{ status: number; version: string }>;
   openStream: () => Promise<Dispatcher.ResponseData>;
   close: () => Promise<void>;
 };
+
+const who = { actor: 'ada', reason: null };
 
 /** A model `tickets` with versions 1 and 2; nothing is served yet. */
 export async function makeWorld(): Promise<World> {
@@ -83,14 +93,16 @@ export async function makeWorld(): Promise<World> {
   const world: World = {
     ...{ paths, ledger, engine, gateway, packageEdges, edges, notes, steps, stop },
     addRun: (id) => addRun(ledger, paths, id),
-    promote: (version, alias = production, changed = edges) =>
+    promote: (version, alias = production, changed = edges, strategy = undefined) =>
       promote(changed, {
         version: findVersion(ledger, `tickets:${version}`),
         target: aliasTarget('tickets', alias),
         kind: 'promote',
-        actor: 'ada',
-        reason: null,
+        ...who,
+        ...(strategy === undefined ? {} : { strategy }),
       }),
+    rollback: (changed = edges) =>
+      promote(changed, { ...rollbackCandidate(ledger, 'tickets', undefined), kind: 'rollback', ...who }),
     ask: (model = 'tickets') => ask(gateway, paths, model),
     openStream: () => post(gateway, paths, 'tickets', 'text/event-stream'),
     close: async () => {
