@@ -1,13 +1,10 @@
-// The server of a version that is to get a route: one that runs already, or a new one, and whether it is ready.
+// A new server of a version that is to get a route, and whether it is ready.
 import { randomBytes } from 'node:crypto';
 
-import type { Engine, ModelServer } from '../engine/engine.js';
+import type { ModelServer } from '../engine/engine.js';
 import { MlxError } from '../errors.js';
-import { listRoutes } from '../ledger/promotions.js';
 import type { ModelVersion } from '../ledger/versions.js';
-import { listWarmServers, setWarmUntil } from '../ledger/warm-servers.js';
 import { readGolden } from '../serving/golden.js';
-import { isServerAlive } from '../serving/liveness.js';
 import { readinessPrompts } from '../serving/prompt.js';
 import { waitUntilReady } from '../serving/readiness.js';
 import type { PromotionEdges } from './edges.js';
@@ -15,24 +12,6 @@ import { serverSettings } from './settings.js';
 
 /** Enough to tell a model from its base. */
 const comparedPrompts = 5;
-
-/** `warm`: it was kept after it lost its route; taken here, so that nobody stops it now. */
-export async function runningServer(
-  edges: PromotionEdges,
-  version: ModelVersion,
-): Promise<{ server: ModelServer; warm: boolean } | undefined> {
-  const engine: Engine = await edges.engine(version.engine);
-  const warm = new Set(listWarmServers(edges.ledger).map(({ serverId }) => serverId));
-  const nowMs = edges.now().getTime();
-  const known = new Set([...warm, ...listRoutes(edges.ledger).map(({ serverId }) => serverId)]);
-  const server = (await engine.listServers()).find(
-    ({ id, digest, state }) => known.has(id) && digest === version.digest && state !== 'exited',
-  );
-  if (!server || !(await isServerAlive(engine, server))) return undefined;
-  if (!warm.has(server.id)) return { server, warm: false };
-  const untilMs = nowMs + edges.readyTimeoutMs;
-  return setWarmUntil(edges.ledger, server.id, { notBeforeMs: nowMs, untilMs }) ? { server, warm: true } : undefined;
-}
 
 export function newServerId({ model, version }: ModelVersion): string {
   return `${model}-v${version}-${randomBytes(2).toString('hex')}`;

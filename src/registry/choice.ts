@@ -1,22 +1,26 @@
-// What a switch would rest on: who has the route, whether its server takes the adapter, what memory is used and free. Reads only.
-import type { Engine } from '../engine/engine.js';
+// What a switch would rest on: whether a server has the version already; if none has, who has the route, whether its server takes the
+// adapter, what memory is used and free. Reads only, and asks no more than the choice needs: a server takes its time to answer.
+import type { Engine, ModelServer } from '../engine/engine.js';
 import { MlxError } from '../errors.js';
 import { findRoute, listRoutes, type Route } from '../ledger/promotions.js';
 import { findVersion, type ModelVersion } from '../ledger/versions.js';
 import { listWarmServers } from '../ledger/warm-servers.js';
-import { isServerAlive } from '../serving/liveness.js';
+import { answersAsItself, isServerAlive } from '../serving/liveness.js';
 import type { PromotionEdges } from './edges.js';
 import { settingsObstacle } from './settings.js';
 import { chooseStrategy, type AskedStrategy, type MeasuredMemory, type StrategyChoice } from './strategy.js';
 import { canaryAlias, drillAlias, production, routeName, type Candidate } from './targets.js';
 
+/** A server that runs and holds the version. `warm`: it was kept after it lost its route, and answered real requests until then. */
+export type ReadyServer = { server: ModelServer; warm: boolean };
+
 export type Choice = StrategyChoice & {
   /** The server that gets the adapter. */
   into: string | null;
   memory: MeasuredMemory | null;
-  /** A server that was kept warm holds the version already. */
-  ready: string | null;
-  /** The route that is replaced, while its server answers. */
+  /** Nothing is to be started. */
+  ready: ReadyServer | null;
+  /** The route that is replaced, while its server answers; not asked where a server is ready. */
   replaced: Route | null;
 };
 
@@ -25,18 +29,29 @@ type ChoiceEdges = Pick<PromotionEdges, 'ledger' | 'engine' | 'now'>;
 /** @throws MlxError STRATEGY_IMPOSSIBLE */
 export async function makeChoice(edges: ChoiceEdges, candidate: Candidate, asked: AskedStrategy): Promise<Choice> {
   const { version } = candidate;
-  const route = replacedRoute(edges, candidate);
   const engine = await edges.engine(version.engine);
-  const replaced = route && (await isAlive(edges, route)) ? route : null;
   const ready = await readyServer(edges, engine, version);
-  const replaces = replaced !== null && ready === null;
-  const swap = replaces ? await swapInto(edges, engine, replaced, version) : { obstacle: null, into: null };
-  const measures = replaces && asked === 'auto' && swap.obstacle !== null;
+  const nothing = { into: null, memory: null, ready, replaced: null };
+  if (ready)
+    return { strategy: 'side-by-side', why: `${ready.server.id} runs already and has the version`, ...nothing };
+  const replaced = await answeringRoute(edges, candidate);
+  if (!replaced) return { ...chooseStrategy(asked, { replaces: false, swapObstacle: null, memory: null }), ...nothing };
+  const maySwap = asked === 'auto' || asked === 'adapter-swap';
+  const swap = maySwap ? await swapInto(edges, engine, replaced, version) : { obstacle: null, into: null };
+  const measures = asked === 'auto' && swap.obstacle !== null;
   const memory = measures ? await measureMemory(edges, engine, replaced) : null;
-  const choice = chooseStrategy(asked, { replaces, swapObstacle: swap.obstacle, memory });
+  const choice = chooseStrategy(asked, { replaces: true, swapObstacle: swap.obstacle, memory });
   if (choice.strategy === 'hold' && isBeside(candidate)) throw noRoomBeside(candidate, choice);
   const into = choice.strategy === 'adapter-swap' ? swap.into : null;
   return { ...choice, into, memory, ready, replaced };
+}
+
+/** The route that the candidate would replace, while its server answers. */
+export async function answeringRoute(edges: ChoiceEdges, candidate: Candidate): Promise<Route | null> {
+  const route = replacedRoute(edges, candidate);
+  if (!route) return null;
+  const { engine, serverId, address } = route;
+  return (await isServerAlive(await edges.engine(engine), { id: serverId, address })) ? route : null;
 }
 
 /** A drill rehearses what a rollback of production would do, and a canary may share production's server. */
@@ -59,19 +74,19 @@ function noRoomBeside({ version, target }: Candidate, { why }: StrategyChoice): 
   });
 }
 
-async function isAlive(edges: ChoiceEdges, { engine, serverId, address }: Route): Promise<boolean> {
-  return isServerAlive(await edges.engine(engine), { id: serverId, address });
-}
-
-/** Nothing is to be started and waited for. */
-async function readyServer(edges: ChoiceEdges, engine: Engine, version: ModelVersion): Promise<string | null> {
+/** One that another route has, or that is kept warm long enough to be taken. */
+async function readyServer(edges: ChoiceEdges, engine: Engine, version: ModelVersion): Promise<ReadyServer | null> {
   const nowMs = edges.now().getTime();
-  const warm = listWarmServers(edges.ledger).filter(({ untilMs }) => untilMs > nowMs);
-  const servers = warm.length === 0 ? [] : await engine.listServers();
-  const fits = servers.find(
-    ({ id, digest }) => digest === version.digest && warm.some(({ serverId }) => serverId === id),
-  );
-  return fits?.id ?? null;
+  const kept = listWarmServers(edges.ledger).filter(({ untilMs }) => untilMs > nowMs);
+  const warm = new Set(kept.map(({ serverId }) => serverId));
+  const known = new Set([...warm, ...listRoutes(edges.ledger).map(({ serverId }) => serverId)]);
+  const servers = known.size === 0 ? [] : await engine.listServers();
+  for (const server of servers) {
+    const { id, digest } = server;
+    if (known.has(id) && digest === version.digest && (await answersAsItself(server)))
+      return { server, warm: warm.has(id) };
+  }
+  return null;
 }
 
 /** What a server that was kept warm uses is free by then: it makes room before another one starts. */

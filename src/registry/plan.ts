@@ -2,7 +2,7 @@
 import type { Promotion, Route } from '../ledger/promotions.js';
 import type { ModelVersion } from '../ledger/versions.js';
 import { lastStartMs } from '../ledger/promotion-steps.js';
-import { makeChoice, type Choice } from './choice.js';
+import { answeringRoute, makeChoice, type Choice } from './choice.js';
 import type { PromotionEdges } from './edges.js';
 import type { AskedStrategy, MeasuredMemory, Strategy } from './strategy.js';
 import { liveVersion, type Candidate } from './targets.js';
@@ -42,7 +42,8 @@ export async function planPromotion(
 ): Promise<PromotionPlan> {
   const fromVersion = liveVersion(edges.ledger, version.model, target.alias) ?? null;
   const choice = await makeChoice(edges, { version, target }, asked);
-  const { strategy, why, memory, ready, replaced } = choice;
+  const { strategy, why, memory, ready } = choice;
+  const replaced = ready === null ? choice.replaced : await answeringRoute(edges, { version, target });
   const alreadyLive = replaced?.digest === version.digest && fromVersion === version.version;
   const { model, version: toVersion, digest, engine } = version;
   const expectedStartMs =
@@ -50,7 +51,7 @@ export async function planPromotion(
   return {
     ...{ kind, model, alias: target.alias, route: target.route, fromVersion, toVersion, digest, engine, alreadyLive },
     ...{ strategy, why, memory },
-    steps: alreadyLive ? [] : promotionSteps(edges, { version, target }, choice),
+    steps: alreadyLive ? [] : promotionSteps(edges, { version, target }, { ...choice, replaced }),
     outage: strategy === 'hold' ? 'requests_wait' : 'none',
     expectedWaitMs: strategy === 'hold' ? expectedStartMs : null,
     expectedStartMs,
@@ -76,7 +77,7 @@ function promotionSteps(
     `wait until it is ready: healthy three times, names ${version.model}, answers a prompt (at most ${edges.readyTimeoutMs / 1000} s)`,
   ];
   return [
-    ...(ready === null ? start : [`take ${ready}, which was kept warm`]),
+    ...(ready === null ? start : [`take ${ready.server.id}, which ${ready.warm ? 'was kept warm' : 'runs already'}`]),
     `switch the route ${target.route} to it; requests that come later go to ${name}`,
     ...(target.labelled ? [`move the alias and the image tag ${target.alias}`] : []),
     ...(replaced === null || held || replaced.name !== target.route ? [] : [farewell(edges, replaced, version)]),

@@ -9,13 +9,15 @@ import {
   type Promotion,
   type Route,
 } from '../ledger/promotions.js';
+import { write } from '../ledger/open.js';
+import { setWarmUntil } from '../ledger/warm-servers.js';
 import { isServerAlive } from '../serving/liveness.js';
 import type { PromotionEdges } from './edges.js';
 import { beginPromotion, openJournal } from './journal.js';
 import { endAsPromoted, recoverPromotions, undoPromotion } from './recover.js';
 import { requireOwnTags } from './labels.js';
 import { isPastReturn } from './recovery.js';
-import { makeChoice, type Choice } from './choice.js';
+import { makeChoice, type Choice, type ReadyServer } from './choice.js';
 import type { AskedStrategy } from './strategy.js';
 import { readJournal } from './subjects.js';
 import { switchRoute, type Moved } from './switch.js';
@@ -54,39 +56,73 @@ export async function promote(edges: PromotionEdges, request: PromotionRequest):
   const begun = edges.clock();
   const { version, target } = request;
   const { model, version: toVersion } = version;
-  await edges.gateway();
+  const gateway = edges.gateway();
+  // Whether it runs is asked beside the other questions, and told where it counts.
+  gateway.catch(() => undefined);
   await recoverPromotions(edges);
   const live = await liveRoute(edges, request);
   const moved = {
     ...{ model, alias: target.alias, toVersion },
     fromVersion: liveVersion(edges.ledger, model, target.alias) ?? null,
   };
-  if (request.kind === 'promote' && moved.fromVersion !== toVersion) await requireOwnTags(edges, model);
-  const ended = live
-    ? { id: null, outcome: 'already_live' as const, serverId: live.serverId, error: null }
-    : await carryOut(edges, request, moved, await makeChoice(edges, request, request.strategy ?? 'auto'));
-  return { ...moved, route: target.route, ...ended, durationMs: Math.round(edges.clock() - begun) };
+  const changes = request.kind === 'promote' && moved.fromVersion !== toVersion;
+  const [, choice] = await Promise.all([
+    gateway,
+    live ? undefined : makeChoice(edges, request, request.strategy ?? 'auto'),
+    changes ? requireOwnTags(edges, model) : undefined,
+  ]);
+  const known = { ...moved, route: target.route };
+  if (live || !choice) return { ...known, ...alreadyLive(live), durationMs: Math.round(edges.clock() - begun) };
+  const id = begin(edges, request, moved, choice.ready);
+  if (id === undefined) return promote(edges, request);
+  // Where nothing has to be started the gateway was asked a moment ago; a start may outlive it.
+  const near = choice.ready ? { ...edges, gateway: () => gateway } : edges;
+  const ended = await carryOut(near, { ...request, moved }, choice, id);
+  return { ...known, ...ended, durationMs: Math.round(edges.clock() - begun) };
+}
+
+function alreadyLive(live: Route | undefined): Ended {
+  return { id: null, outcome: 'already_live', serverId: live?.serverId ?? null, error: null };
 }
 
 async function carryOut(
   edges: PromotionEdges,
-  request: PromotionRequest,
-  moved: Moved,
-  { strategy, into }: Choice,
+  request: PromotionRequest & { moved: Moved },
+  choice: Choice,
+  id: number,
 ): Promise<Ended> {
-  const { kind, actor, reason } = request;
-  const hold = strategy === 'hold' ? { maxMs: edges.maxHoldMs } : null;
-  const startedAtMs = edges.now().getTime();
-  const id = beginPromotion(edges.ledger, { ...moved, kind, actor, reason, startedAtMs });
-  const ended = { id, outcome: outcomeOf(kind, moved), error: null };
+  const { ready, into } = choice;
+  sayStrategy(edges, request, choice);
+  const hold = choice.strategy === 'hold' ? { maxMs: edges.maxHoldMs } : null;
+  const ended = { id, outcome: outcomeOf(request.kind, request.moved), error: null };
   try {
-    const route = await switchRoute(edges, openJournal(edges, id), { ...request, moved, hold, into });
+    const route = await switchRoute(edges, openJournal(edges, id), { ...request, ready, hold, into });
     await endAsPromoted(edges, id);
     return { ...ended, serverId: route.serverId };
   } catch (error) {
     const served = leftToOthers(edges, request, id, error);
     return served ? { ...ended, serverId: served.serverId } : turnBack(edges, id, error);
   }
+}
+
+function sayStrategy({ onNote }: PromotionEdges, { strategy: asked = 'auto' }: PromotionRequest, choice: Choice): void {
+  if (asked === 'auto' || (choice.ready === null && choice.strategy === asked)) return;
+  onNote(`--strategy ${asked} has no effect here: ${choice.why}.`);
+}
+
+/** With it a server that was kept warm is taken, so that nobody stops it now. @returns undefined when it was given up meanwhile */
+function begin(
+  { ledger, now, readyTimeoutMs }: PromotionEdges,
+  { kind, actor, reason }: PromotionRequest,
+  moved: Moved,
+  ready: ReadyServer | null,
+): number | undefined {
+  const startedAtMs = now().getTime();
+  return write(ledger, () => {
+    const until = { notBeforeMs: startedAtMs, untilMs: startedAtMs + readyTimeoutMs };
+    if (ready?.warm && !setWarmUntil(ledger, ready.server.id, until)) return undefined;
+    return beginPromotion(ledger, { ...moved, kind, actor, reason, startedAtMs });
+  });
 }
 
 /** Past the point of no return a failure changes nothing: the version is live, and the next command does the rest. */

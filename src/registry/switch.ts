@@ -4,7 +4,8 @@ import type { ModelServer } from '../engine/engine.js';
 import { findRoute, type Promotion, type Route } from '../ledger/promotions.js';
 import type { ModelVersion } from '../ledger/versions.js';
 import { forgetWarm, keepWarm, listWarmServers } from '../ledger/warm-servers.js';
-import { newServerId, runningServer, serverFields, startServerOf, waitForServer } from './candidate.js';
+import { newServerId, serverFields, startServerOf, waitForServer } from './candidate.js';
+import type { ReadyServer } from './choice.js';
 import type { PromotionEdges } from './edges.js';
 import { performHold, performRelease, performStop } from './hold.js';
 import type { Journal } from './journal.js';
@@ -16,22 +17,26 @@ import type { Candidate } from './targets.js';
 export type Moved = Pick<Promotion, 'model' | 'alias' | 'fromVersion' | 'toVersion'>;
 
 /**
- * `hold`: how long requests wait at most; null: no server has to make room. `into`: the server that gets the adapter alone; null
- * starts a new one.
+ * `ready`: the server that holds the version already; null starts it. `hold`: how long requests wait at most; null: no server has to
+ * make room. `into`: the server that gets the adapter alone; null starts a new one.
  */
-export type SwitchPlan = Candidate & { moved: Moved; hold: { maxMs: number } | null; into: string | null };
+export type SwitchPlan = Candidate & {
+  moved: Moved;
+  ready: ReadyServer | null;
+  hold: { maxMs: number } | null;
+  into: string | null;
+};
 
 /** The route that is in use now. @throws what failed; nothing is undone yet */
 export async function switchRoute(edges: PromotionEdges, journal: Journal, plan: SwitchPlan): Promise<Route> {
-  const { version, target, moved } = plan;
-  const running = await runningServer(edges, version);
+  const { version, target, moved, ready } = plan;
   const before = findRoute(edges.ledger, target.route);
-  const held = !running && plan.hold !== null && before !== undefined;
-  if (!running && plan.into === null) await stopWarmServers(edges, version.model);
+  const held = ready === null && plan.hold !== null && before !== undefined;
+  if (ready === null && plan.into === null) await stopWarmServers(edges, version.model);
   if (held) await makeRoom(edges, journal, before, edges.now().getTime() + (plan.hold?.maxMs ?? 0));
-  const server = running?.server ?? (await startCandidate(edges, journal, version, plan.into));
+  const server = ready?.server ?? (await startCandidate(edges, journal, version, plan.into));
   // One that was kept warm has answered real requests until it lost the route, and is healthy still.
-  if (!running?.warm) await becomeReady(edges, journal, version, server);
+  if (!ready?.warm) await becomeReady(edges, journal, version, server);
   const after = nextRoute(edges, { version, target }, server, before);
   edges.onStep('flip', `${after.name} -> ${version.model}:${version.version}`);
   const flip: SubjectOf<'flip'> = { step: 'flip', before: before ?? null, after };

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { findRoute } from '../../../src/ledger/promotions.js';
 import { listSteps } from '../../../src/ledger/promotion-steps.js';
-import { keepWarm, listWarmServers } from '../../../src/ledger/warm-servers.js';
+import { keepWarm, listWarmServers, setWarmUntil } from '../../../src/ledger/warm-servers.js';
 import type { PromotionEdges } from '../../../src/registry/edges.js';
 import type { FailPoint } from '../../../src/registry/journal.js';
 import { recoverPromotions } from '../../../src/registry/recover.js';
@@ -64,6 +64,27 @@ test('one that died is not chosen', async () => {
   await world.engine.stopServer(first);
   expect(await rollback()).toMatchObject({ outcome: 'rolled_back' });
   expect([running(), warm()]).toEqual([[2, 1], [2]]);
+});
+
+test('one that is given up while it is looked at is not used: the version starts anew', async () => {
+  const listServers = world.engine.listServers;
+  world.engine.listServers = async () => {
+    world.engine.listServers = listServers;
+    for (const { serverId } of listWarmServers(world.ledger))
+      setWarmUntil(world.ledger, serverId, { notBeforeMs: 0, untilMs: 0 });
+    return listServers();
+  };
+  expect(await rollback()).toMatchObject({ outcome: 'rolled_back' });
+  expect(world.engine.started.map(({ version }) => version)).toEqual([1, 2, 1]);
+  expect(await world.ask()).toEqual({ status: 200, version: 'tickets:1' });
+});
+
+test('a strategy that was asked for is said to have no effect where nothing is started', async () => {
+  await world.promote(1, 'production', world.edges, 'hold');
+  expect(world.notes).toEqual([expect.stringContaining('--strategy hold has no effect here: tickets-v1-')]);
+  expect(world.steps).not.toContain('hold');
+  await world.promote(2, 'production', world.edges, 'auto');
+  expect(world.notes).toHaveLength(1);
 });
 
 test('it makes room before a third version starts', async () => {
