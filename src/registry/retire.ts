@@ -56,13 +56,18 @@ async function unusedServers(edges: PromotionEdges, engine: Engine, model: strin
 
 /** A server that cannot be stopped does not unmake the switch: it is said, and the next command tries again. */
 export async function retire(edges: PromotionEdges, engine: Engine, id: string): Promise<void> {
-  const left = await drain(edges, id);
-  if (left > 0) edges.onNote(`${id} still had ${answers(left)} after its drain time, cut off now.`);
+  await finishAnswers(edges, id);
   try {
     await engine.stopServer(id);
   } catch (error) {
     edges.onNote(`${id} could not be stopped (${errorMessage(error)}); the next command tries again.`);
   }
+}
+
+/** Within their time; what is cut off is said. */
+export async function finishAnswers(edges: PromotionEdges, id: string): Promise<void> {
+  const left = await drain(edges, id);
+  if (left > 0) edges.onNote(`${id} still had ${answers(left)} after its drain time, cut off now.`);
 }
 
 /** @returns how many answers are still open */

@@ -5,6 +5,7 @@ import { write } from '../ledger/open.js';
 import { aliasedVersion, deleteAlias, findVersion, setAlias } from '../ledger/versions.js';
 import type { PromotionEdges } from './edges.js';
 import { performRelease, undoStop } from './hold.js';
+import { undoSleep, undoWake } from './sleep.js';
 import type { Subject, SubjectOf } from './subjects.js';
 import { isLabelled, production } from './targets.js';
 
@@ -56,6 +57,10 @@ export async function undoStep(edges: PromotionEdges, subject: Subject): Promise
       return performRelease(edges, subject.route);
     case 'stop':
       return undoStop(edges, subject);
+    case 'sleep':
+      return undoSleep(edges, subject);
+    case 'wake':
+      return undoWake(edges, subject);
     case 'ready':
     case 'release':
     case 'drain':
