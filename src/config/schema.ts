@@ -115,6 +115,12 @@ export type Config = {
   upstreams: Upstream[];
   routes: RouteConfig[];
   mlflow: { enabled: boolean; port: number; trackingUri: string | undefined; experiment: string };
-  serving: { readyTimeoutMs: number; drainTimeoutMs: number; keepWarmMs: number; maxHoldMs: number; sleepMode: boolean };
+  serving: {
+    readyTimeoutMs: number;
+    drainTimeoutMs: number;
+    keepWarmMs: number;
+    maxHoldMs: number;
+    sleepMode: boolean;
+  };
   docker: { baseImage: string; memoryGib: number | undefined; certificates: string | undefined };
 };

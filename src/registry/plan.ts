@@ -73,7 +73,9 @@ function promotionSteps(edges: PlanEdges, { version, target }: Candidate, choice
   const isReady = ready?.asleep === false;
   return [
     ...(room ? [roomStep(target.route, replaced.serverId, strategy)] : []),
-    isReady ? `take ${ready.server.id}, which ${ready.warm ? 'was kept warm' : 'runs already'}` : startStep(version, choice, room),
+    isReady
+      ? `take ${ready.server.id}, which ${ready.warm ? 'was kept warm' : 'runs already'}`
+      : startStep(version, choice, room),
     ...(isReady
       ? []
       : [
