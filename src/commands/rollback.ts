@@ -1,4 +1,4 @@
-// `mlx rollback`: puts the version back that the latest promotion left. Touches the same as `mlx promote`, through the same code.
+// `mlx rollback`: puts the version back that was live before. Touches the same as `mlx promote`, through the same code.
 import { Option } from 'commander';
 
 import type { Context } from '../context.js';
@@ -10,6 +10,7 @@ import { actorName } from '../registry/actor.js';
 import { drillRollback, type Drill } from '../registry/drill.js';
 import { endCanary } from '../registry/canary-end.js';
 import { openPromotionEdges } from '../registry/edges.js';
+import { settlePromotions } from '../registry/settle.js';
 import { readStrategy, strategies, strategyHelp } from '../registry/strategy.js';
 import { planPromotion } from '../registry/plan.js';
 import { promote } from '../registry/promote.js';
@@ -22,13 +23,17 @@ export const define: CommandModule['define'] = (command) => {
     .option('--to <version>', 'this version, instead of the one before')
     .option('--drill', 'rehearse it on a route of its own and say how long it takes; production is not touched')
     .addOption(new Option('--strategy <how>', strategyHelp).choices(strategies).default('auto'))
-    .option('--max-hold <seconds>', 'with --strategy sleep or hold: how long a request waits at most')
+    .option('--max-hold <seconds>', 'with --strategy hold: how long a request waits at most')
     .option('-m, --message <why>', 'why; kept with the release');
   command.addHelpText(
     'after',
     `
-Takes milliseconds while the old server is still there (serving.keep_warm_s in mlx.yaml), seconds where it sleeps, else the time that
-a server takes to start. Needs no network and builds nothing. While a version has a share of the requests (mlx promote --canary, --shadow), that share
+Goes back to the version that was live before this one. Typed again, it goes one further back, never forward: a version that was rolled
+back from, by hand or by --watch, is passed over unless --to names it. NAME@previous and the image tag :previous are the version that it
+would go to; there is none where nothing is left. To undo a rollback, promote what it left (the command says how).
+
+Takes milliseconds while the old server is still there (serving.keep_warm_s in mlx.yaml), else the time that a server takes to
+start. Needs no network and builds nothing. While a version has a share of the requests (mlx promote --canary, --shadow), that share
 is what is taken back, and production stays as it is.
 
 Examples:
@@ -45,6 +50,8 @@ export const run: CommandModule['run'] = async (context, [model], flags) => {
   const name = model ?? onlyModel(ledger);
   const trial = findRoute(ledger, routeName(name, canaryAlias));
   if (trial && to === undefined && flags['drill'] !== true) return takeBack(context, trial);
+  // What was interrupted may have switched already, and what was live before depends on it.
+  if (!context.flags.dryRun) await settlePromotions(context);
   const candidate = rollbackCandidate(ledger, name, readVersion(to));
   const { strategy, maxHoldMs } = readStrategy(flags);
   const opened = await openPromotionEdges(context);

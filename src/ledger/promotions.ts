@@ -120,22 +120,35 @@ export function listPromotions(
   filter: {
     model?: string | undefined;
     state?: Promotion['state'] | undefined;
-    /** Leaves out what failed, and restarts of a version that was live already. */
-    releasesOnly?: boolean;
+    /** False leaves out restarts of a version that was live already, unless they failed. */
+    restarts?: boolean;
     limit: number;
   },
 ): Promotion[] {
   return ledger.database
     .prepare(
       `SELECT ${columns} FROM promotions WHERE (@model IS NULL OR model = @model) AND (@state IS NULL OR state = @state)
-         AND (NOT @releasesOnly OR (state <> 'failed' AND from_version IS NOT to_version)) ORDER BY id DESC LIMIT @limit`,
+         AND (@restarts OR state = 'failed' OR from_version IS NOT to_version) ORDER BY id DESC LIMIT @limit`,
     )
     .all({
       model: filter.model ?? null,
       state: filter.state ?? null,
-      releasesOnly: filter.releasesOnly ? 1 : 0,
+      restarts: filter.restarts === false ? 0 : 1,
       limit: filter.limit,
     }) as Promotion[];
+}
+
+/** Oldest first: what moved an alias from one version to another, restarts left out. */
+export function listSwitches(
+  ledger: Ledger,
+  { model, alias, states }: Pick<Promotion, 'model' | 'alias'> & { states: readonly Promotion['state'][] },
+): Pick<Promotion, 'kind' | 'fromVersion' | 'toVersion'>[] {
+  return ledger.database
+    .prepare(
+      `SELECT kind, from_version AS fromVersion, to_version AS toVersion FROM promotions
+       WHERE model = ? AND alias = ? AND from_version IS NOT to_version AND state IN (SELECT value FROM json_each(?)) ORDER BY id`,
+    )
+    .all(model, alias, JSON.stringify(states)) as Pick<Promotion, 'kind' | 'fromVersion' | 'toVersion'>[];
 }
 
 export function listRoutes(ledger: Ledger): Route[] {

@@ -27,7 +27,10 @@ export async function endLostCanaries(edges: PromotionEdges): Promise<string[]> 
     const stepped = (findSplit(edges.ledger, model)?.owner ?? null) !== null;
     const busy = stepped || openPromotions(edges.ledger).some((promotion) => promotion.model === model);
     if (name !== routeName(model, canaryAlias) || busy) continue;
-    if (await isServerAlive(await edges.engine(engine), { id: serverId, address })) continue;
+    const servers = await edges.engine(engine);
+    if (await isServerAlive(servers, { id: serverId, address })) continue;
+    // After a reboot Docker starts it again, and it answers when it has loaded its model.
+    if ((await servers.listServers()).some(({ id, state }) => id === serverId && state === 'starting')) continue;
     if (await endCanary(edges, model)) ended.push(model);
   }
   return ended;

@@ -1,8 +1,8 @@
 // Finishes or undoes promotions: those whose command died, and the one whose step just failed. What is really there decides.
-import { errorMessage } from '../errors.js';
+import { errorMessage, MlxError } from '../errors.js';
 import { endStep } from '../ledger/promotion-steps.js';
 import { endPromotion, findRoute, releasePromotion, type Promotion, type Route } from '../ledger/promotions.js';
-import { serverCondition, type Condition } from '../serving/liveness.js';
+import { isServerAlive } from '../serving/liveness.js';
 import { claimDeadPromotions, openJournal } from './journal.js';
 import type { PromotionEdges } from './edges.js';
 import { planRecovery, type Facts } from './recovery.js';
@@ -11,24 +11,29 @@ import { readJournal, subjectOf, type JournalEntry } from './subjects.js';
 import { finishSwitch } from './switch.js';
 import { drillAlias } from './targets.js';
 
-/** @returns those that were found. Afterwards one version serves, and no server is left that no route uses. */
+/** @returns those that were settled. Afterwards one version serves, and no server is left that no route uses. */
 export async function recoverPromotions(edges: PromotionEdges): Promise<Promotion[]> {
-  const dead = claimDeadPromotions(edges.ledger);
-  for (const promotion of dead) await recoverOrLeave(edges, promotion);
-  return dead;
+  const settled: Promotion[] = [];
+  for (const promotion of claimDeadPromotions(edges.ledger)) {
+    if (await recoverOrLeave(edges, promotion)) settled.push(promotion);
+  }
+  return settled;
 }
 
 /** One that cannot be recovered now (its engine does not answer) must not stop the others, nor the command. */
-async function recoverOrLeave(edges: PromotionEdges, promotion: Promotion): Promise<void> {
+async function recoverOrLeave(edges: PromotionEdges, promotion: Promotion): Promise<boolean> {
   try {
-    await recover(edges, promotion);
+    return await recover(edges, promotion);
   } catch (error) {
     releasePromotion(edges.ledger, promotion.id);
-    edges.onNote(`${said(promotion, 'cannot be finished or undone yet')} ${errorMessage(error)}`);
+    const next = error instanceof MlxError && error.hint !== undefined ? ` ${error.hint}` : '';
+    edges.onNote(`${said(promotion, 'cannot be finished or undone yet')} ${errorMessage(error)}${next}`);
+    return false;
   }
 }
 
-async function recover(edges: PromotionEdges, promotion: Promotion): Promise<void> {
+/** @returns false when some of it could not be undone, which is told */
+async function recover(edges: PromotionEdges, promotion: Promotion): Promise<boolean> {
   const { id, undoCode } = promotion;
   const entries = readJournal(edges.ledger, id);
   const plan = planRecovery(
@@ -36,21 +41,22 @@ async function recover(edges: PromotionEdges, promotion: Promotion): Promise<voi
     undoCode !== null || promotion.alias === drillAlias,
     await lookAround(edges, entries),
   );
-  const flip = subjectOf(entries, 'flip');
-  if (plan.direction === 'finish' && flip) {
-    const { after } = flip;
-    await (await edges.gateway()).reload(after.name, findRoute(edges.ledger, after.name));
-    await finishSwitch(edges, openJournal(edges, id), promotion, flip, {
-      held: subjectOf(entries, 'hold') !== undefined,
-      stopped: subjectOf(entries, 'stop') !== undefined,
-      left: plan.left,
-    });
-    await endAsPromoted(edges, id);
-    edges.onNote(said(promotion, 'had switched already and is finished now'));
-  } else if (plan.direction === 'undo') {
+  if (plan.direction === 'undo') {
     const undone = await undoPromotion(edges, promotion, plan.entries);
     edges.onNote(said(promotion, undone ? 'is undone' : 'could not be undone wholly'));
+    return undone;
   }
+  const flip = subjectOf(entries, 'flip');
+  if (!flip) return false;
+  const { after } = flip;
+  await (await edges.gateway()).reload(after.name, findRoute(edges.ledger, after.name));
+  await finishSwitch(edges, openJournal(edges, id), promotion, flip, {
+    held: subjectOf(entries, 'hold') !== undefined,
+    left: plan.left,
+  });
+  await endAsPromoted(edges, id);
+  edges.onNote(said(promotion, 'had switched already and is finished now'));
+  return true;
 }
 
 export async function endAsPromoted(edges: PromotionEdges, id: number): Promise<void> {
@@ -103,14 +109,13 @@ async function lookAround(edges: PromotionEdges, entries: readonly JournalEntry[
   if (!flip) return { routedServer: undefined, candidateAlive: false, formerAlive: false };
   return {
     routedServer: findRoute(edges.ledger, flip.after.name)?.serverId,
-    candidateAlive: (await conditionOf(edges, flip.after)) === 'awake',
-    // One that sleeps can be woken.
-    formerAlive: flip.before !== null && (await conditionOf(edges, flip.before)) !== 'gone',
+    candidateAlive: await isAlive(edges, flip.after),
+    formerAlive: flip.before !== null && (await isAlive(edges, flip.before)),
   };
 }
 
-async function conditionOf(edges: PromotionEdges, { engine, serverId, address }: Route): Promise<Condition> {
-  return serverCondition(await edges.engine(engine), { id: serverId, address });
+async function isAlive(edges: PromotionEdges, { engine, serverId, address }: Route): Promise<boolean> {
+  return isServerAlive(await edges.engine(engine), { id: serverId, address });
 }
 
 function said({ kind, model, toVersion }: Promotion, what: string): string {

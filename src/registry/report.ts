@@ -17,10 +17,15 @@ export function renderPromotion(result: PromotionResult): string {
     case 'promoted':
       return `${version} is live at ${result.route} (before: ${before}; ${took}).`;
     case 'rolled_back':
-      return `${result.model} is back at version ${result.toVersion} (before: ${before}; ${took}).`;
+      return `${result.model} is back at version ${result.toVersion} (before: ${before}; ${took}).${undoLine(result)}`;
     case 'failed':
       return renderFailure(result, version, before);
   }
+}
+
+/** A second rollback goes further back, and not forward again. */
+function undoLine({ model, fromVersion }: PromotionResult): string {
+  return fromVersion === null ? '' : `\nundo   mlx promote ${model}:${fromVersion}`;
 }
 
 /** Exit status of the command: what went wrong, in the terms of errors.ts. */

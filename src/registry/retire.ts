@@ -1,6 +1,6 @@
 // Stops the servers of a model that no route uses any more, once their open answers are over.
 import type { Engine, EngineKind } from '../engine/engine.js';
-import { errorMessage } from '../errors.js';
+import { errorMessage, MlxError } from '../errors.js';
 import { deleteRoute, listRoutes, type Route } from '../ledger/promotions.js';
 import { forgetWarm, listWarmServers, setWarmUntil, type WarmServer } from '../ledger/warm-servers.js';
 import type { PromotionEdges } from './edges.js';
@@ -54,20 +54,20 @@ async function unusedServers(edges: PromotionEdges, engine: Engine, model: strin
     .map(({ id }) => id);
 }
 
-/** A server that cannot be stopped does not unmake the switch: it is said, and the next command tries again. */
+/**
+ * A server that cannot be stopped does not unmake the switch: it is said, and the next command tries again.
+ * @throws MlxError DOCKER_UNREACHABLE: then the journal keeps what is to be stopped
+ */
 export async function retire(edges: PromotionEdges, engine: Engine, id: string): Promise<void> {
-  await finishAnswers(edges, id);
-  try {
-    await engine.stopServer(id);
-  } catch (error) {
-    edges.onNote(`${id} could not be stopped (${errorMessage(error)}); the next command tries again.`);
-  }
-}
-
-/** Within their time; what is cut off is said. */
-export async function finishAnswers(edges: PromotionEdges, id: string): Promise<void> {
   const left = await drain(edges, id);
   if (left > 0) edges.onNote(`${id} still had ${answers(left)} after its drain time, cut off now.`);
+  try {
+    // Twice: Docker may have been started again in the middle of it.
+    await engine.stopServer(id).catch(() => engine.stopServer(id));
+  } catch (error) {
+    if (error instanceof MlxError && error.code === 'DOCKER_UNREACHABLE') throw error;
+    edges.onNote(`${id} could not be stopped (${errorMessage(error)}); the next command tries again.`);
+  }
 }
 
 /** @returns how many answers are still open */

@@ -1,12 +1,12 @@
-// What the gateway sees to after a reboot, or when a model server of the host engine crashed: the servers of its routes are started again.
-// Containers Docker starts by itself (compose/serve.yaml). Another process does it, as `mlx serve` would be typed.
+// What the gateway sees to after a reboot, or when a model server crashed: the servers of its routes are started again. Another process
+// does it, as a person would type it. Whether a container answers is asked of its socket; only that other process asks Docker about it.
 import type { Paths } from '../config/paths.js';
+import { answersHealth } from '../engine/health.js';
 import { listServers } from '../engine/host/server-records.js';
-import type { Ledger } from '../ledger/open.js';
-import { listRoutes, openPromotions } from '../ledger/promotions.js';
-import { listSplits } from '../ledger/route-splits.js';
+import type { Route } from '../ledger/promotions.js';
+import { restingRoutes } from './lost-servers.js';
 import { lookEveryMs, lookRegularly, readLedger, runOwnCommand, type TendEdges } from './tend.js';
-import { canaryAlias, drillAlias, routeName } from './targets.js';
+import { canaryAlias, routeName } from './targets.js';
 
 export type ReviveEdges = TendEdges & { paths: Paths };
 
@@ -20,14 +20,15 @@ export function reviveServers(edges: ReviveEdges): () => void {
   let known = new Map<string, Attempts>();
   const { look, end } = lookRegularly(async () => {
     const nowMs = edges.now().getTime();
-    const gone = goneRoutes(edges);
-    known = new Map(gone.map((name) => [name, known.get(name) ?? { tried: 0, nextAtMs: nowMs + 1 }]));
-    for (const [name, attempts] of known) {
-      if (attempts.nextAtMs > nowMs) continue;
-      const { what, words } = remedy(name);
-      edges.warn(`The model server of ${name} is gone; ${what}.`);
+    const gone = await goneRoutes(edges);
+    known = new Map(gone.map(({ name }) => [name, known.get(name) ?? { tried: 0, nextAtMs: nowMs + 1 }]));
+    for (const route of gone) {
+      const attempts = known.get(route.name);
+      if (!attempts || attempts.nextAtMs > nowMs) continue;
+      const { what, words } = remedy(route);
+      edges.warn(`The model server of ${route.name} ${what}.`);
       await runOwnCommand(edges, words);
-      known.set(name, afterAttempt(attempts, edges.now().getTime()));
+      known.set(route.name, afterAttempt(attempts, edges.now().getTime()));
     }
   });
   // Seen for the first time, and left to the person until the next look: a command may be at it already.
@@ -36,10 +37,17 @@ export function reviveServers(edges: ReviveEdges): () => void {
 }
 
 /** Who is on trial has no claim to be started again: its share goes back to the version that is live. Pure. */
-export function remedy(name: string): { what: string; words: string[] } {
-  return name.endsWith(`@${canaryAlias}`)
-    ? { what: 'its share is taken back', words: ['releases', 'recover', '--canaries'] }
-    : { what: 'it is started again', words: ['serve', name] };
+export function remedy({ name, model, engine }: Pick<Route, 'name' | 'model' | 'engine'>): {
+  what: string;
+  words: string[];
+} {
+  const seen = engine === 'docker' ? 'does not answer' : 'is gone';
+  if (name === routeName(model, canaryAlias))
+    return { what: `${seen}; its share is taken back`, words: ['releases', 'recover', '--canaries'] };
+  // Docker may be at it already.
+  if (engine === 'docker')
+    return { what: `${seen}; it is started again if Docker does not`, words: ['releases', 'recover', '--servers'] };
+  return { what: `${seen}; it is started again`, words: ['serve', name] };
 }
 
 /** One that does not come up is tried more and more seldom. Pure. */
@@ -47,20 +55,14 @@ export function afterAttempt({ tried }: Attempts, nowMs: number): Attempts {
   return { tried: tried + 1, nextAtMs: nowMs + Math.min(longestWaitMs, lookEveryMs * 2 ** tried) };
 }
 
-function goneRoutes(edges: ReviveEdges): string[] {
-  const gone = readLedger(edges, 'The routes', (ledger) => {
-    const running = listServers(edges.paths).filter(({ state }) => state === 'running');
-    return routesWithout(ledger, new Set(running.map(({ id }) => id)));
+/** A process that ended, or a container whose socket nobody answers at. */
+export async function goneRoutes(edges: Pick<ReviveEdges, 'paths' | 'warn'>): Promise<Route[]> {
+  const routes = readLedger(edges, 'The routes', restingRoutes) ?? [];
+  const running = new Set(listServers(edges.paths).flatMap(({ id, state }) => (state === 'running' ? [id] : [])));
+  const gone = routes.map(async (route) => {
+    const { engine, serverId, address } = route;
+    const alive = engine === 'host' ? running.has(serverId) : await answersHealth(address);
+    return alive ? [] : [route];
   });
-  return gone ?? [];
-}
-
-/** Routes of the host engine that lead to no running server, and that no command is at work on. A drill's belongs to its command. */
-export function routesWithout(ledger: Ledger, running: ReadonlySet<string>): string[] {
-  const busy = new Set(openPromotions(ledger).map(({ model }) => model));
-  const stepped = new Set(listSplits(ledger).flatMap(({ candidate, owner }) => (owner === null ? [] : [candidate])));
-  return listRoutes(ledger)
-    .filter(({ engine, serverId, model }) => engine === 'host' && !running.has(serverId) && !busy.has(model))
-    .filter(({ name, model }) => name !== routeName(model, drillAlias) && !stepped.has(name))
-    .map(({ name }) => name);
+  return (await Promise.all(gone)).flat();
 }

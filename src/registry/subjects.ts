@@ -24,21 +24,17 @@ const subjects = {
   start: z.object({ step: z.literal('start'), serverId: z.string(), engine, into: z.string().optional() }),
   ready: z.object({ step: z.literal('ready'), serverId: z.string() }),
   flip: z.object({ step: z.literal('flip'), before: route.nullable(), after: route }),
-  /** Image tags by digest, aliases of the ledger by version. `before` null: there was none. */
+  /** Image tags by digest, aliases of the ledger by version. `before` null: there was none; `after` null: there is none any more. */
   tags: z.object({
     step: z.literal('tags'),
     model: z.string(),
-    tags: z.array(z.object({ tag: z.string(), engine, before: z.string().nullable(), after: z.string() })),
-    aliases: z.array(z.object({ alias: z.string(), before: z.number().nullable(), after: z.number() })),
+    tags: z.array(z.object({ tag: z.string(), engine, before: z.string().nullable(), after: z.string().nullable() })),
+    aliases: z.array(z.object({ alias: z.string(), before: z.number().nullable(), after: z.number().nullable() })),
   }),
   /** Requests of a route wait in the gateway, until the release or the time is over. */
   hold: z.object({ step: z.literal('hold'), route: z.string(), untilMs: z.number() }),
   /** The server that had the route, before there is another one. */
   stop: z.object({ step: z.literal('stop'), former: route }),
-  /** The server that had the route gives its memory to the new one, and is woken for the way back. */
-  sleep: z.object({ step: z.literal('sleep'), former: route }),
-  /** The server of the version that gets the route, which slept. */
-  wake: z.object({ step: z.literal('wake'), serverId: z.string(), engine, address: z.string() }),
   release: z.object({ step: z.literal('release'), route: z.string() }),
   /** Beyond it there is no way back: the old server may be gone. `warm`: it is kept, for so long. */
   drain: z.object({
@@ -51,8 +47,6 @@ const subjects = {
 const subjectSchema = z.discriminatedUnion('step', [
   subjects.hold,
   subjects.stop,
-  subjects.sleep,
-  subjects.wake,
   subjects.start,
   subjects.ready,
   subjects.flip,

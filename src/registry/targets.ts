@@ -1,8 +1,9 @@
 // Which route a version gets, and which version a name means. Pure but for reading the ledger.
 import { MlxError } from '../errors.js';
 import type { Ledger } from '../ledger/open.js';
-import { findRoute, listPromotions } from '../ledger/promotions.js';
+import { findRoute } from '../ledger/promotions.js';
 import { aliasedVersion, findVersion, listVersions, type ModelVersion } from '../ledger/versions.js';
+import { aliasHistory, versionBefore } from './history.js';
 
 /** `labelled`: the alias is a row and an image tag too; `v2` is only the name of a route. */
 export type RouteTarget = { route: string; alias: string; labelled: boolean };
@@ -74,26 +75,28 @@ function versionCandidate(ledger: Ledger, version: ModelVersion): Candidate {
 }
 
 /**
- * The version that the latest promotion to production left; or the wanted one.
+ * The version that stood in production before the live one, never one that was rolled away from; or the wanted one.
  * @throws MlxError NOT_FOUND when there is nothing to go back to
  */
 export function rollbackCandidate(ledger: Ledger, model: string, wanted: number | undefined): Candidate {
-  const live = liveVersion(ledger, model);
   const target = aliasTarget(model, production);
   if (wanted !== undefined) return { version: findVersion(ledger, `${model}:${wanted}`), target };
-  const versions = listVersions(ledger, model);
   // Also the usual error, with the nearest names, for a model that does not exist.
-  if (versions.length === 0) findVersion(ledger, model);
-  const last = listPromotions(ledger, { model, state: 'promoted', limit: 1_000 }).find(
-    ({ alias, fromVersion, toVersion }) => alias === production && fromVersion !== null && fromVersion !== toVersion,
-  );
-  const previous = versions.find(({ version }) => version === last?.fromVersion);
-  if (previous) return { version: previous, target };
-  throw new MlxError('NOT_FOUND', `${model} has no earlier version in production to go back to.`, {
-    hint:
-      live === undefined
-        ? `Put one live: mlx promote ${model}`
-        : `Choose one: mlx rollback ${model} --to VERSION (mlx models ls ${model})`,
+  if (listVersions(ledger, model).length === 0) findVersion(ledger, model);
+  const live = liveVersion(ledger, model);
+  const version = live === undefined ? undefined : versionBefore(ledger, { model, alias: production }, live);
+  if (version) return { version, target };
+  throw nothingEarlier(model, live, aliasHistory(ledger, { model, alias: production }).left);
+}
+
+function nothingEarlier(model: string, live: number | undefined, left: readonly number[]): MlxError {
+  const others = left.filter((version) => version !== live);
+  const what = `${model} has no earlier version in production to go back to`;
+  if (live === undefined) return new MlxError('NOT_FOUND', `${what}.`, { hint: `Put one live: mlx promote ${model}` });
+  const away = others.length === 0 ? '' : `; it was rolled back from ${others.join(', ')}`;
+  const named = others.at(-1) ?? 'VERSION';
+  return new MlxError('NOT_FOUND', `${what}: version ${live} is live${away}.`, {
+    hint: `Name the one you mean: mlx rollback ${model} --to ${named} (mlx releases ${model} shows what was live)`,
   });
 }
 

@@ -6,6 +6,7 @@ import { findRoute, listPromotions } from '../ledger/promotions.js';
 import { beginStep, endStep } from '../ledger/promotion-steps.js';
 import { findVersion } from '../ledger/versions.js';
 import type { PromotionEdges } from './edges.js';
+import { versionBefore } from './history.js';
 import { lookPlan, observe, type ObservedOutcome } from './observe.js';
 import { promote, type PromotionResult } from './promote.js';
 import type { AskedStrategy } from './strategy.js';
@@ -47,8 +48,8 @@ export function watchOf(edges: Pick<PromotionEdges, 'ledger'>, result: Promotion
     (promotion) =>
       promotion.alias === alias && promotion.toVersion === toVersion && promotion.fromVersion !== promotion.toVersion,
   );
-  if (!release || release.fromVersion === null) return undefined;
-  return { ...watched, releaseId: release.id, against: release.fromVersion };
+  const before = versionBefore(edges.ledger, { model, alias }, toVersion);
+  return release && before && { ...watched, releaseId: release.id, against: before.version };
 }
 
 /** The journal has it before the first look: of a watch whose command dies, it is known that it ended without a word. */

@@ -4,57 +4,22 @@ import { join } from 'node:path';
 
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import { endPromotion, setRoute, startPromotion } from '../../src/ledger/promotions.js';
+import { setRoute } from '../../src/ledger/promotions.js';
 import { projectPaths } from '../../src/config/paths.js';
-import { beginStep } from '../../src/ledger/promotion-steps.js';
 import { openTraffic } from '../../src/ledger/traffic.js';
-import { insertVersion, setAlias } from '../../src/ledger/versions.js';
+import { setAlias } from '../../src/ledger/versions.js';
 import { mlx, mlxJson } from './mlx.js';
-import { addRun, now, project, type Place } from './runs-project.js';
+import { modelsProject, released } from './models-project.js';
+import { addRun, now, type Place } from './runs-project.js';
 
 let place: Place;
 
 beforeEach(() => {
-  place = project();
-  for (const version of [1, 2]) {
-    addRun(place, `tickets-aaa00${version}`, 90 - version);
-    insertVersion(place.ledger, {
-      model: 'tickets',
-      version,
-      digest: `sha256:${String(version).repeat(64)}`,
-      engine: 'host',
-      runId: `tickets-aaa00${version}`,
-      baseModel: 'mlx/demo-base',
-      baseCommit: 'c0ffee00',
-      settings: '{"schema":1}',
-      sizeBytes: 640_000,
-      createdAtMs: now,
-    });
-  }
+  place = modelsProject();
 });
 
 const run = (...argv: string[]) => mlx(argv, { folder: place.folder });
 const json = (...argv: string[]) => mlxJson(argv, { folder: place.folder });
-
-function released(fromVersion: number | null, toVersion: number, state: 'promoted' | 'failed', reason: string | null) {
-  const row = {
-    model: 'tickets',
-    alias: 'production',
-    fromVersion,
-    toVersion,
-    actor: 'ada',
-    reason,
-    owner: null,
-  } as const;
-  const id = startPromotion(place.ledger, { ...row, kind: 'promote', startedAtMs: now });
-  endPromotion(place.ledger, id, {
-    state,
-    endedAtMs: now + 2_000,
-    errorCode: state === 'failed' ? 'SERVER_NOT_READY' : null,
-    errorMessage: null,
-  });
-  setAlias(place.ledger, { model: 'tickets', alias: 'production', version: toVersion, updatedAtMs: now });
-}
 
 describe('mlx models', () => {
   it('lists versions with their aliases, routes and scores, the newest first', async () => {
@@ -108,67 +73,6 @@ it('mlx promote names the lines of evals/golden.jsonl that are none, before anyt
   }
 });
 
-describe('mlx releases', () => {
-  it('tells who put what live, when and why; failures only when asked', async () => {
-    released(null, 1, 'promoted', 'first');
-    released(1, 2, 'failed', null);
-    expect((await json('releases')).value).toMatchObject({
-      releases: [
-        { kind: 'promote', from_version: null, to_version: 1, actor: 'ada', reason: 'first', state: 'promoted' },
-      ],
-    });
-    expect((await json('releases', 'tickets', '--all')).value).toMatchObject({
-      releases: [{ state: 'failed', error_code: 'SERVER_NOT_READY' }, { state: 'promoted' }],
-    });
-  });
-
-  it('calls live only what is: what came before was replaced', async () => {
-    released(null, 1, 'promoted', 'first');
-    released(1, 2, 'promoted', 'better');
-    const lines = (await run('releases')).stdout.trimEnd().split('\n');
-    expect(lines.map((line) => /live|replaced|state/.exec(line)?.[0])).toEqual(['state', 'live', 'replaced']);
-  });
-
-  /** What `kill -9` while a server starts leaves behind. */
-  function interrupted(): void {
-    const row = { model: 'tickets', alias: 'production', fromVersion: 1, toVersion: 2, actor: 'ada', reason: 'new' };
-    const promotionId = startPromotion(place.ledger, {
-      ...row,
-      kind: 'promote',
-      owner: '1:1:dead',
-      startedAtMs: now,
-    });
-    const subject = JSON.stringify({ step: 'start', serverId: 'tickets-v2-a1b2', engine: 'host' });
-    beginStep(place.ledger, { promotionId, step: 'start', subject, begunAtMs: now + 40 });
-  }
-
-  it('show one release step by step, after undoing what its killed command had begun', async () => {
-    released(null, 1, 'promoted', 'first');
-    interrupted();
-    const shown = await run('releases', 'show', '2');
-    expect(shown.stdout).toMatch(
-      /release 2 {2}promote of tickets@production: 1 -> 2 {2}failed OWNER_DIED\nby ada at .*: new/,
-    );
-    expect(shown.stdout).toMatch(/start +undone +40 ms +\S/);
-    expect(shown.stderr).toContain('was interrupted: it is undone');
-    expect((await json('releases', 'show', '2')).value).toMatchObject({
-      state: 'failed',
-      steps: [{ step: 'start', state: 'undone', subject: { server_id: 'tickets-v2-a1b2' } }],
-    });
-    expect(await json('releases', 'show', '9')).toMatchObject({ status: 2, value: { error: { code: 'NOT_FOUND' } } });
-  });
-
-  it('recover what was interrupted, and say beforehand what that is', async () => {
-    released(null, 1, 'promoted', 'first');
-    interrupted();
-    expect((await run('releases', 'recover', '--dry-run')).stdout).toContain(
-      'release 2, promote of tickets to version 2, would be settled',
-    );
-    expect((await json('releases', 'recover')).value).toMatchObject({ recovered: [{ id: 2, to_version: 2 }] });
-    expect((await run('releases', 'recover')).stdout).toBe('Nothing is left over.\n');
-  });
-});
-
 describe('mlx explain', () => {
   const row = {
     ...{ requestId: 'r-1', startedAtMs: now + 60_000, operation: 'chat', dialect: 'openai', stream: false },
@@ -193,7 +97,7 @@ describe('mlx explain', () => {
   };
 
   it('leads from an answer to its version, its run and lock, its rows, and who put it live and why', async () => {
-    released(1, 2, 'promoted', 'better');
+    released(place, 1, 2, 'promoted', 'better');
     const traffic = openTraffic(projectPaths(place.folder, { HOME: place.folder }).trafficFile);
     traffic.insert([row, { ...row, requestId: 'r-2', upstream: 'openai', model: 'gpt', version: null, digest: null }]);
     traffic.close();
@@ -225,8 +129,8 @@ describe('a plan', () => {
   });
 
   it('of a promotion, a rollback and serving changes nothing', async () => {
-    released(null, 1, 'promoted', null);
-    released(1, 2, 'promoted', null);
+    released(place, null, 1, 'promoted', null);
+    released(place, 1, 2, 'promoted', null);
     const promotion = await json('promote', 'tickets:1', '--alias', 'staging', '--dry-run');
     expect(promotion.value).toMatchObject({
       route: 'tickets@staging',

@@ -84,6 +84,7 @@ function loadedServer(carrier: Carrier, adapter: LoadedAdapter): ModelServer {
     carrier: { id: carrier.id, version: carrier.version },
     address: carrier.address,
     exitStatus: carrier.exitStatus,
+    ...(carrier.restarting && { restarting: true }),
   };
 }
 

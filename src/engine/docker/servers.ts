@@ -41,9 +41,7 @@ export async function startServer(
   const memoryBytes = await memoryLimitBytes(edges.connection);
   const socketFolder = makeSocketFolder(edges, spec.id, user);
   const adapters = makeAdaptersFolder(edges, spec.id);
-  const { sleepMode } = edges.config.serving;
-  const plan = { projectId: edges.paths.projectId, user, socketFolder, adapters, memoryBytes, gpu, sleepMode };
-  const run = serverRun(spec, plan);
+  const run = serverRun(spec, { projectId: edges.paths.projectId, user, socketFolder, adapters, memoryBytes, gpu });
   onProgress(
     `starting ${versionReference(spec.model, `v${spec.version}`)} in a container ${gpu ? 'with a GPU' : 'on the CPU'}`,
   );
@@ -88,15 +86,6 @@ export async function swapObstacleOf(edges: DockerEdges, id: string, digest: str
   return carrier ? swapObstacle(edges, carrier, digest) : `${carrierId} does not run`;
 }
 
-/** compose/serve.yaml says `unless-stopped`. One that is gone is no matter. */
-export async function setRestart(edges: DockerEdges, id: string, restarts: boolean): Promise<void> {
-  const filters = labelFilters({ [label.project]: edges.paths.projectId, [label.server]: id });
-  const [found] = await ask(edges.connection, (docker) => docker.listContainers({ all: true, filters }));
-  if (!found) return;
-  const policy = { RestartPolicy: { Name: restarts ? 'unless-stopped' : 'no' } };
-  await askMaybe(edges.connection, (docker) => docker.getContainer(found.Id).update(policy));
-}
-
 async function stopContainer(edges: DockerEdges, id: string): Promise<void> {
   const project = composeProject(edges.paths.projectId, id);
   const graceSeconds = Math.ceil(edges.config.serving.drainTimeoutMs / 1000);
@@ -137,6 +126,7 @@ export function modelServer(container: ContainerInspectInfo): Carrier {
     address: `unix:${join(sockets, socketName)}`,
     startedAtMs: Date.parse(container.State.StartedAt) || Date.parse(container.Created),
     exitStatus: ended ? container.State.ExitCode : null,
+    ...(state === 'exited' && (container.State.Running || container.State.Restarting) && { restarting: true }),
     takesAdapters: container.Mounts.some((mount) => mount.Destination === adaptersTarget),
   };
 }

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { findRoute, setRoute } from '../../../src/ledger/promotions.js';
 import { endLostCanaries } from '../../../src/registry/canary-end.js';
-import { afterAttempt, remedy, routesWithout } from '../../../src/registry/revive.js';
+import { restartLostServers } from '../../../src/registry/lost-servers.js';
+import { afterAttempt, goneRoutes, remedy } from '../../../src/registry/revive.js';
 import { findSplit, setSplit } from '../../../src/ledger/route-splits.js';
 import { killAt } from './killed.js';
 import { makeWorld, type World } from './world.js';
@@ -19,21 +20,43 @@ afterEach(() => world.close());
 
 const routed = (name: string) => findRoute(world.ledger, name);
 
-test('routes that lead to no running server are found', () => {
-  const [production, staging] = [routed('tickets')?.serverId ?? '', routed('tickets@staging')?.serverId ?? ''];
-  expect(routesWithout(world.ledger, new Set([production, staging]))).toEqual([]);
-  expect(routesWithout(world.ledger, new Set([staging]))).toEqual(['tickets']);
-  expect(routesWithout(world.ledger, new Set())).toEqual(['tickets', 'tickets@staging']);
+const gone = async () => {
+  const found = await goneRoutes({ paths: world.paths, warn: (line) => world.notes.push(line) });
+  return found.map(({ name }) => name);
+};
+
+test('routes that lead to no process are found, and those whose container does not answer', async () => {
+  // Nothing wrote down that these processes run.
+  expect(await gone()).toEqual(['tickets', 'tickets@staging']);
+  const [production, staging] = [routed('tickets'), routed('tickets@staging')];
+  if (!production || !staging) throw new Error('no route');
+  for (const route of [production, staging]) setRoute(world.ledger, { ...route, engine: 'docker' });
+  expect(await gone()).toEqual([]);
+  await world.engine.stopServer(staging.serverId);
+  expect(await gone()).toEqual(['tickets@staging']);
 });
 
-test('drills, containers, and what a command is at work on are left alone', async () => {
+test('drills, and what a command is at work on, are left alone', async () => {
   const route = routed('tickets@staging');
   if (!route) throw new Error('no route');
   setRoute(world.ledger, { ...route, name: 'tickets@drill' });
-  setRoute(world.ledger, { ...route, engine: 'docker' });
-  expect(routesWithout(world.ledger, new Set())).toEqual(['tickets']);
+  expect(await gone()).toEqual(['tickets', 'tickets@staging']);
   await killAt(world, 'flip: begun', (edges) => world.promote(2, 'production', edges));
-  expect(routesWithout(world.ledger, new Set())).toEqual([]);
+  expect(await gone()).toEqual([]);
+});
+
+test('what is gone is started again on the same route; what the engine starts again by itself is left to it', async () => {
+  const [production, staging] = [routed('tickets')?.serverId ?? '', routed('tickets@staging')?.serverId ?? ''];
+  const crashed = world.engine.servers.get(production);
+  if (!crashed) throw new Error('no server');
+  crashed.state = { ...crashed.state, state: 'exited', restarting: true };
+  await world.engine.stopServer(staging);
+  const restarted = await restartLostServers(world.edges, 'ada');
+  expect(restarted).toMatchObject([{ outcome: 'restarted', route: 'tickets@staging', toVersion: 2, error: null }]);
+  expect(routed('tickets')?.serverId).toBe(production);
+  expect(await world.ask('tickets@staging')).toEqual({ status: 200, version: 'tickets:2' });
+  expect(await restartLostServers(world.edges, 'ada')).toEqual([]);
+  expect(world.notes.join()).toContain(`The model server of tickets@staging (${staging}) is gone`);
 });
 
 test('a canary that stands and lost its server is taken back, not started again; one that a command steps is left to it', async () => {
@@ -48,13 +71,21 @@ test('a canary that stands and lost its server is taken back, not started again;
     sticky: 'key' as const,
   };
   setSplit(world.ledger, { ...split, owner: '1:1:dead' });
-  expect(routesWithout(world.ledger, new Set())).not.toContain('tickets@canary');
+  expect(await gone()).not.toContain('tickets@canary');
   setSplit(world.ledger, { ...split, owner: null });
-  expect(routesWithout(world.ledger, new Set())).toContain('tickets@canary');
-  expect([remedy('tickets@canary').words, remedy('tickets').words]).toEqual([
-    ['releases', 'recover', '--canaries'],
-    ['serve', 'tickets'],
+  expect(await gone()).toContain('tickets@canary');
+  const words = (name: string, engine: 'docker' | 'host') => remedy({ name, model: 'tickets', engine }).words.join(' ');
+  expect([words('tickets@canary', 'host'), words('tickets', 'host'), words('tickets', 'docker')]).toEqual([
+    'releases recover --canaries',
+    'serve tickets',
+    'releases recover --servers',
   ]);
+  expect(await endLostCanaries(world.edges)).toEqual([]);
+  const server = world.engine.servers.get(route.serverId);
+  if (!server) throw new Error('no server');
+  // As after a reboot: its container loads the model, and does not answer yet.
+  server.state = { ...server.state, state: 'starting' };
+  await new Promise((resolve) => server.runsIn.http.close(resolve).closeAllConnections());
   expect(await endLostCanaries(world.edges)).toEqual([]);
   await world.engine.stopServer(route.serverId);
   expect(await endLostCanaries(world.edges)).toEqual(['tickets']);

@@ -100,6 +100,23 @@ describe('a version that is watched after its switch', () => {
     expect(await world.ask()).toEqual({ status: 200, version: 'tickets:1' });
   });
 
+  test('whose process ends is taken back within a second, on the server that is kept warm', async () => {
+    const started = world.engine.started.length;
+    let looks = 0;
+    const { watched } = await watchVersion2(() => {
+      looks += 1;
+      const server = world.engine.servers.get(findRoute(world.ledger, 'tickets')?.serverId ?? '');
+      if (!server) throw new Error('no server');
+      server.state = { ...server.state, state: 'exited' };
+      server.runsIn.http.close().closeAllConnections();
+    });
+    expect(watched).toMatchObject({ outcome: 'taken_back', error: { code: 'WATCH_WORSE' } });
+    // By the clock of the test: the first look is after 15 s, and the death was seen at the next heartbeat.
+    expect([looks, watched.watch?.durationMs]).toEqual([1, 15_500]);
+    expect(world.engine.started.length - started).toBe(1);
+    expect(await world.ask()).toEqual({ status: 200, version: 'tickets:1' });
+  });
+
   test('without enough requests stays, and the command says that it cannot tell', async () => {
     record(2, 29);
     const { watched } = await watchVersion2();
@@ -196,9 +213,15 @@ test('while it is watched status says so; of a command that died too, and the ve
   const promoted = await world.promote(2);
   const watch = watchOf(world.edges, promoted);
   if (!watch) throw new Error('nothing to watch');
+  let looked = false;
   const looking = new Promise<void>((resolve) => {
-    const edges = { ...world.edges, onProgress: () => resolve(), pause: pauseOnce() };
-    void watchRelease(edges, watch, { watchMs, actor: 'ada' });
+    const onProgress = (): void => {
+      looked = true;
+      resolve();
+    };
+    // The second look never comes: as in a command that is killed.
+    const pause = (durationMs: number) => (looked ? new Promise<void>(() => undefined) : world.edges.pause(durationMs));
+    void watchRelease({ ...world.edges, onProgress, pause }, watch, { watchMs, actor: 'ada' });
   });
   await looking;
   expect(watchNotes(world.ledger)).toMatchObject([{ version: 2, watching: true, release: promoted.id }]);
@@ -211,12 +234,6 @@ test('while it is watched status says so; of a command that died too, and the ve
   expect(step && describeWatch(step)).toContain('died, and nobody looked on');
   expect(await world.ask()).toEqual({ status: 200, version: 'tickets:2' });
 });
-
-/** The second look never comes: as in a command that is killed. */
-function pauseOnce(): () => Promise<void> {
-  let paused = 0;
-  return () => (paused++ === 0 ? Promise.resolve() : new Promise(() => undefined));
-}
 
 test('a version that is live already is watched again; a first one has nothing to be held against', async () => {
   await world.promote(2);

@@ -145,7 +145,6 @@ const unusedParts = {
   findVersion: unused,
   startServer: unused,
   stopServer: unused,
-  setRestart: unused,
   swapObstacle: unused,
   listServers: unused,
   measureServer: unused,

@@ -1,0 +1,91 @@
+// What became of a release after it was put live: whether it still is, was replaced, rolled back, or taken back by a watch, and why.
+// Reads the ledger.
+import pc from 'picocolors';
+
+import { listSteps } from '../ledger/promotion-steps.js';
+import { listRoutes, type Promotion } from '../ledger/promotions.js';
+import type { Ledger } from '../ledger/open.js';
+import { release, releaseState, type Release } from './release.js';
+import { isLabelled, routeName } from './targets.js';
+import { worseText, type Finding } from './watch-verdict.js';
+
+export type StandingRelease = Release & {
+  /** `over`: a rehearsal or a canary, of which nothing is left. */
+  standing: 'under_way' | 'failed' | 'live' | 'replaced' | 'rolled_back' | 'taken_back' | 'over';
+  /** Of one that was rolled back, or taken back because it did worse: the code, when, why, and the release that did it. */
+  back: { code: string | null; atMs: number | null; why: string | null; release: number | null } | null;
+};
+
+/** @param newestFirst complete from the newest on: what came after a release says what became of it */
+export function standingReleases(ledger: Ledger, newestFirst: readonly Promotion[]): StandingRelease[] {
+  const routes = new Set(listRoutes(ledger).map(({ name }) => name));
+  return newestFirst.map((promotion, index) => {
+    const next = newestFirst.slice(0, index).findLast((later) => isNext(later, promotion));
+    return { ...release(promotion), ...standingOf(ledger, promotion, next, routes) };
+  });
+}
+
+/** With its code, as a table shows it. Pure. */
+export function standingText(shown: StandingRelease): string {
+  switch (shown.standing) {
+    case 'taken_back':
+    case 'rolled_back': {
+      const what = shown.standing.replace('_', ' ');
+      return `${pc.yellow(what)} ${shown.back?.code ?? ''}`.trim();
+    }
+    case 'replaced':
+    case 'over':
+      return pc.dim(shown.standing);
+    case 'under_way':
+    case 'failed':
+    case 'live':
+      return releaseState(shown);
+  }
+}
+
+/** Why it is not live any more, or never was; null where nothing went wrong. Pure. */
+export function setback({ state, errorMessage, endedAtMs, back }: StandingRelease) {
+  if (state === 'failed') return { atMs: endedAtMs, why: errorMessage?.split('\n')[0] ?? '' };
+  return back && { atMs: back.atMs, why: back.why ?? 'no reason was given' };
+}
+
+/** The first that moved the same alias after it: a restart of what is live moves nothing. */
+function isNext(later: Promotion, { model, alias }: Promotion): boolean {
+  const moved = later.state === 'promoted' && later.fromVersion !== later.toVersion;
+  return moved && later.model === model && later.alias === alias;
+}
+
+function standingOf(
+  ledger: Ledger,
+  promotion: Promotion,
+  next: Promotion | undefined,
+  routes: ReadonlySet<string>,
+): Pick<StandingRelease, 'standing' | 'back'> {
+  const { state, model, alias, toVersion } = promotion;
+  if (state !== 'promoted') return { standing: state === 'failed' ? 'failed' : 'under_way', back: null };
+  const isGone = !isLabelled(alias) && !routes.has(routeName(model, alias));
+  if (isGone) return trialEnd(ledger, promotion.id);
+  if (!next) return { standing: 'live', back: null };
+  if (next.kind !== 'rollback' || next.fromVersion !== toVersion) return { standing: 'replaced', back: null };
+  const found = lastFinding(ledger, promotion.id, 'watch');
+  const watched = found?.outcome === 'worse';
+  const back = { code: watched ? 'WATCH_WORSE' : null, atMs: next.endedAtMs, why: next.reason, release: next.id };
+  return { standing: watched ? 'taken_back' : 'rolled_back', back };
+}
+
+/** Of a canary, a shadow or a rehearsal that has no route any more. */
+function trialEnd(ledger: Ledger, id: number): Pick<StandingRelease, 'standing' | 'back'> {
+  const found = lastFinding(ledger, id, 'share');
+  if (found?.outcome !== 'worse') return { standing: 'over', back: null };
+  const back = { code: 'WATCH_WORSE', atMs: found.atMs, why: worseText(found.findings), release: null };
+  return { standing: 'taken_back', back };
+}
+
+type Found = { outcome: string; findings: Finding[]; atMs: number | null };
+
+function lastFinding(ledger: Ledger, id: number, name: 'watch' | 'share'): Found | undefined {
+  const step = listSteps(ledger, id).findLast((one) => one.step === name);
+  if (!step || step.result === null) return undefined;
+  const { outcome, findings } = JSON.parse(step.result) as Omit<Found, 'atMs'>;
+  return { outcome, findings, atMs: step.endedAtMs };
+}

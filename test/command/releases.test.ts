@@ -1,0 +1,117 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+
+import { startPromotion } from '../../src/ledger/promotions.js';
+import { beginStep, endStep } from '../../src/ledger/promotion-steps.js';
+import { mlx, mlxJson } from './mlx.js';
+import { modelsProject, released } from './models-project.js';
+import { now, type Place } from './runs-project.js';
+
+let place: Place;
+
+beforeEach(() => {
+  place = modelsProject();
+});
+
+const run = (...argv: string[]) => mlx(argv, { folder: place.folder });
+const json = (...argv: string[]) => mlxJson(argv, { folder: place.folder });
+
+describe('mlx releases', () => {
+  it('tells who put what live, when and why, and what failed', async () => {
+    released(place, null, 1, 'promoted', 'first');
+    released(place, 1, 2, 'failed', null);
+    released(place, 1, 1, 'promoted', 'restart');
+    const failed = {
+      from_version: 1,
+      to_version: 2,
+      state: 'failed',
+      standing: 'failed',
+      error_code: 'SERVER_NOT_READY',
+    };
+    const first = {
+      kind: 'promote',
+      from_version: null,
+      to_version: 1,
+      actor: 'ada',
+      reason: 'first',
+      state: 'promoted',
+    };
+    expect((await json('releases')).value).toMatchObject({ releases: [failed, { ...first, standing: 'live' }] });
+    expect((await json('releases', 'tickets', '--all')).value).toMatchObject({
+      releases: [{ reason: 'restart', standing: 'live' }, failed, first],
+    });
+    const { stdout } = await run('releases');
+    expect(stdout).toMatch(/ 1 +2 +failed SERVER_NOT_READY/);
+    expect(stdout).toMatch(/\n#2 tickets:2 failed SERVER_NOT_READY .+: tickets-v2-a1b2 exited with status 3/);
+  });
+
+  it('tells what was rolled back, by whom it was found worse, and why', async () => {
+    released(place, null, 1, 'promoted', 'first');
+    released(place, 1, 2, 'promoted', 'better');
+    released(place, 2, 1, 'promoted', 'answers in French', 'rollback');
+    released(place, 1, 2, 'promoted', 'again');
+    const findings = [{ verdict: 'worse', line: '40 % of requests failed' }];
+    const subject = JSON.stringify({ step: 'watch', owner: '1:1:dead', untilMs: now });
+    const position = beginStep(place.ledger, { promotionId: 4, step: 'watch', subject, begunAtMs: now });
+    const watched = JSON.stringify({ outcome: 'worse', findings, taken_back: true });
+    endStep(place.ledger, { promotionId: 4, position }, 'done', now, watched);
+    released(place, 2, 1, 'promoted', 'release 4 did worse: 40 % of requests failed', 'rollback');
+    expect((await json('releases')).value).toMatchObject({
+      releases: [
+        { id: 5, standing: 'live', back: null },
+        { id: 4, standing: 'taken_back', back: { code: 'WATCH_WORSE', release: 5 } },
+        { id: 3, standing: 'replaced' },
+        { id: 2, standing: 'rolled_back', back: { code: null, release: 3, why: 'answers in French' } },
+        { id: 1, standing: 'replaced' },
+      ],
+    });
+    const { stdout } = await run('releases');
+    expect(stdout).toMatch(/#4 tickets:2 taken back WATCH_WORSE .+: release 4 did worse: 40 % of requests failed/);
+    expect(stdout).toMatch(/#2 tickets:2 rolled back .+: answers in French/);
+  });
+
+  it('calls live only what is: what came before was replaced', async () => {
+    released(place, null, 1, 'promoted', 'first');
+    released(place, 1, 2, 'promoted', 'better');
+    const lines = (await run('releases')).stdout.trimEnd().split('\n');
+    expect(lines.map((line) => /live|replaced|state/.exec(line)?.[0])).toEqual(['state', 'live', 'replaced']);
+  });
+
+  /** What `kill -9` while a server starts leaves behind. */
+  function interrupted(): void {
+    const row = { model: 'tickets', alias: 'production', fromVersion: 1, toVersion: 2, actor: 'ada', reason: 'new' };
+    const promotionId = startPromotion(place.ledger, {
+      ...row,
+      kind: 'promote',
+      owner: '1:1:dead',
+      startedAtMs: now,
+    });
+    const subject = JSON.stringify({ step: 'start', serverId: 'tickets-v2-a1b2', engine: 'host' });
+    beginStep(place.ledger, { promotionId, step: 'start', subject, begunAtMs: now + 40 });
+  }
+
+  it('show one release step by step, after undoing what its killed command had begun', async () => {
+    released(place, null, 1, 'promoted', 'first');
+    interrupted();
+    const shown = await run('releases', 'show', '2');
+    expect(shown.stdout).toMatch(
+      /release 2 {2}promote of tickets@production: 1 -> 2 {2}failed OWNER_DIED\nby ada at .*: new/,
+    );
+    expect(shown.stdout).toMatch(/start +undone +40 ms +\S/);
+    expect(shown.stderr).toContain('was interrupted: it is undone');
+    expect((await json('releases', 'show', '2')).value).toMatchObject({
+      state: 'failed',
+      steps: [{ step: 'start', state: 'undone', subject: { server_id: 'tickets-v2-a1b2' } }],
+    });
+    expect(await json('releases', 'show', '9')).toMatchObject({ status: 2, value: { error: { code: 'NOT_FOUND' } } });
+  });
+
+  it('recover what was interrupted, and say beforehand what that is', async () => {
+    released(place, null, 1, 'promoted', 'first');
+    interrupted();
+    expect((await run('releases', 'recover', '--dry-run')).stdout).toContain(
+      'release 2, promote of tickets to version 2, would be settled',
+    );
+    expect((await json('releases', 'recover')).value).toMatchObject({ recovered: [{ id: 2, to_version: 2 }] });
+    expect((await run('releases', 'recover')).stdout).toBe('Nothing is left over.\n');
+  });
+});
