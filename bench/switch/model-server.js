@@ -13,6 +13,9 @@ const { chunk_ms: chunkMs = 20, chunks = 8 } = adapter;
 const name = behaviour === 'wrong_model' ? 'another' : word('--name');
 const socket = word('--socket');
 let answered = 0;
+// `sleeps`: as vLLM in its development mode does. Questions wait meanwhile.
+let asleep = false;
+const waiting = [];
 
 if (behaviour === 'crashes') {
   console.error('RuntimeError: the weights cannot be loaded');
@@ -21,6 +24,7 @@ if (behaviour === 'crashes') {
 // As the kernel does it.
 if (behaviour === 'out_of_memory') process.kill(process.pid, 'SIGKILL');
 
+const sleepPaths = ['/is_sleeping', '/sleep?level=1', '/wake_up'];
 const server = createServer((incoming, outgoing) => {
   const parts = [];
   incoming.on('data', (part) => parts.push(part));
@@ -35,9 +39,11 @@ process.on('SIGTERM', () => {
 });
 
 function answer(path, body, outgoing) {
+  if (behaviour === 'sleeps' && sleepPaths.includes(path)) return answerSleep(path, outgoing);
   if (path === '/health') return reply(outgoing, behaviour === 'never_healthy' ? 503 : 200, {});
   if (path === '/v1/models') return reply(outgoing, 200, { object: 'list', data: [{ id: name, object: 'model' }] });
   if (path !== '/v1/chat/completions') return reply(outgoing, 404, {});
+  if (asleep) return waiting.push(() => answer(path, body, outgoing));
   answered += 1;
   // The first answers are those of readiness.
   const later = answered > 20;
@@ -48,6 +54,12 @@ function answer(path, body, outgoing) {
   const delayMs = behaviour === 'slow' || (behaviour === 'slow_later' && later) ? 400 : answerMs;
   if (delayMs > 0) setTimeout(() => reply(outgoing, 200, completion()), delayMs);
   else reply(outgoing, 200, completion());
+}
+
+function answerSleep(path, outgoing) {
+  if (path !== '/is_sleeping') asleep = path !== '/wake_up';
+  if (!asleep) for (const answerNow of waiting.splice(0)) answerNow();
+  reply(outgoing, 200, { is_sleeping: asleep });
 }
 
 function completion() {

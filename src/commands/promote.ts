@@ -32,7 +32,7 @@ export const define: CommandModule['define'] = (command) => {
     .argument('<version>', 'NAME:VERSION, NAME@ALIAS, or NAME for its newest version')
     .option('--alias <alias>', 'production is the address NAME; another one is the address NAME@ALIAS', 'production')
     .addOption(new Option('--strategy <how>', strategyHelp).choices(strategies).default('auto'))
-    .option('--max-hold <seconds>', 'with --strategy hold: how long a request waits at most')
+    .option('--max-hold <seconds>', 'with --strategy sleep or hold: how long a request waits at most')
     .option('--watch <time>', 'afterwards, hold its requests against those of the version before; worse: take it back')
     .option('--canary <percent>', 'a share of the requests first; the version that is live keeps the others')
     .option('--step <percent>', 'with --canary: this much more each time that the share did well, below 100 %')
@@ -49,6 +49,8 @@ step; the old one finishes its open answers and stays for serving.keep_warm_s. W
 stays as it was. How it comes up (--dry-run shows the choice and the figures behind it):
   adapter-swap  its adapter is loaded into the vLLM that runs, where base model, settings and server image are the same (docker)
   side-by-side  a second server, where what the first one uses fits beside it
+  sleep         no room for two on the GPU: requests wait in the gateway, the old vLLM's weights move to the machine's memory, the
+                new one is started; a rollback wakes the old one. Needs serving.sleep_mode (on by default)
   hold          no room for two: requests wait in the gateway, the old server is stopped, the new one started; if it does not
                 come up, the old version comes back
 

@@ -23,7 +23,7 @@ export const define: CommandModule['define'] = (command) => {
     .option('--to <version>', 'this version, instead of the one before')
     .option('--drill', 'rehearse it on a route of its own and say how long it takes; production is not touched')
     .addOption(new Option('--strategy <how>', strategyHelp).choices(strategies).default('auto'))
-    .option('--max-hold <seconds>', 'with --strategy hold: how long a request waits at most')
+    .option('--max-hold <seconds>', 'with --strategy sleep or hold: how long a request waits at most')
     .option('-m, --message <why>', 'why; kept with the release');
   command.addHelpText(
     'after',
@@ -32,8 +32,8 @@ Goes back to the version that was live before this one. Typed again, it goes one
 back from, by hand or by --watch, is passed over unless --to names it. NAME@previous and the image tag :previous are the version that it
 would go to; there is none where nothing is left. To undo a rollback, promote what it left (the command says how).
 
-Takes milliseconds while the old server is still there (serving.keep_warm_s in mlx.yaml), else the time that a server takes to
-start. Needs no network and builds nothing. While a version has a share of the requests (mlx promote --canary, --shadow), that share
+Takes milliseconds while the old server is still there (serving.keep_warm_s in mlx.yaml), seconds where it sleeps, else the time that
+a server takes to start. Needs no network and builds nothing. While a version has a share of the requests (mlx promote --canary, --shadow), that share
 is what is taken back, and production stays as it is.
 
 Examples:

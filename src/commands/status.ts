@@ -52,7 +52,7 @@ export const run: CommandModule['run'] = async (given, _args, flags) => {
     parts: [...(gateway ? gatewayPart(gateway) : missingGateway(await context.ledger(), parts)), ...parts],
     budgets: (gateway?.budgets ?? []).filter(({ state }) => state !== 'ok'),
     routes: routesOf(gateway),
-    warm: warmServers(await context.ledger(), parts),
+    warm: await warmServers(await context.ledger(), parts),
     movedTags: await movedTagsOf(context, engines),
     ...(await ledgerPart(context)),
     watches: watchNotes(await context.ledger()),
@@ -122,11 +122,26 @@ function routesOf(gateway: GatewayState | undefined): ProjectStatus['routes'] {
   }));
 }
 
-function warmServers(ledger: Ledger, parts: readonly Part[]): ProjectStatus['warm'] {
+async function warmServers(ledger: Ledger, parts: readonly Part[]): Promise<ProjectStatus['warm']> {
   const routed = new Set(listRoutes(ledger).map(({ serverId }) => serverId));
-  return listWarmServers(ledger)
-    .filter(({ serverId }) => !routed.has(serverId) && parts.some(({ name }) => name === serverId))
-    .map(({ serverId, model, version, untilMs }) => ({ serverId, model, version, untilMs }));
+  const addresses = new Map(parts.map(({ name, address }) => [name, address]));
+  const warm = listWarmServers(ledger).filter(({ serverId }) => !routed.has(serverId) && addresses.has(serverId));
+  return Promise.all(
+    warm.map(async ({ serverId, model, version, untilMs }) => {
+      return { serverId, model, version, untilMs, asleep: await isAsleep(addresses.get(serverId)) };
+    }),
+  );
+}
+
+async function isAsleep(address: string | undefined): Promise<boolean> {
+  if (address === undefined) return false;
+  const { serverClient } = await import('../serving/server-client.js');
+  const client = serverClient(address);
+  try {
+    return (await client.isAsleep()) === true;
+  } finally {
+    await client.close();
+  }
 }
 
 /** Only on engines that are in use: status opens no other for it. */

@@ -67,6 +67,7 @@ export function toConfig(file: ConfigFile, project: string): Config {
       drainTimeoutMs: serving.drain_timeout_s * 1000,
       maxHoldMs: serving.max_hold_s * 1000,
       keepWarmMs: serving.keep_warm_s * 1000,
+      sleepMode: serving.sleep_mode,
     },
     docker: {
       baseImage: docker.base_image,

@@ -68,6 +68,10 @@ const sections = z.strictObject({
         .nonnegative()
         .default(300)
         .describe('How long the old server stays after a switch, so that a rollback takes milliseconds; 0: not at all'),
+      sleep_mode: z
+        .boolean()
+        .default(true)
+        .describe('Whether vLLM on a GPU is started so that it can be put to sleep (--strategy sleep)'),
     })
     .prefault({}),
   docker: z
@@ -111,6 +115,12 @@ export type Config = {
   upstreams: Upstream[];
   routes: RouteConfig[];
   mlflow: { enabled: boolean; port: number; trackingUri: string | undefined; experiment: string };
-  serving: { readyTimeoutMs: number; drainTimeoutMs: number; keepWarmMs: number; maxHoldMs: number };
+  serving: {
+    readyTimeoutMs: number;
+    drainTimeoutMs: number;
+    keepWarmMs: number;
+    maxHoldMs: number;
+    sleepMode: boolean;
+  };
   docker: { baseImage: string; memoryGib: number | undefined; certificates: string | undefined };
 };

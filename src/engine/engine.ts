@@ -158,6 +158,11 @@ export type Engine = {
   startServer: (spec: ServerSpec, onProgress: OnProgress, signal: AbortSignal) => Promise<ModelServer>;
   /** The server ends with the last version that it serves. */
   stopServer: (id: string) => Promise<void>;
+  /**
+   * Whether a server comes up again by itself, when it fell over or the machine starts anew: not one that sleeps, which would take
+   * the memory that another one lives on.
+   */
+  setRestart: (id: string, restarts: boolean) => Promise<void>;
   /** Why this version's adapter cannot be loaded into that running server; null: it can, as far as images tell. */
   swapObstacle: (serverId: string, digest: string) => Promise<string | null>;
   listServers: () => Promise<ModelServer[]>;

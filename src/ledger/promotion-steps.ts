@@ -77,6 +77,23 @@ export function lastStartMs(ledger: Ledger, model: string, swapped = false): num
   return found ?? null;
 }
 
+/** How long requests waited, the last time that a server of this model was woken for them; null when none ever was. */
+export function lastWakeMs(ledger: Ledger, model: string): number | null {
+  const found = ledger.database
+    .prepare(
+      `SELECT ready.ended_at_ms - first.begun_at_ms FROM promotion_steps AS ready
+         JOIN promotion_steps AS wake ON wake.promotion_id = ready.promotion_id AND wake.step = 'wake'
+         JOIN promotion_steps AS first ON first.promotion_id = ready.promotion_id AND first.position = 1
+         JOIN promotions ON promotions.id = ready.promotion_id
+       WHERE ready.step = 'ready' AND ready.state = 'done' AND promotions.model = ?
+         AND NOT EXISTS (SELECT 1 FROM promotion_steps WHERE promotion_id = ready.promotion_id AND step = 'start')
+       ORDER BY ready.promotion_id DESC LIMIT 1`,
+    )
+    .pluck()
+    .get(model) as number | undefined;
+  return found ?? null;
+}
+
 function countSteps(ledger: Ledger, promotionId: number): unknown {
   return ledger.database
     .prepare('SELECT count(*) FROM promotion_steps WHERE promotion_id = ?')

@@ -58,7 +58,10 @@ function checkAlone({ canary, shadow, alias, watch, strategy }: Parameters<typeo
       alias !== undefined && alias !== 'production',
       'a share of the requests can be given to a candidate of production alone',
     ],
-    [strategy === 'hold', 'a canary runs beside the version that is live; --strategy hold has room for one alone'],
+    [
+      strategy === 'hold' || strategy === 'sleep',
+      `a canary runs beside the version that is live; --strategy ${strategy ?? ''} has room for one alone`,
+    ],
   ].find(([is]) => is);
   if (wrong) throw new MlxError('USAGE', `These flags do not go together: ${String(wrong[1])}.`);
 }

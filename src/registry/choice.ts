@@ -5,14 +5,24 @@ import { MlxError } from '../errors.js';
 import { findRoute, listRoutes, type Route } from '../ledger/promotions.js';
 import { findVersion, type ModelVersion } from '../ledger/versions.js';
 import { listWarmServers } from '../ledger/warm-servers.js';
-import { answersAsItself, isServerAlive } from '../serving/liveness.js';
+import { conditionOf, isServerAlive } from '../serving/liveness.js';
 import type { PromotionEdges } from './edges.js';
 import { settingsObstacle } from './settings.js';
-import { chooseStrategy, type AskedStrategy, type MeasuredMemory, type StrategyChoice } from './strategy.js';
+import { sleepObstacleOf } from './sleep-obstacle.js';
+import {
+  chooseStrategy,
+  type AskedStrategy,
+  type MeasuredMemory,
+  type Strategy,
+  type StrategyChoice,
+} from './strategy.js';
 import { canaryAlias, drillAlias, production, routeName, type Candidate } from './targets.js';
 
-/** A server that runs and holds the version. `warm`: it was kept after it lost its route, and answered real requests until then. */
-export type ReadyServer = { server: ModelServer; warm: boolean };
+/**
+ * A server that runs and holds the version. `warm`: it was kept after it lost its route, and answered real requests until then.
+ * `asleep`: it must be woken, and needs the room for it.
+ */
+export type ReadyServer = { server: ModelServer; warm: boolean; asleep: boolean };
 
 export type Choice = StrategyChoice & {
   /** The server that gets the adapter. */
@@ -20,11 +30,11 @@ export type Choice = StrategyChoice & {
   memory: MeasuredMemory | null;
   /** Nothing is to be started. */
   ready: ReadyServer | null;
-  /** The route that is replaced, while its server answers; not asked where a server is ready. */
+  /** The route that is replaced, while its server answers; not asked where a server is ready and awake. */
   replaced: Route | null;
 };
 
-type ChoiceEdges = Pick<PromotionEdges, 'ledger' | 'engine' | 'now'>;
+type ChoiceEdges = Pick<PromotionEdges, 'ledger' | 'engine' | 'now' | 'weightBytes' | 'freeMemoryBytes'>;
 
 /** @throws MlxError STRATEGY_IMPOSSIBLE */
 export async function makeChoice(edges: ChoiceEdges, candidate: Candidate, asked: AskedStrategy): Promise<Choice> {
@@ -32,18 +42,27 @@ export async function makeChoice(edges: ChoiceEdges, candidate: Candidate, asked
   const engine = await edges.engine(version.engine);
   const ready = await readyServer(edges, engine, version);
   const nothing = { into: null, memory: null, ready, replaced: null };
-  if (ready)
+  if (ready?.asleep === false)
     return { strategy: 'side-by-side', why: `${ready.server.id} runs already and has the version`, ...nothing };
   const replaced = await answeringRoute(edges, candidate);
-  if (!replaced) return { ...chooseStrategy(asked, { replaces: false, swapObstacle: null, memory: null }), ...nothing };
+  if (!replaced) return { ...chooseStrategy(asked, nobodyReplaced), ...nothing };
   const maySwap = asked === 'auto' || asked === 'adapter-swap';
   const swap = maySwap ? await swapInto(edges, engine, replaced, version) : { obstacle: null, into: null };
   const measures = asked === 'auto' && swap.obstacle !== null;
-  const memory = measures ? await measureMemory(edges, engine, replaced) : null;
-  const choice = chooseStrategy(asked, { replaces: true, swapObstacle: swap.obstacle, memory });
-  if (choice.strategy === 'hold' && isBeside(candidate)) throw noRoomBeside(candidate, choice);
+  const memory = measures ? await measureMemory(edges, engine, replaced, ready?.server.id) : null;
+  const maySleep = asked === 'sleep' || memory !== null;
+  const sleepObstacle = maySleep ? await sleepObstacleOf(edges, replaced) : null;
+  const choice = chooseStrategy(asked, { replaces: true, swapObstacle: swap.obstacle, sleepObstacle, memory });
+  if (makesRoom(choice.strategy) && isBeside(candidate)) throw noRoomBeside(candidate, choice);
   const into = choice.strategy === 'adapter-swap' ? swap.into : null;
-  return { ...choice, into, memory, ready, replaced };
+  return { ...choice, into, memory, ready: into === null ? ready : null, replaced };
+}
+
+const nobodyReplaced = { replaces: false, swapObstacle: null, sleepObstacle: null, memory: null };
+
+/** There is no server awake for a while, and requests wait. */
+export function makesRoom(strategy: Strategy): strategy is 'sleep' | 'hold' {
+  return strategy === 'sleep' || strategy === 'hold';
 }
 
 /** The route that the candidate would replace, while its server answers. */
@@ -83,8 +102,8 @@ async function readyServer(edges: ChoiceEdges, engine: Engine, version: ModelVer
   const servers = known.size === 0 ? [] : await engine.listServers();
   for (const server of servers) {
     const { id, digest } = server;
-    if (known.has(id) && digest === version.digest && (await answersAsItself(server)))
-      return { server, warm: warm.has(id) };
+    const condition = known.has(id) && digest === version.digest ? await conditionOf(server) : 'gone';
+    if (condition !== 'gone') return { server, warm: warm.has(id), asleep: condition === 'asleep' };
   }
   return null;
 }
@@ -94,6 +113,7 @@ async function measureMemory(
   { ledger }: ChoiceEdges,
   engine: Engine,
   { model, serverId }: Route,
+  readyId: string | undefined,
 ): Promise<MeasuredMemory | null> {
   const own = await engine.measureServer(serverId);
   if (!own) return null;
@@ -105,7 +125,11 @@ async function measureMemory(
     servers.filter(({ id, carrier }) => carrier === undefined && !carrying.has(id)).map(({ id }) => id),
   );
   const warm = listWarmServers(ledger).filter(
-    (server) => server.model === model && alone.has(server.serverId) && !routed.has(server.serverId),
+    (server) =>
+      server.model === model &&
+      alone.has(server.serverId) &&
+      !routed.has(server.serverId) &&
+      server.serverId !== readyId,
   );
   const measured = await Promise.all(warm.map((server) => engine.measureServer(server.serverId)));
   const freed = measured.reduce((sum, use) => sum + (use?.usedBytes ?? 0), 0);

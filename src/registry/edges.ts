@@ -1,6 +1,7 @@
 // What a switch needs of the outside, wired from the edges of a command.
 import { channel } from 'node:diagnostics_channel';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { freemem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
@@ -25,6 +26,10 @@ export type PromotionEdges = {
   gateway: () => Promise<Pick<GatewayControl, 'state' | 'reload' | 'refresh'>>;
   /** @throws MlxError BASE_MODEL_MISSING */
   baseModelFolder: (version: ModelVersion) => string;
+  /** What a version's weights take: the files of its base model. null: the base is not on this machine. */
+  weightBytes: (version: ModelVersion) => number | null;
+  /** Of the machine, for whoever sleeps. */
+  freeMemoryBytes: () => number;
   heldOutFile: (runId: string) => string;
   /** evals/golden.jsonl of the project. */
   goldenFile: string;
@@ -74,6 +79,8 @@ export async function openPromotionEdges(command: CommandEdges): Promise<Promoti
     engine: command.engine,
     gateway: async () => (await ensureGateway({ paths, port, environment })).control,
     baseModelFolder: (version) => baseModelFolder(paths, version),
+    weightBytes: ({ baseModel, baseCommit }) => findBaseModel(paths, baseModel, baseCommit)?.sizeBytes ?? null,
+    freeMemoryBytes: freemem,
     heldOutFile: (runId) => join(runFolder(paths.runs, runId).data, 'held_out.jsonl'),
     goldenFile: join(paths.project, 'evals', 'golden.jsonl'),
     trafficFile: paths.trafficFile,

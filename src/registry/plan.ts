@@ -1,8 +1,8 @@
 // What a promotion would do, for --dry-run. Reads the ledger and the engine's list of servers; changes nothing.
 import type { Promotion, Route } from '../ledger/promotions.js';
 import type { ModelVersion } from '../ledger/versions.js';
-import { lastStartMs } from '../ledger/promotion-steps.js';
-import { answeringRoute, makeChoice, type Choice } from './choice.js';
+import { lastStartMs, lastWakeMs } from '../ledger/promotion-steps.js';
+import { answeringRoute, makeChoice, makesRoom, type Choice } from './choice.js';
 import type { PromotionEdges } from './edges.js';
 import type { AskedStrategy, MeasuredMemory, Strategy } from './strategy.js';
 import { liveVersion, type Candidate } from './targets.js';
@@ -31,7 +31,10 @@ export type PromotionPlan = {
   expectedStartMs: number | null;
 };
 
-type PlanEdges = Pick<PromotionEdges, 'ledger' | 'engine' | 'now' | 'readyTimeoutMs' | 'drainTimeoutMs' | 'keepWarmMs'>;
+type PlanEdges = Pick<
+  PromotionEdges,
+  'ledger' | 'engine' | 'now' | 'readyTimeoutMs' | 'drainTimeoutMs' | 'keepWarmMs' | 'weightBytes' | 'freeMemoryBytes'
+>;
 
 /** @throws MlxError STRATEGY_IMPOSSIBLE */
 export async function planPromotion(
@@ -43,49 +46,71 @@ export async function planPromotion(
   const fromVersion = liveVersion(edges.ledger, version.model, target.alias) ?? null;
   const choice = await makeChoice(edges, { version, target }, asked);
   const { strategy, why, memory, ready } = choice;
-  const replaced = ready === null ? choice.replaced : await answeringRoute(edges, { version, target });
+  const replaced = ready?.asleep === false ? await answeringRoute(edges, { version, target }) : choice.replaced;
   const alreadyLive = replaced?.digest === version.digest && fromVersion === version.version;
   const { model, version: toVersion, digest, engine } = version;
-  const expectedStartMs =
-    ready !== null || alreadyLive ? null : lastStartMs(edges.ledger, model, strategy === 'adapter-swap');
+  const expectedStartMs = alreadyLive ? null : expectedStart(edges, model, choice);
   return {
     ...{ kind, model, alias: target.alias, route: target.route, fromVersion, toVersion, digest, engine, alreadyLive },
     ...{ strategy, why, memory },
     steps: alreadyLive ? [] : promotionSteps(edges, { version, target }, { ...choice, replaced }),
-    outage: strategy === 'hold' ? 'requests_wait' : 'none',
-    expectedWaitMs: strategy === 'hold' ? expectedStartMs : null,
+    outage: makesRoom(strategy) ? 'requests_wait' : 'none',
+    expectedWaitMs: makesRoom(strategy) ? expectedStartMs : null,
     expectedStartMs,
   };
 }
 
-function promotionSteps(
-  edges: PlanEdges,
-  { version, target }: Candidate,
-  { replaced, ready, strategy, into }: Choice,
-): string[] {
+/** Of a server that is to be started, or woken; null: neither, or neither ever was. */
+function expectedStart({ ledger }: PlanEdges, model: string, { strategy, ready }: Choice): number | null {
+  if (ready?.asleep === true && strategy !== 'adapter-swap') return lastWakeMs(ledger, model);
+  return ready?.asleep === false ? null : lastStartMs(ledger, model, strategy === 'adapter-swap');
+}
+
+function promotionSteps(edges: PlanEdges, { version, target }: Candidate, choice: Choice): string[] {
+  const { replaced, ready, strategy } = choice;
   const name = `${version.model}:${version.version}`;
-  const held = strategy === 'hold' && replaced !== null;
-  const begin =
-    into === null
-      ? `start a server of ${name} (${version.engine})${held ? '' : ' beside what runs'}`
-      : `load the adapter of ${name} into ${into}, beside the one that is in use`;
-  const start = [
-    ...(held
-      ? [`hold the requests of ${target.route}, let ${replaced.serverId} finish its open answers, stop it`]
-      : []),
-    begin,
-    `wait until it is ready: healthy three times, names ${version.model}, answers a prompt (at most ${edges.readyTimeoutMs / 1000} s)`,
-  ];
+  const room = replaced !== null && makesRoom(strategy);
+  const isReady = ready?.asleep === false;
   return [
-    ...(ready === null ? start : [`take ${ready.server.id}, which ${ready.warm ? 'was kept warm' : 'runs already'}`]),
+    ...(room ? [roomStep(target.route, replaced.serverId, strategy)] : []),
+    isReady
+      ? `take ${ready.server.id}, which ${ready.warm ? 'was kept warm' : 'runs already'}`
+      : startStep(version, choice, room),
+    ...(isReady
+      ? []
+      : [
+          `wait until it is ready: healthy three times, names ${version.model}, answers a prompt (at most ${edges.readyTimeoutMs / 1000} s)`,
+        ]),
     `switch the route ${target.route} to it; requests that come later go to ${name}`,
     ...(target.labelled ? [`move the alias and the image tag ${target.alias}`] : []),
-    ...(replaced === null || held || replaced.name !== target.route ? [] : [farewell(edges, replaced, version)]),
+    ...(replaced === null || strategy === 'hold' || replaced.name !== target.route
+      ? []
+      : [farewell(edges, replaced, version, strategy)]),
   ];
 }
 
-function farewell({ keepWarmMs, drainTimeoutMs }: PlanEdges, old: Route, version: ModelVersion): string {
-  return keepWarmMs > 0 && old.digest !== version.digest
+function roomStep(route: string, serverId: string, strategy: Strategy): string {
+  const what = strategy === 'sleep' ? 'put it to sleep' : 'stop it';
+  return `hold the requests of ${route}, let ${serverId} finish its open answers, ${what}`;
+}
+
+function startStep(version: ModelVersion, { into, ready }: Choice, room: boolean): string {
+  const name = `${version.model}:${version.version}`;
+  if (into !== null) return `load the adapter of ${name} into ${into}, beside the one that is in use`;
+  if (ready) return `wake ${ready.server.id}, which holds ${name}`;
+  return `start a server of ${name} (${version.engine})${room ? '' : ' beside what runs'}`;
+}
+
+function farewell(
+  { keepWarmMs, drainTimeoutMs }: PlanEdges,
+  old: Route,
+  version: ModelVersion,
+  strategy: Strategy,
+): string {
+  const kept = keepWarmMs > 0 && old.digest !== version.digest;
+  if (kept && strategy === 'sleep')
+    return `keep ${old.serverId} asleep for ${keepWarmMs / 1000} s, so that a rollback wakes it`;
+  return kept
     ? `keep ${old.serverId} running for ${keepWarmMs / 1000} s, so that a rollback takes milliseconds`
     : `let ${old.serverId} finish its open answers (at most ${drainTimeoutMs / 1000} s), then stop it`;
 }

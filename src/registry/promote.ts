@@ -17,7 +17,7 @@ import { beginPromotion, openJournal } from './journal.js';
 import { endAsPromoted, recoverPromotions, undoPromotion } from './recover.js';
 import { requireOwnTags } from './labels.js';
 import { isPastReturn } from './recovery.js';
-import { makeChoice, type Choice, type ReadyServer } from './choice.js';
+import { makeChoice, makesRoom, type Choice, type ReadyServer } from './choice.js';
 import type { AskedStrategy } from './strategy.js';
 import { readJournal } from './subjects.js';
 import { switchRoute, type Moved } from './switch.js';
@@ -76,7 +76,7 @@ export async function promote(edges: PromotionEdges, request: PromotionRequest):
   const id = begin(edges, request, moved, choice.ready);
   if (id === undefined) return promote(edges, request);
   // Where nothing has to be started the gateway was asked a moment ago; a start may outlive it.
-  const near = choice.ready ? { ...edges, gateway: () => gateway } : edges;
+  const near = choice.ready?.asleep === false ? { ...edges, gateway: () => gateway } : edges;
   const ended = await carryOut(near, { ...request, moved }, choice, id);
   return { ...known, ...ended, durationMs: Math.round(edges.clock() - begun) };
 }
@@ -93,10 +93,11 @@ async function carryOut(
 ): Promise<Ended> {
   const { ready, into } = choice;
   sayStrategy(edges, request, choice);
-  const hold = choice.strategy === 'hold' ? { maxMs: edges.maxHoldMs } : null;
+  const { strategy } = choice;
+  const room = makesRoom(strategy) ? { by: strategy, maxMs: edges.maxHoldMs } : null;
   const ended = { id, outcome: outcomeOf(request.kind, request.moved), error: null };
   try {
-    const route = await switchRoute(edges, openJournal(edges, id), { ...request, ready, hold, into });
+    const route = await switchRoute(edges, openJournal(edges, id), { ...request, ready, room, into });
     await endAsPromoted(edges, id);
     return { ...ended, serverId: route.serverId };
   } catch (error) {
@@ -106,7 +107,7 @@ async function carryOut(
 }
 
 function sayStrategy({ onNote }: PromotionEdges, { strategy: asked = 'auto' }: PromotionRequest, choice: Choice): void {
-  if (asked === 'auto' || (choice.ready === null && choice.strategy === asked)) return;
+  if (asked === 'auto' || (choice.ready?.asleep !== false && choice.strategy === asked)) return;
   onNote(`--strategy ${asked} has no effect here: ${choice.why}.`);
 }
 

@@ -2,7 +2,7 @@
 import { errorMessage, MlxError } from '../errors.js';
 import { endStep } from '../ledger/promotion-steps.js';
 import { endPromotion, findRoute, releasePromotion, type Promotion, type Route } from '../ledger/promotions.js';
-import { isServerAlive } from '../serving/liveness.js';
+import { serverCondition, type Condition } from '../serving/liveness.js';
 import { claimDeadPromotions, openJournal } from './journal.js';
 import type { PromotionEdges } from './edges.js';
 import { planRecovery, type Facts } from './recovery.js';
@@ -52,6 +52,7 @@ async function recover(edges: PromotionEdges, promotion: Promotion): Promise<boo
   await (await edges.gateway()).reload(after.name, findRoute(edges.ledger, after.name));
   await finishSwitch(edges, openJournal(edges, id), promotion, flip, {
     held: subjectOf(entries, 'hold') !== undefined,
+    stopped: subjectOf(entries, 'stop') !== undefined,
     left: plan.left,
   });
   await endAsPromoted(edges, id);
@@ -109,13 +110,14 @@ async function lookAround(edges: PromotionEdges, entries: readonly JournalEntry[
   if (!flip) return { routedServer: undefined, candidateAlive: false, formerAlive: false };
   return {
     routedServer: findRoute(edges.ledger, flip.after.name)?.serverId,
-    candidateAlive: await isAlive(edges, flip.after),
-    formerAlive: flip.before !== null && (await isAlive(edges, flip.before)),
+    candidateAlive: (await conditionOf(edges, flip.after)) === 'awake',
+    // One that sleeps can be woken.
+    formerAlive: flip.before !== null && (await conditionOf(edges, flip.before)) !== 'gone',
   };
 }
 
-async function isAlive(edges: PromotionEdges, { engine, serverId, address }: Route): Promise<boolean> {
-  return isServerAlive(await edges.engine(engine), { id: serverId, address });
+async function conditionOf(edges: PromotionEdges, { engine, serverId, address }: Route): Promise<Condition> {
+  return serverCondition(await edges.engine(engine), { id: serverId, address });
 }
 
 function said({ kind, model, toVersion }: Promotion, what: string): string {

@@ -59,8 +59,7 @@ async function unusedServers(edges: PromotionEdges, engine: Engine, model: strin
  * @throws MlxError DOCKER_UNREACHABLE: then the journal keeps what is to be stopped
  */
 export async function retire(edges: PromotionEdges, engine: Engine, id: string): Promise<void> {
-  const left = await drain(edges, id);
-  if (left > 0) edges.onNote(`${id} still had ${answers(left)} after its drain time, cut off now.`);
+  await finishAnswers(edges, id);
   try {
     // Twice: Docker may have been started again in the middle of it.
     await engine.stopServer(id).catch(() => engine.stopServer(id));
@@ -68,6 +67,12 @@ export async function retire(edges: PromotionEdges, engine: Engine, id: string):
     if (error instanceof MlxError && error.code === 'DOCKER_UNREACHABLE') throw error;
     edges.onNote(`${id} could not be stopped (${errorMessage(error)}); the next command tries again.`);
   }
+}
+
+/** Within their time; what is cut off is said. */
+export async function finishAnswers(edges: PromotionEdges, id: string): Promise<void> {
+  const left = await drain(edges, id);
+  if (left > 0) edges.onNote(`${id} still had ${answers(left)} after its drain time, cut off now.`);
 }
 
 /** @returns how many answers are still open */

@@ -7,6 +7,7 @@ import { aliasedVersion, deleteAlias, findVersion, setAlias } from '../ledger/ve
 import type { PromotionEdges } from './edges.js';
 import { versionBefore } from './history.js';
 import { performRelease, undoStop } from './hold.js';
+import { undoSleep, undoWake } from './sleep.js';
 import type { Subject, SubjectOf } from './subjects.js';
 import { isLabelled, production } from './targets.js';
 
@@ -77,6 +78,10 @@ export async function undoStep(edges: PromotionEdges, subject: Subject): Promise
       return performRelease(edges, subject.route);
     case 'stop':
       return undoStop(edges, subject);
+    case 'sleep':
+      return undoSleep(edges, subject);
+    case 'wake':
+      return undoWake(edges, subject);
     case 'ready':
     case 'release':
     case 'drain':

@@ -35,6 +35,10 @@ const subjects = {
   hold: z.object({ step: z.literal('hold'), route: z.string(), untilMs: z.number() }),
   /** The server that had the route, before there is another one. */
   stop: z.object({ step: z.literal('stop'), former: route }),
+  /** The server that had the route gives its memory to the new one, and is woken for the way back. */
+  sleep: z.object({ step: z.literal('sleep'), former: route }),
+  /** The server of the version that gets the route, which slept. */
+  wake: z.object({ step: z.literal('wake'), serverId: z.string(), engine, address: z.string() }),
   release: z.object({ step: z.literal('release'), route: z.string() }),
   /** Beyond it there is no way back: the old server may be gone. `warm`: it is kept, for so long. */
   drain: z.object({
@@ -47,6 +51,8 @@ const subjects = {
 const subjectSchema = z.discriminatedUnion('step', [
   subjects.hold,
   subjects.stop,
+  subjects.sleep,
+  subjects.wake,
   subjects.start,
   subjects.ready,
   subjects.flip,

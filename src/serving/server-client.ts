@@ -19,11 +19,18 @@ export type ServerClient = {
     prompt: ReadinessPrompt,
     tokens?: number,
   ) => Promise<{ ok: true; text: string } | { ok: false; seen: string }>;
+  /** undefined: the server offers no sleep. */
+  isAsleep: () => Promise<boolean | undefined>;
+  /** vLLM's level 1: the weights go to the machine's memory, attention keys and values are dropped. Idempotent, as is `wake`. */
+  sleep: () => Promise<Probe>;
+  wake: () => Promise<Probe>;
   close: () => Promise<void>;
 };
 
 const probeTimeoutMs = 5_000;
 const answerTimeoutMs = 120_000;
+/** Weights of a large model, through the bus into the machine's memory. */
+const sleepTimeoutMs = 300_000;
 const maxTokens = 16;
 
 const modelsSchema = z.object({ data: z.array(z.object({ id: z.string() })) });
@@ -47,6 +54,9 @@ export function serverClient(address: string): ServerClient {
       ),
     // Golden prompts have no limit of their own: with one that the window does not leave, servers refuse the question.
     complete: (model, prompt, tokens) => complete(client, chatBody(model, prompt, tokens)),
+    isAsleep: () => askSleeping(client),
+    sleep: () => probe(client, { path: '/sleep?level=1', timeoutMs: sleepTimeoutMs, body: '' }, () => ({ ok: true })),
+    wake: () => probe(client, { path: '/wake_up', timeoutMs: sleepTimeoutMs, body: '' }, () => ({ ok: true })),
     close: () => client.destroy(),
   };
 }
@@ -59,6 +69,17 @@ async function complete(client: Client, body: string): ReturnType<ServerClient['
     return content === undefined ? noAnswer : { ok: true };
   });
   return seen.ok ? { ok: true, text } : seen;
+}
+
+const sleepingSchema = z.object({ is_sleeping: z.boolean() });
+
+async function askSleeping(client: Client): Promise<boolean | undefined> {
+  let asleep: boolean | undefined;
+  await probe(client, { path: '/is_sleeping', timeoutMs: probeTimeoutMs }, (text) => {
+    asleep = sleepingSchema.safeParse(parse(text)).data?.is_sleeping;
+    return { ok: true };
+  });
+  return asleep;
 }
 
 type Question = { path: string; timeoutMs: number; body?: string };

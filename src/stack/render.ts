@@ -17,7 +17,7 @@ export type ProjectStatus = {
   budgets: BudgetState[];
   routes: { name: string; model: string; version: number; openRequests: number }[];
   /** Servers that wait for a rollback. */
-  warm: { serverId: string; model: string; version: number; untilMs: number }[];
+  warm: { serverId: string; model: string; version: number; untilMs: number; asleep: boolean }[];
   /** Image tags that somebody else moved. */
   movedTags: { reference: string; what: string }[];
   /** Versions that are watched after their switch, or whose watch ended without a word. */
@@ -40,7 +40,10 @@ export function renderStatus(status: ProjectStatus, nowMs: number, columns: numb
     section('routes', status.routes.map(routeLine)),
     section(
       'warm, for a rollback',
-      status.warm.map((server) => `${server.model}:${server.version}  for ${formatDuration(server.untilMs - nowMs)}`),
+      status.warm.map((server) => {
+        const asleep = server.asleep ? ', asleep' : '';
+        return `${server.model}:${server.version}  for ${formatDuration(server.untilMs - nowMs)}${asleep}`;
+      }),
     ),
     ...status.movedTags.map(movedTag),
     section(

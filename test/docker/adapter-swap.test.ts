@@ -49,6 +49,8 @@ describe.skipIf(skipped)(`adapters of several versions in one container${why}`, 
       ...{ ledger, engine: () => Promise.resolve(engine), gateway: async () => gatewayControl(paths.sockets) },
       ...{
         baseModelFolder: () => join(out, 'base'),
+        weightBytes: () => null,
+        freeMemoryBytes: () => 0,
         heldOutFile: () => 'none',
         goldenFile: 'none',
         trafficFile: 'none',

@@ -3,13 +3,15 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
+import Docker from 'dockerode';
 import { Agent, request } from 'undici';
 import { beforeAll, describe, expect, test } from 'vitest';
 
 import { packageRoot } from '../../src/config/paths.js';
 import type { ModelServer } from '../../src/engine/engine.js';
+import { serverClient } from '../../src/serving/server-client.js';
 import { never, probe, quiet, run } from './probe.js';
-import { sharedProject, type DockerProject } from './project.js';
+import { containersOf, sharedProject, type DockerProject } from './project.js';
 
 const { project, skipped, why } = await sharedProject();
 
@@ -56,6 +58,9 @@ describe.skipIf(skipped)(`a model server in a container${why}`, () => {
     const answers = await untilItAnswers(server);
     expect(await engine.listServers()).toMatchObject([{ id: 'live-v1-0001', digest }]);
     expect(answers.data.map(({ id }) => id)).toEqual(['base', model()]);
+    const client = serverClient(server.address);
+    expect(await client.isAsleep()).toBeUndefined();
+    await client.close();
     const tuned = await complete(server, model());
     expect(tuned).not.toBe('');
     expect(tuned).not.toBe(await complete(server, 'base'));
@@ -84,7 +89,15 @@ describe.skipIf(skipped)(`a model server in a container${why}`, () => {
       if (line.includes('/mlx/base')) stop.abort();
     }
     expect(stop.signal.aborted).toBe(true);
+    const policy = async () => {
+      const [container] = await containersOf(project());
+      return (await new Docker().getContainer(container?.Id ?? '').inspect()).HostConfig.RestartPolicy?.Name;
+    };
+    expect(await policy()).toBe('unless-stopped');
+    await engine.setRestart('broken-v1-0002', false);
+    expect(await policy()).toBe('no');
     await engine.stopServer('broken-v1-0002');
+    await engine.setRestart('broken-v1-0002', true);
   });
 
   test('whose image is gone is not started', async () => {

@@ -61,7 +61,7 @@ def vllm_arguments(version: Path, base: Path, environment: Mapping[str, str], ad
         version: folder of the model version's layer; may be empty, then the base model alone is served.
         base: folder of the base model.
         environment: MLX_MODEL_NAME (required), MLX_VARIANT (`cpu` or `cuda`, the image's own) and MLX_SOCKET
-            (default /run/mlx/vllm.sock) are read.
+            (default /run/mlx/vllm.sock) and MLX_SLEEP_MODE are read.
         adapters: folder of the adapters that were loaded while an earlier server of this container ran.
 
     Returns:
@@ -86,6 +86,8 @@ def vllm_arguments(version: Path, base: Path, environment: Mapping[str, str], ad
         arguments.append("--enforce-eager")
     if variant == "cuda" and "gpu_memory_utilization" in settings:
         arguments += ["--gpu-memory-utilization", str(settings["gpu_memory_utilization"])]
+    if may_sleep(environment):
+        arguments += ["--enable-sleep-mode", "--no-log-error-stack"]
     return [*arguments, "--disable-fastapi-docs", "--disable-uvicorn-access-log"]
 
 
@@ -112,7 +114,10 @@ def longest_sequence(model: Path) -> int:
 
 
 def vllm_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Variables that make vLLM on CPU ready in half the time, and keep it alive; nothing for a GPU.
+    """Variables that make vLLM on CPU ready in half the time, and keep it alive; for a GPU, those that let it sleep.
+
+    vLLM answers /sleep, /wake_up and /is_sleeping in its development mode alone (entrypoints/serve/dev, 0.32). They are
+    reached through the socket, whose folder is private, and the gateway forwards no such path.
 
     vLLM starts its worker in a process of its own, which imports everything once more (about 10 s of one core and
     550 MiB), only to bind it to cores. Without that process the worker runs in the engine's, takes the number of
@@ -125,9 +130,14 @@ def vllm_environment(environment: Mapping[str, str]) -> dict[str, str]:
     the engine for everybody: with TORCHDYNAMO_DISABLE such functions run as they are written.
     """
     if environment.get("MLX_VARIANT") != "cpu":
-        return {}
+        return {"VLLM_SERVER_DEV_MODE": "1"} if may_sleep(environment) else {}
     threads = environment.get("OMP_NUM_THREADS") or str(max(1, len(os.sched_getaffinity(0)) - 1))  # one is for HTTP
     return {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "OMP_NUM_THREADS": threads, "TORCHDYNAMO_DISABLE": "1"}
+
+
+def may_sleep(environment: Mapping[str, str]) -> bool:
+    """Whether the weights may go to the machine's memory for a while: vLLM has it for GPUs; MLX_SLEEP_MODE=0 is off."""
+    return environment.get("MLX_VARIANT") == "cuda" and environment.get("MLX_SLEEP_MODE", "1") == "1"
 
 
 def socket_file(environment: Mapping[str, str]) -> str:

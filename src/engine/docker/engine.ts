@@ -12,7 +12,7 @@ import { prepareRuntime } from './images.js';
 import { runJob, stopJob } from './jobs.js';
 import { namedLines } from './logs.js';
 import { measureContainer } from './measure.js';
-import { listServers, startServer, stopServer, swapObstacleOf } from './servers.js';
+import { listServers, setRestart, startServer, stopServer, swapObstacleOf } from './servers.js';
 import { serviceState, startService, stopService } from './services.js';
 import { findVersion, packageVersion, tagVersion, untagVersion } from './versions.js';
 
@@ -51,6 +51,7 @@ function dockerEngine(edges: DockerEdges, description: string): Engine {
     findVersion: (model, reference) => findVersion(edges, model, reference),
     startServer: (spec, onProgress, signal) => startServer(edges, spec, onProgress, signal),
     stopServer: (id) => stopServer(edges, id),
+    setRestart: (id, restarts) => setRestart(edges, findCarrier(edges, id) ?? id, restarts),
     swapObstacle: (id, digest) => swapObstacleOf(edges, id, digest),
     listServers: () => listServers(edges),
     measureServer: (id) => measureContainer(edges, findCarrier(edges, id) ?? id),

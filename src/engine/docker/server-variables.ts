@@ -13,6 +13,8 @@ export type ServerPlan = {
   adapters: string;
   memoryBytes: number;
   gpu: DockerGpu | undefined;
+  /** Only where there is a GPU. */
+  sleepMode: boolean;
 };
 
 export type ServerRun = { project: string; files: string[]; variables: Record<string, string>; args: string[] };
@@ -31,6 +33,7 @@ export function serverRun(spec: ServerSpec, plan: ServerPlan): ServerRun {
       MLX_SERVER: spec.id,
       MLX_PROJECT: plan.projectId,
       MLX_MEMORY: String(plan.memoryBytes),
+      MLX_SLEEP_MODE: plan.sleepMode ? '1' : '0',
       ...userVariables(plan.user),
     },
     args: ['up', '--detach', '--no-deps', '--no-build', 'server'],

@@ -41,7 +41,9 @@ export async function startServer(
   const memoryBytes = await memoryLimitBytes(edges.connection);
   const socketFolder = makeSocketFolder(edges, spec.id, user);
   const adapters = makeAdaptersFolder(edges, spec.id);
-  const run = serverRun(spec, { projectId: edges.paths.projectId, user, socketFolder, adapters, memoryBytes, gpu });
+  const { sleepMode } = edges.config.serving;
+  const plan = { projectId: edges.paths.projectId, user, socketFolder, adapters, memoryBytes, gpu, sleepMode };
+  const run = serverRun(spec, plan);
   onProgress(
     `starting ${versionReference(spec.model, `v${spec.version}`)} in a container ${gpu ? 'with a GPU' : 'on the CPU'}`,
   );
@@ -84,6 +86,15 @@ export async function swapObstacleOf(edges: DockerEdges, id: string, digest: str
   const carrierId = findCarrier(edges, id) ?? id;
   const carrier = (await listContainers(edges)).find((candidate) => candidate.id === carrierId);
   return carrier ? swapObstacle(edges, carrier, digest) : `${carrierId} does not run`;
+}
+
+/** compose/serve.yaml says `unless-stopped`. One that is gone is no matter. */
+export async function setRestart(edges: DockerEdges, id: string, restarts: boolean): Promise<void> {
+  const filters = labelFilters({ [label.project]: edges.paths.projectId, [label.server]: id });
+  const [found] = await ask(edges.connection, (docker) => docker.listContainers({ all: true, filters }));
+  if (!found) return;
+  const policy = { RestartPolicy: { Name: restarts ? 'unless-stopped' : 'no' } };
+  await askMaybe(edges.connection, (docker) => docker.getContainer(found.Id).update(policy));
 }
 
 async function stopContainer(edges: DockerEdges, id: string): Promise<void> {

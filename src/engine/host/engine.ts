@@ -80,16 +80,19 @@ function images({ paths }: HostEdges): Pick<Engine, 'packageVersion' | 'tagVersi
 
 function servers(
   edges: HostEdges,
-): Pick<Engine, 'startServer' | 'stopServer' | 'swapObstacle' | 'listServers' | 'measureServer'> {
+): Pick<Engine, 'startServer' | 'stopServer' | 'setRestart' | 'swapObstacle' | 'listServers' | 'measureServer'> {
   const { paths, config, environment } = edges;
   return {
     startServer: async (spec, onProgress, signal) => {
       const { startServer } = await import('./servers.js');
       const venv = await serverVenv(edges, spec, onProgress, signal);
       const gpu = spec.gpu && (await edges.gpuVisible());
-      return startServer({ paths, environment, venv, gpu }, spec, onProgress);
+      const { sleepMode } = config.serving;
+      return startServer({ paths, environment, venv, gpu, sleepMode }, spec, onProgress);
     },
     stopServer: async (id) => (await import('./servers.js')).stopServer(paths, id, config.serving.drainTimeoutMs),
+    // Processes never do; the gateway starts again those that have a route (registry/revive.ts).
+    setRestart: async () => undefined,
     swapObstacle: async () =>
       'the servers of the host engine take their adapter when they start, and no other one later',
     listServers: async () => listServers(paths),

@@ -17,7 +17,7 @@ export function transformersArgs(spec: ServerSpec, served: Served, socket: strin
 }
 
 /** With an adapter its base answers to `base`, so that both can be compared. */
-export function vllmArgs(spec: ServerSpec, served: Served, socket: string): string[] {
+export function vllmArgs(spec: ServerSpec, served: Served, socket: string, sleepMode: boolean): string[] {
   const name = served.adapter === undefined ? spec.model : 'base';
   return [
     ...['-m', 'vllm.entrypoints.openai.api_server', '--uds', socket, '--model', served.baseModel],
@@ -25,14 +25,20 @@ export function vllmArgs(spec: ServerSpec, served: Served, socket: string): stri
     ...option('--max-model-len', spec.settings['max_model_len']),
     ...option('--gpu-memory-utilization', spec.settings['gpu_memory_utilization']),
     ...loraArgs(spec, served.adapter),
+    ...(sleepMode ? ['--enable-sleep-mode', '--no-log-error-stack'] : []),
   ];
 }
 
-export const vllmEnvironment = {
+const vllmVariables = {
   VLLM_HOST_IP: '127.0.0.1',
   VLLM_NO_USAGE_STATS: '1',
   VLLM_ALLOW_RUNTIME_LORA_UPDATING: '1',
 };
+
+/** vLLM has its sleep calls in its development mode alone; they are reached through the server's private socket and nowhere else. */
+export function vllmEnvironment(sleepMode: boolean): Record<string, string> {
+  return sleepMode ? { ...vllmVariables, VLLM_SERVER_DEV_MODE: '1' } : vllmVariables;
+}
 
 function loraArgs(spec: ServerSpec, adapter: string | undefined): string[] {
   if (adapter === undefined) return [];

@@ -21,16 +21,22 @@ const keptLogs = 10;
 /** sockaddr_un holds 108 bytes on Linux and 104 on macOS, with the zero at the end. */
 const longestSocket = 103;
 
-export type ServerEdges = { paths: Paths; environment: NodeJS.ProcessEnv; venv: Venv; gpu: boolean };
+export type ServerEdges = {
+  paths: Paths;
+  environment: NodeJS.ProcessEnv;
+  venv: Venv;
+  gpu: boolean;
+  sleepMode: boolean;
+};
 
 /** Returns as soon as the process is started. @throws MlxError IMAGE_CORRUPT, PROGRAM_MISSING, UNSAFE_FOLDER */
 export async function startServer(edges: ServerEdges, spec: ServerSpec, onProgress: OnProgress): Promise<ModelServer> {
-  const { paths, environment, venv, gpu } = edges;
+  const { paths, environment, venv, gpu, sleepMode } = edges;
   const version = await unpackVersion(paths.images, spec.digest);
   const served = servedParts(version, spec);
   const socket = socketFile(paths, spec.id);
   const plan = await sealPlan(environment);
-  const args = gpu ? vllmArgs(spec, served, socket) : transformersArgs(spec, served, socket);
+  const args = gpu ? vllmArgs(spec, served, socket, sleepMode) : transformersArgs(spec, served, socket);
   // vLLM's own parts talk over the loopback, which a new namespace has, but switched off.
   const network = gpu ? [...plan.network, ...loopbackWords(plan, venv.python)] : plan.network;
   const [file = '', ...rest] = [...network, venv.python, ...args];
@@ -42,7 +48,7 @@ export async function startServer(edges: ServerEdges, spec: ServerSpec, onProgre
     {
       file,
       args: rest,
-      environment: programEnvironment(around, gpu ? vllmEnvironment : {}),
+      environment: programEnvironment(around, gpu ? vllmEnvironment(sleepMode) : {}),
       folder: tmpdir(),
       mark: spec.id,
       logFile: serverLog(paths, spec.id),

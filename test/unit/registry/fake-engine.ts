@@ -25,7 +25,10 @@ export type Behaviour =
   | 'cannot_start'
   | 'dies_of_answers'
   | 'wrong_digest'
-  | 'out_of_memory';
+  | 'out_of_memory'
+  /** Asks for sleep are answered; `wakes_wrong` answers badly once it has slept. */
+  | 'sleeps'
+  | 'wakes_wrong';
 
 export type FakeEngine = Engine & {
   behaviour: Behaviour;
@@ -42,6 +45,8 @@ export type FakeEngine = Engine & {
   /** Why a running server takes no other version's adapter. */
   obstacle: string | null;
   memory: MemoryUse | null;
+  /** Servers that come up again by themselves, as far as anybody said. */
+  restarts: Map<string, boolean>;
   close: () => Promise<void>;
 };
 
@@ -49,6 +54,9 @@ export type FakeEngine = Engine & {
 type Carrier = { http: Server; names: Map<string, ServerSpec> };
 
 type RunningServer = { state: ModelServer; runsIn: Carrier };
+
+/** As vLLM's: it answers for itself meanwhile, and questions wait. */
+type Sleep = { asleep: boolean; slept: boolean; waiting: (() => void)[] };
 
 export function fakeEngine(folder: string): FakeEngine {
   const engine = {
@@ -63,6 +71,7 @@ export function fakeEngine(folder: string): FakeEngine {
     openStreams: [],
     obstacle: 'the servers of this test take no other adapter',
     memory: null,
+    restarts: new Map(),
     ...unusedParts,
   } as unknown as FakeEngine;
   return Object.assign(engine, imageParts(engine), serverParts(engine, folder), {
@@ -121,6 +130,7 @@ function serverParts(engine: FakeEngine, folder: string): Partial<Engine> {
       http.closeAllConnections();
       if (http.listening) await new Promise((resolve) => http.close(resolve));
     },
+    setRestart: async (id, restarts) => void engine.restarts.set(id, restarts),
     swapObstacle: async () => engine.obstacle,
     measureServer: async () => engine.memory,
     listServers: async () => [...engine.servers.values()].map(({ state }) => state),
@@ -164,6 +174,7 @@ function findByCarrier(engine: FakeEngine, id: string): RunningServer | undefine
 
 function modelServer(engine: FakeEngine, served: ReadonlyMap<string, ServerSpec>, behaviour: Behaviour): Server {
   let answered = 0;
+  const sleep: Sleep = { asleep: false, slept: false, waiting: [] };
   return createServer((incoming, outgoing) => {
     const chunks: Buffer[] = [];
     incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -173,13 +184,28 @@ function modelServer(engine: FakeEngine, served: ReadonlyMap<string, ServerSpec>
       const names = behaviour === 'wrong_name' ? ['another'] : [...served.keys()];
       if (incoming.url === '/health') return json(outgoing, ill ? 503 : 200, {});
       if (incoming.url === '/v1/models') return json(outgoing, 200, { data: names.map((id) => ({ id })) });
+      const { url = '' } = incoming;
+      if (['/is_sleeping', '/sleep?level=1', '/wake_up'].includes(url))
+        return answerSleep(outgoing, behaviour, sleep, url);
+      if (behaviour === 'wakes_wrong' && sleep.slept && !sleep.asleep) return json(outgoing, 500, {});
       if (behaviour === 'broken_answers') return json(outgoing, 500, { error: 'out of order' });
       const { model } = JSON.parse(Buffer.concat(chunks).toString()) as { model: string };
       const spec = served.get(model);
       if (!spec) return json(outgoing, 404, { error: { message: `no model ${model}`, type: 'NotFoundError' } });
-      return isStream(incoming) ? holdStream(engine, outgoing) : json(outgoing, 200, answerOf(spec, model));
+      const answer = () =>
+        isStream(incoming) ? holdStream(engine, outgoing) : json(outgoing, 200, answerOf(spec, model));
+      if (sleep.asleep) sleep.waiting.push(answer);
+      else answer();
     });
   });
+}
+
+function answerSleep(outgoing: ServerResponse, behaviour: Behaviour, sleep: Sleep, url: string): void {
+  if (behaviour !== 'sleeps' && behaviour !== 'wakes_wrong') return json(outgoing, 404, {});
+  if (url !== '/is_sleeping') sleep.asleep = url !== '/wake_up';
+  sleep.slept ||= sleep.asleep;
+  if (!sleep.asleep) for (const answer of sleep.waiting.splice(0)) answer();
+  json(outgoing, 200, { is_sleeping: sleep.asleep });
 }
 
 /** What asks for a stream says so in its Accept header here: the body is not needed. */

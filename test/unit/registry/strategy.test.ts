@@ -4,13 +4,19 @@ import {
   chooseStrategy,
   neededBytes,
   readStrategy,
+  sleepRoomObstacle,
   type AskedStrategy,
   type Strategy,
   type SwitchFacts,
 } from '../../../src/registry/strategy.js';
 
 const gib = 2 ** 30;
-const facts: SwitchFacts = { replaces: true, swapObstacle: 'another base', memory: null };
+const facts: SwitchFacts = {
+  replaces: true,
+  swapObstacle: 'another base',
+  sleepObstacle: 'it offers none',
+  memory: null,
+};
 const memory = (usedGib: number, freeGib: number) => {
   return { usedBytes: usedGib * gib, freeBytes: freeGib * gib, of: 'machine' as const };
 };
@@ -32,6 +38,16 @@ describe('the strategy of a switch', () => {
     ['there is just room for two', 'auto', { memory: memory(10, 11.25) }, 'side-by-side'],
     ['the margin is missing', 'auto', { memory: memory(10, 11.2) }, 'hold'],
     ['there is room for one', 'auto', { memory: memory(10, 1) }, 'hold'],
+    ['there is room for one, and it can sleep', 'auto', { memory: memory(10, 1), sleepObstacle: null }, 'sleep'],
+    [
+      'there is room for two, and it could sleep',
+      'auto',
+      { memory: memory(3, 4), sleepObstacle: null },
+      'side-by-side',
+    ],
+    ['it can sleep, hold was asked for', 'hold', { sleepObstacle: null }, 'hold'],
+    ['sleep was asked for', 'sleep', { sleepObstacle: null }, 'sleep'],
+    ['nothing serves yet: there is nobody to put to sleep', 'sleep', { replaces: false }, 'side-by-side'],
     ['no room, but asked for', 'side-by-side', { memory: memory(10, 1) }, 'side-by-side'],
     ['nothing could be measured', 'auto', {}, 'side-by-side'],
   ])('%s', (_title, asked, differing, expected) => {
@@ -40,7 +56,10 @@ describe('the strategy of a switch', () => {
 
   test('says what it rests on', () => {
     expect(chooseStrategy('auto', { ...facts, memory: { ...memory(10, 1), of: 'gpu' } }).why).toBe(
-      'no adapter swap: another base; a second server needs about 11.3 GiB (this one uses 10.0 GiB), 1.0 GiB on the GPU are free',
+      'no adapter swap: another base; a second server needs about 11.3 GiB (this one uses 10.0 GiB), 1.0 GiB on the GPU are free; no sleep: it offers none',
+    );
+    expect(chooseStrategy('auto', { ...facts, memory: memory(10, 1), sleepObstacle: null }).why).toMatch(
+      /1.0 GiB of memory are free; this one can sleep meanwhile$/,
     );
     expect(neededBytes(0)).toBe(256 * 2 ** 20);
   });
@@ -49,7 +68,21 @@ describe('the strategy of a switch', () => {
     expect(() => chooseStrategy('adapter-swap', facts)).toThrowError(
       expect.objectContaining({ code: 'STRATEGY_IMPOSSIBLE', message: expect.stringContaining('another base') }),
     );
+    expect(() => chooseStrategy('sleep', facts)).toThrowError(
+      expect.objectContaining({
+        code: 'STRATEGY_IMPOSSIBLE',
+        message: 'The server that runs cannot sleep: it offers none.',
+      }),
+    );
   });
+});
+
+test('weights that sleep need room in the memory of the machine', () => {
+  expect(sleepRoomObstacle(16 * gib, 17 * gib)).toBeNull();
+  expect(sleepRoomObstacle(16 * gib, 16.2 * gib)).toBe(
+    "its weights (16.0 GiB) do not fit into the 16.2 GiB of the machine's memory that are free",
+  );
+  expect(sleepRoomObstacle(null, 17 * gib)).toBe('the size of its weights is not known');
 });
 
 test('the longest wait is a number of seconds', () => {

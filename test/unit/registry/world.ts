@@ -75,6 +75,8 @@ export async function makeWorld(): Promise<World> {
     ...shared,
     gateway: async () => gatewayControl(paths.sockets),
     baseModelFolder: () => folder,
+    weightBytes: () => 2 ** 20,
+    freeMemoryBytes: () => 2 ** 40,
     heldOutFile: (runId) => join(runFolder(paths.runs, runId).data, 'held_out.jsonl'),
     goldenFile: join(folder, 'golden.jsonl'),
     trafficFile: paths.trafficFile,

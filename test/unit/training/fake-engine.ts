@@ -145,6 +145,7 @@ const unusedParts = {
   findVersion: unused,
   startServer: unused,
   stopServer: unused,
+  setRestart: unused,
   swapObstacle: unused,
   listServers: unused,
   measureServer: unused,

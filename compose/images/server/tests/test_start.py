@@ -88,7 +88,15 @@ def test_a_base_made_for_short_sequences_is_not_asked_for_longer_ones(tmp_path: 
 def test_only_the_cpu_server_runs_its_worker_in_the_engines_process() -> None:
     assert vllm_environment(CPU)["VLLM_ENABLE_V1_MULTIPROCESSING"] == "0"
     assert vllm_environment({**CPU, "OMP_NUM_THREADS": "7"})["OMP_NUM_THREADS"] == "7"
-    assert vllm_environment({**CPU, "MLX_VARIANT": "cuda"}) == {}
+    assert "OMP_NUM_THREADS" not in vllm_environment({**CPU, "MLX_VARIANT": "cuda"})
+
+
+def test_only_a_gpu_server_can_be_put_to_sleep_and_not_where_it_is_switched_off(tmp_path: Path) -> None:
+    gpu = {**CPU, "MLX_VARIANT": "cuda"}
+    for environment, sleeps in ((gpu, True), ({**gpu, "MLX_SLEEP_MODE": "0"}, False), (CPU, False)):
+        arguments = vllm_arguments(tmp_path / "version", tmp_path / "base", environment, NO_ADAPTERS)
+        assert ("--enable-sleep-mode" in arguments) is sleeps
+        assert ("VLLM_SERVER_DEV_MODE" in vllm_environment(environment)) is sleeps
 
 
 def test_the_cpu_server_compiles_nothing_when_it_is_asked() -> None:

@@ -143,7 +143,14 @@ describe('what compose/serve.yaml is filled with', () => {
 
   it('holds the image by its digest and a Compose project of its own', () => {
     const folders = { socketFolder: '/p/run/s', adapters: '/p/adapters/s' };
-    const plan = { projectId: '0123456789', user, ...folders, memoryBytes: 2048, gpu: 'nvidia' as const };
+    const plan = {
+      projectId: '0123456789',
+      user,
+      ...folders,
+      memoryBytes: 2048,
+      gpu: 'nvidia' as const,
+      sleepMode: true,
+    };
     expect(serverRun(spec, plan)).toEqual({
       project: 'mlx-0123456789-tax-helper-v3-3f9a',
       files: ['serve.yaml', 'gpu.yaml'],
@@ -157,6 +164,7 @@ describe('what compose/serve.yaml is filled with', () => {
         MLX_SERVER: 'tax.helper-v3-3f9a',
         MLX_PROJECT: '0123456789',
         MLX_MEMORY: '2048',
+        MLX_SLEEP_MODE: '1',
         MLX_UID: '1000',
         MLX_GID: '1001',
       },
