@@ -204,7 +204,7 @@ describe('is not chosen', () => {
 test('--dry-run says who sleeps and who is woken, and how long requests wait by the last time', async () => {
   await promote();
   await rollback();
-  const candidate = rollbackCandidate(world.ledger, 'tickets', undefined);
+  const candidate = rollbackCandidate(world.ledger, 'tickets', 2);
   const plan = await planPromotion(world.edges, candidate, 'rollback');
   expect(plan).toMatchObject({ strategy: 'sleep', outage: 'requests_wait' });
   expect(plan.expectedWaitMs).toBe(lastWakeMs(world.ledger, 'tickets'));
