@@ -1,5 +1,5 @@
 // `mlx backup`: copies .mlx/ledger.db to .mlx/backups/, lists the copies, or puts one back.
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 import type { Context } from '../context.js';
 import { backUpLedger, listBackups, restoreLedger, type Backup } from '../ledger/backup.js';
@@ -7,6 +7,7 @@ import { lostByRestore, type Loss } from '../ledger/backup-loss.js';
 import { wrapSqliteError, type Ledger } from '../ledger/open.js';
 import { outcome, type Outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
+import { orphanFolders } from '../store/garbage.js';
 
 export const define: CommandModule['define'] = (command) => {
   command
@@ -53,12 +54,25 @@ async function restore(context: Context, file: string): Promise<Outcome> {
     );
   const question = `Replace ${ledgerFile} by ${file}?${tellLoss(loss)} (The present one is kept beside it.)`;
   const agreed = await context.output.confirm(question);
-  if (!agreed) return outcome({ restored: false, replaced: undefined }, () => 'Nothing was changed.');
+  if (!agreed) return outcome({ restored: false, replaced: undefined, orphanedRuns: [] }, () => 'Nothing was changed.');
   const { replaced } = await restoreLedger(ledgerFile, file, context.now());
-  return outcome(
-    { restored: true, replaced },
-    () => `Restored ${file}.${replaced === undefined ? '' : ` What was there is now ${replaced}.`}`,
+  const orphaned = orphanFolders(await context.ledger(), context.paths().runs).map((folder) => basename(folder));
+  return outcome({ restored: true, replaced, orphanedRuns: orphaned }, () =>
+    [
+      `Restored ${file}.${replaced === undefined ? '' : ` What was there is now ${replaced}.`}`,
+      ...tellOrphans(orphaned),
+    ].join('\n'),
   );
+}
+
+/** Their weights are there still, and no command of runs shows them any more. */
+function tellOrphans(orphaned: readonly string[]): string[] {
+  if (orphaned.length === 0) return [];
+  const [count, verb] = orphaned.length === 1 ? ['One folder', 'is'] : [`${orphaned.length} folders`, 'are'];
+  return [
+    `${count} in .mlx/runs ${verb} of runs that this copy does not know: ${orphaned.slice(0, 5).join(', ')}${orphaned.length > 5 ? ', ...' : ''}`,
+    'See them: mlx gc --dry-run; delete them: mlx gc (an hour after they were last written to)',
+  ];
 }
 
 function tellLoss(loss: Loss | undefined): string {

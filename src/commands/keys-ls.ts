@@ -24,11 +24,16 @@ Examples:
 
 export const run: CommandModule['run'] = async (context, _args, flags) => {
   const nowMs = context.now().getTime();
-  const keys = listKeys(await context.ledger())
-    .map((key) => describeKey(key, nowMs))
-    .filter(({ state }) => state === 'valid' || flags['all'] === true);
-  return outcome({ keys }, (value) => renderKeys(value.keys, context));
+  const all = listKeys(await context.ledger()).map((key) => describeKey(key, nowMs));
+  const keys = all.filter(({ state }) => state === 'valid' || flags['all'] === true);
+  return outcome({ keys, hidden: all.length - keys.length }, (value) =>
+    [renderKeys(value.keys, context), ...hiddenText(value.hidden)].join('\n'),
+  );
 };
+
+function hiddenText(hidden: number): string[] {
+  return hidden === 0 ? [] : [pc.dim(`${hidden} revoked: mlx keys ls --all`)];
+}
 
 function renderKeys(keys: DescribedKey[], { now, output }: Context): string {
   if (keys.length === 0) return 'There is no key but your own (mlx gateway key). Make one: mlx keys create NAME';

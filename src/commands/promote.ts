@@ -5,7 +5,7 @@ import { MlxError } from '../errors.js';
 import { outcome, type Outcome } from '../output/output.js';
 import { readSpan } from '../output/spans.js';
 import { listKeys } from '../ledger/keys.js';
-import { findVersion } from '../ledger/versions.js';
+import { findVersion, type ModelVersion } from '../ledger/versions.js';
 import type { CommandModule } from '../program.js';
 import { actorName } from '../registry/actor.js';
 import { runCanary, type CanaryRequest } from '../registry/canary.js';
@@ -14,7 +14,8 @@ import { readCanary, stickies } from '../registry/canary-flags.js';
 import { canaryReport, canaryStatus, renderCanary, renderPlannedCanary } from '../registry/canary-report.js';
 import { openPromotionEdges, type PromotionEdges } from '../registry/edges.js';
 import { readStrategy, strategies, strategyHelp } from '../registry/strategy.js';
-import { planPromotion } from '../registry/plan.js';
+import { evidenceOf, renderEvidence } from '../registry/evidence.js';
+import { planPromotion, type PromotionPlan } from '../registry/plan.js';
 import { promote, type PromotionResult } from '../registry/promote.js';
 import { promotionStatus, renderPlan } from '../registry/report.js';
 import { aliasTarget, canaryAlias, checkAlias, production, routeName } from '../registry/targets.js';
@@ -84,7 +85,7 @@ export const run: CommandModule['run'] = async (context, [reference = ''], flags
   const { strategy, maxHoldMs } = readStrategy(flags);
   const opened = await openPromotionEdges(context);
   // Before a server is started for it: what is wrong in the file is told with its lines.
-  readGolden(opened.goldenFile, version.model);
+  const prompts = readGolden(opened.goldenFile, version.model).length;
   const edges = {
     ...opened,
     maxHoldMs: maxHoldMs ?? opened.maxHoldMs,
@@ -93,15 +94,26 @@ export const run: CommandModule['run'] = async (context, [reference = ''], flags
   const actor = actorName(context.environment);
   if (canary)
     return divide(edges, { ...canary, version, actor, reason: message ?? null, strategy }, context.flags.dryRun);
-  if (context.flags.dryRun) return outcome(await planPromotion(edges, candidate, 'promote', strategy), renderPlan);
+  if (context.flags.dryRun)
+    return planned(edges, await planPromotion(edges, candidate, 'promote', strategy), version, prompts);
   const result = await promote(edges, { ...candidate, kind: 'promote', actor, reason: message ?? null, strategy });
   // Whoever had a share until now: the version that was promoted has all requests, or another one was.
   const switched = result.error === null && result.outcome !== 'already_live';
   if (switched && alias === production) await endCanary(edges, version.model);
   const watched =
     watchMs === undefined ? { ...result, watch: null } : await watchIt(edges, result, { watchMs, actor, strategy });
-  return outcome(watched, renderWatched, promotionStatus(watched));
+  const evidence = evidenceOf(edges.ledger, version, result.fromVersion, prompts, result);
+  return outcome(
+    { ...watched, evidence },
+    (value) => `${renderWatched(value)}\n${renderEvidence(evidence)}`,
+    promotionStatus(watched),
+  );
 };
+
+function planned(edges: PromotionEdges, plan: PromotionPlan, version: ModelVersion, prompts: number): Outcome {
+  const evidence = evidenceOf(edges.ledger, version, plan.fromVersion, prompts);
+  return outcome({ ...plan, evidence }, (value) => `${renderPlan(value)}\n${renderEvidence(evidence)}`);
+}
 
 async function divide(edges: PromotionEdges, request: CanaryRequest, dryRun: boolean): Promise<Outcome> {
   if (!dryRun) {

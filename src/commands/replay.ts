@@ -37,7 +37,8 @@ export const define: CommandModule['define'] = (command) => {
 Compares what the lock says with today, field by field, before any compute: ok the same, !! drift (exit status 6), -- not known
 here, allowed, or without effect. Then trains again as a new run and compares weights, losses and scores: identical,
 equivalent within the tolerance, or different (exit status 6). A base model that is missing is fetched by its commit, rows
-that changed are taken from .mlx/store. The lock itself is never rewritten.
+that changed are taken from .mlx/store. The lock itself is never rewritten. With --json a line of JSON for each event while it trains;
+the last line is the result.
 
 Examples:
   mlx replay tickets --check

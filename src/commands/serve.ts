@@ -8,6 +8,7 @@ import { planPromotion } from '../registry/plan.js';
 import { promote, type PromotionResult } from '../registry/promote.js';
 import { promotionStatus, renderPlan, renderPromotion } from '../registry/report.js';
 import { onlyModel, serveCandidate } from '../registry/targets.js';
+import { readGolden } from '../serving/golden.js';
 
 export const define: CommandModule['define'] = (command) => {
   command.argument(
@@ -31,6 +32,8 @@ export const run: CommandModule['run'] = async (context, [reference]) => {
   const ledger = await context.ledger();
   const candidate = serveCandidate(ledger, reference ?? onlyModel(ledger));
   const edges = await openPromotionEdges(context);
+  // As mlx promote does: what is wrong in the file is told with its lines, before a server is started for it.
+  readGolden(edges.goldenFile, candidate.version.model);
   if (context.flags.dryRun) return outcome(await planPromotion(edges, candidate, 'promote'), renderPlan);
   const actor = actorName(context.environment);
   const result = await promote(edges, { ...candidate, kind: 'promote', actor, reason: 'mlx serve' });

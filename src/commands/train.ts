@@ -23,6 +23,7 @@ export const define: CommandModule['define'] = (command) => {
     `
 Trains, scores base and tuned model on the held-out rows, and records everything as a run. Without network: what is
 missing is downloaded before. Ctrl-C saves a checkpoint. What the recipe resolved to is written to NAME.lock.yaml beside it.
+With --json a line of JSON for each event while it runs; the last line is the result.
 
 Examples:
   mlx train

@@ -3,7 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-import { errorCode, MlxError } from '../errors.js';
+import { errorCode, isDiskFull, MlxError } from '../errors.js';
 import type { ProjectFile } from './project-template.js';
 import { writeWhole } from './whole-file.js';
 
@@ -80,7 +80,7 @@ async function writeAll(
 
 function writeError(folder: string, error: unknown): unknown {
   const code = errorCode(error) ?? '';
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
+  if (isDiskFull(error)) {
     return new MlxError('DISK_FULL', `The disk that holds ${folder} is full; nothing new was kept.`, {
       cause: error,
       hint: 'Free some space, then repeat the command.',

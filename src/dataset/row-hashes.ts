@@ -9,8 +9,8 @@ export type SplitRows = Record<string, RowRecord[]>;
 
 export type RowChange = {
   split: string;
-  /** `moved`: from another split into this one. */
-  change: 'changed' | 'added' | 'removed' | 'moved';
+  /** `moved`: from another split into this one. `reordered`: the rows are the same, and from here on in another order. */
+  change: 'changed' | 'added' | 'removed' | 'moved' | 'reordered';
   file: string;
   /** Where it is now; for `removed`: where it was. */
   line: number;
@@ -55,10 +55,23 @@ export function changedRows(then: SplitRows, now: SplitRows): RowChange[] {
   return [...changes, ...gone.filter((row) => !explained.has(row)).map((row) => asChange(row, 'removed'))];
 }
 
+/** Of each split that holds the same rows in another order: the first row that stands where another one stood. */
+export function reorderedRows(then: SplitRows, now: SplitRows): RowChange[] {
+  return Object.entries(now).flatMap(([split, rows]) => {
+    const before = then[split] ?? [];
+    const isSame = rows.length === before.length && surplus(split, rows, before).length === 0;
+    const first = isSame
+      ? rows.find((row, index) => short(row.sha256) !== short(before[index]?.sha256 ?? ''))
+      : undefined;
+    return first ? [asChange({ ...first, split }, 'reordered')] : [];
+  });
+}
+
 /** For people: `data/tickets.jsonl line 17 was changed (train)`. */
 export function describeChange({ split, change, file, line }: RowChange): string {
   const where = `${file} line ${line}`;
   if (change === 'moved') return `${where} moved into ${split}`;
+  if (change === 'reordered') return `from ${where} on the rows of ${split} are in another order`;
   return change === 'removed' ? `${where} is gone from ${split}` : `${where} was ${change} (${split})`;
 }
 

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 
-import { errorCode, MlxError } from '../errors.js';
+import { isDiskFull, MlxError } from '../errors.js';
 import type { RowRecord } from './row-hashes.js';
 
 export type SplitFile = {
@@ -60,7 +60,7 @@ async function onDisk(file: string, write: () => Promise<void>): Promise<void> {
   try {
     await write();
   } catch (error) {
-    if (errorCode(error) !== 'ENOSPC' && errorCode(error) !== 'EDQUOT') throw error;
+    if (!isDiskFull(error)) throw error;
     throw new MlxError('DISK_FULL', `The disk is full: ${file} could not be written, and nothing was kept.`, {
       cause: error,
       hint: 'Free some space (mlx doctor shows how much), then run the command again.',

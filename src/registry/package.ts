@@ -7,7 +7,7 @@ import { join, relative, sep } from 'node:path';
 import type { Paths } from '../config/paths.js';
 import type { Engine, EngineKind, OnProgress, VersionContents } from '../engine/engine.js';
 import { withLock } from '../engine/lock.js';
-import { MlxError } from '../errors.js';
+import { errorMessage, isDiskFull, MlxError } from '../errors.js';
 import { runDatasets } from '../ledger/metrics.js';
 import type { Ledger } from '../ledger/open.js';
 import type { Run } from '../ledger/runs.js';
@@ -43,9 +43,22 @@ export async function packageRun(edges: PackageEdges, run: Run, request: Package
   const model = request.model ?? modelOf(edges.ledger, run);
   const lock = join(edges.paths.run, `package-${model}.lock`);
   const onWait = (): void => edges.onProgress(`waiting: another command is packaging a version of ${model}`);
-  return withLock(lock, () => packageAlone(edges, run, model, request.fresh === true), {
-    signal: edges.signal,
-    onWait,
+  try {
+    return await withLock(lock, () => packageAlone(edges, run, model, request.fresh === true), {
+      signal: edges.signal,
+      onWait,
+    });
+  } catch (error) {
+    throw isDiskFull(error) ? diskFull(error, model) : error;
+  }
+}
+
+/** The draft of the image lies on the disk of temporary files; the engine names its own. */
+function diskFull(error: unknown, model: string): MlxError {
+  const message = `The disk is full (${errorMessage(error)}); no version of ${model} was made.`;
+  return new MlxError('DISK_FULL', message, {
+    cause: error,
+    hint: 'Free some space (mlx doctor shows how much), then run the command again.',
   });
 }
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { prepareDataset, type PreparedDataset } from '../dataset/prepare.js';
-import { changedRows, type RowChange } from '../dataset/row-hashes.js';
+import { changedRows, reorderedRows, type RowChange, type SplitRows } from '../dataset/row-hashes.js';
 import type { Engine } from '../engine/engine.js';
 import { MlxError } from '../errors.js';
 import { compareLock, decisiveDrift, type DriftRow } from '../recipe/drift.js';
@@ -95,7 +95,7 @@ async function conclude(
     ...(runtime.pinnedId === undefined ? [] : [`runtime ${runtime.pinnedId} of the lock, which is still here`]),
   ];
   const rows =
-    rowsDrifted && lockedRows !== undefined && 'dataset' in today ? changedRows(lockedRows, today.dataset.rows) : [];
+    rowsDrifted && lockedRows !== undefined && 'dataset' in today ? namedRows(lockedRows, today.dataset.rows) : [];
   if (!rowsDrifted || !bringBack)
     return { fields, rows, restored, passed: decisiveDrift(fields).length === 0, request };
   const kept = await restoreRows(paths.store, lock, lockedRows);
@@ -110,6 +110,10 @@ async function conclude(
     passed: decisiveDrift(accepted).length === 0,
     request: { ...request, rows: kept },
   };
+}
+
+function namedRows(locked: SplitRows, today: SplitRows): RowChange[] {
+  return [...changedRows(locked, today), ...reorderedRows(locked, today)];
 }
 
 /** The demo's model comes from nowhere: mlx makes it. */

@@ -58,11 +58,9 @@ function renderRowChanges(rows: readonly RowChange[], total: number): string {
   if (total === 0) return '';
   const lines = rows.slice(0, shownRows).map((row) => `  ${describeChange(row)}`);
   const more = total > shownRows ? [`  and ${formatCount(total - shownRows)} more (all: --json)`] : [];
-  return [
-    pc.bold(total === 1 ? "One row is not the lock's" : `${formatCount(total)} rows are not the lock's`),
-    ...lines,
-    ...more,
-  ].join('\n');
+  const ordered = rows.every(({ change }) => change === 'reordered');
+  const changed = total === 1 ? "One row is not the lock's" : `${formatCount(total)} rows are not the lock's`;
+  return [pc.bold(ordered ? "The lock's rows, in another order" : changed), ...lines, ...more].join('\n');
 }
 
 function renderVerdict(report: ReplayReport): string {

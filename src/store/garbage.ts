@@ -25,15 +25,20 @@ export function findGarbage(
   nowMs: number,
 ): Garbage[] {
   const pinned = pinnedHashes(ledger, paths);
-  const known = new Set(allRunIds(ledger));
   const contents = entries(paths.store)
     .flatMap((folder) => entries(folder))
     .filter((file) => !pinned.has(basename(file)) && isOld(file, nowMs, file.endsWith('.partial')))
     .map((file): Garbage => ({ kind: 'content', name: file, bytes: freedBytes(file) }));
-  const folders = entries(paths.runs)
-    .filter((folder) => !known.has(basename(folder)) && isOld(folder, nowMs, true))
+  const folders = orphanFolders(ledger, paths.runs)
+    .filter((folder) => isOld(folder, nowMs, true))
     .map((folder): Garbage => ({ kind: 'run_folder', name: folder, bytes: bytesBelow(folder) }));
   return [...contents, ...folders];
+}
+
+/** Folders of runs that the ledger does not know: of a training that never began, or of one that an older copy of the ledger lacks. */
+export function orphanFolders(ledger: Ledger, runs: string): string[] {
+  const known = new Set(allRunIds(ledger));
+  return entries(runs).filter((folder) => !known.has(basename(folder)));
 }
 
 /** Not for runtimes: they are the engine's. */

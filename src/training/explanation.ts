@@ -1,7 +1,7 @@
 // Why two runs differ, in words: which rows, which setting, which package, which seed, which file. Reads what the runs left.
 import { existsSync, readFileSync } from 'node:fs';
 
-import { changedRows, describeChange, parseRows, type RowChange } from '../dataset/row-hashes.js';
+import { changedRows, describeChange, parseRows, reorderedRows, type RowChange } from '../dataset/row-hashes.js';
 import type { Run } from '../ledger/runs.js';
 import { compareLock, type DriftRow } from '../recipe/drift.js';
 import { readResolution, type Resolution } from './resolution.js';
@@ -31,8 +31,10 @@ export function explainDifference(runs: string, against: Run, run: Run): Explana
 
 function causes(then: Resolution, now: Resolution, changes: () => RowChange[]): string[] {
   const drifted = compareLock(then.resolved, now.resolved).filter(({ status }) => status === 'drift');
-  const hasOtherRows = drifted.some(({ field }) => /^dataset\.\w+\.rows$/.test(field));
-  return [...(hasOtherRows ? rowReasons(changes()) : []), ...drifted.flatMap((row) => reasonOf(row))];
+  const rowsDrifted = drifted.some(({ field }) => field.startsWith('dataset.'));
+  const rows = rowsDrifted ? changes() : [];
+  const others = rows.filter(({ change }) => change !== 'reordered');
+  return [...rowReasons(others), ...drifted.flatMap((row) => orderReason(row, rows) ?? reasonOf(row))];
 }
 
 function rowReasons(changes: readonly RowChange[]): string[] {
@@ -58,9 +60,15 @@ const words: [string, string][] = [
   ['code.patch', 'code     changes that are not committed'],
 ];
 
-function reasonOf({ field, locked, today }: DriftRow): string[] {
+function orderReason({ field }: DriftRow, rows: readonly RowChange[]): string | undefined {
   const order = /^dataset\.(\w+)\.order$/.exec(field)?.[1];
-  if (order !== undefined) return [`rows     the same in another order (${order})`];
+  if (order === undefined) return undefined;
+  const first = rows.find(({ split, change }) => split === order && change === 'reordered');
+  const where = first === undefined ? '' : `, from ${first.file} line ${first.line} on`;
+  return `rows     the same in another order (${order})${where}`;
+}
+
+function reasonOf({ field, locked, today }: DriftRow): string[] {
   const [beginning, word] = words.find(([start]) => field.startsWith(start)) ?? [];
   if (beginning === undefined || word === undefined) return [];
   const [then, now] = [shown(locked), shown(today)];
@@ -78,7 +86,8 @@ function shown(value: string): string {
 
 function changesOf(before: RunFolder, after: RunFolder): RowChange[] {
   if (!existsSync(before.rows) || !existsSync(after.rows)) return [];
-  return changedRows(parseRows(readFileSync(before.rows, 'utf8')), parseRows(readFileSync(after.rows, 'utf8')));
+  const [then, now] = [before, after].map(({ rows }) => parseRows(readFileSync(rows, 'utf8')));
+  return then && now ? [...changedRows(then, now), ...reorderedRows(then, now)] : [];
 }
 
 /** What follows when nothing explains a difference. */

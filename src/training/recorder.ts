@@ -2,7 +2,7 @@
 // Steps are gathered for up to a second and committed together: a commit is a disk flush, and a fast trainer makes many steps.
 import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
 
-import { errorCode, errorMessage, MlxError } from '../errors.js';
+import { errorMessage, isDiskFull, MlxError } from '../errors.js';
 import { recordMetrics, recordParams, type Metric } from '../ledger/metrics.js';
 import type { Ledger } from '../ledger/open.js';
 import { updateRun } from '../ledger/runs.js';
@@ -149,7 +149,7 @@ function recordFacts(ledger: Ledger, runId: string, event: TrainerEvent): void {
 
 function writeFailure(error: unknown, folder: string): MlxError {
   if (error instanceof MlxError) return error;
-  if (errorCode(error) === 'ENOSPC' || errorCode(error) === 'EDQUOT')
+  if (isDiskFull(error))
     return new MlxError('DISK_FULL', `The disk that holds ${folder} is full.`, { cause: error });
   return new MlxError('INTERNAL', `Writing the run down failed: ${errorMessage(error)}`, { cause: error });
 }

@@ -57,7 +57,7 @@ describe('mlx models', () => {
   });
 });
 
-it('mlx promote names the lines of evals/golden.jsonl that are none, before anything is started', async () => {
+it('mlx promote and mlx serve name the lines of evals/golden.jsonl that are none, before anything is started', async () => {
   mkdirSync(join(place.folder, 'evals'));
   writeFileSync(
     join(place.folder, 'evals', 'golden.jsonl'),
@@ -66,6 +66,8 @@ it('mlx promote names the lines of evals/golden.jsonl that are none, before anyt
   for (const argv of [
     ['promote', 'tickets:1'],
     ['promote', 'tickets:1', '--dry-run'],
+    ['serve', 'tickets:1'],
+    ['serve', 'tickets:1', '--dry-run'],
   ]) {
     const { stderr, status } = await run(...argv);
     expect(status).toBe(2);
@@ -137,6 +139,9 @@ describe('a plan', () => {
       from_version: null,
       to_version: 1,
       outage: 'none',
+    });
+    expect(await run('promote', 'tickets:2', '--dry-run')).toMatchObject({
+      stdout: expect.stringMatching(/\nrun {7}tickets-aaa002\nheld out {2}exact_match 0.8/),
     });
     expect((await json('rollback', '--dry-run')).value).toMatchObject({
       kind: 'rollback',

@@ -9,7 +9,7 @@ import type { Writable } from 'node:stream';
 import { z } from 'zod';
 
 import { syncFolder, writeWhole } from '../../config/whole-file.js';
-import { errorCode, MlxError } from '../../errors.js';
+import { errorCode, isDiskFull, MlxError } from '../../errors.js';
 import { withLock } from '../lock.js';
 
 const descriptor = z.object({
@@ -104,7 +104,7 @@ export function corruptImage(digest: string, what: string): MlxError {
 
 /** What a full disk means here; any other error as it is. */
 export function namedDiskError(error: unknown, layout: string): unknown {
-  if (errorCode(error) !== 'ENOSPC') return error;
+  if (!isDiskFull(error)) return error;
   return new MlxError('DISK_FULL', `The disk that holds ${layout} is full; no model version was changed.`, {
     cause: error,
     hint: 'Free some space (mlx doctor shows how much), then run the command again.',

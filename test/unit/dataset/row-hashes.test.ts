@@ -1,6 +1,14 @@
 import { expect, test } from 'vitest';
 
-import { changedRows, merkleRoot, parseRows, renderRows, type RowRecord } from '../../../src/dataset/row-hashes.js';
+import {
+  changedRows,
+  describeChange,
+  merkleRoot,
+  parseRows,
+  renderRows,
+  reorderedRows,
+  type RowRecord,
+} from '../../../src/dataset/row-hashes.js';
 
 const hashes = ['1', '2', '3', '4', '5'].map((digit) => digit.repeat(64));
 const row = (digit: string, line: number, file = 'a.jsonl'): RowRecord => ({ sha256: digit.repeat(64), file, line });
@@ -50,4 +58,15 @@ test('the list beside the lock reads back, with shortened hashes that compare as
   expect(back['train']?.at(-1)).toEqual({ sha256: '4'.repeat(16), file: 'b.jsonl', line: 1 });
   expect(back['held_out']).toEqual([{ sha256: '5'.repeat(16), file: 'a.jsonl', line: 7 }]);
   expect(changedRows(back, splits)).toEqual([]);
+});
+
+test('of the same rows in another order the first that stands elsewhere is named; other rows are another question', () => {
+  const swapped = [row('1', 1), row('3', 2), row('2', 3)];
+  expect(reorderedRows({ train: rows, held_out: rows }, { train: swapped, held_out: rows })).toEqual([
+    { split: 'train', change: 'reordered', file: 'a.jsonl', line: 2 },
+  ]);
+  expect(reorderedRows({ train: rows }, { train: [row('9', 1), ...rows.slice(1)] })).toEqual([]);
+  expect(describeChange({ split: 'train', change: 'reordered', file: 'a.jsonl', line: 2 })).toBe(
+    'from a.jsonl line 2 on the rows of train are in another order',
+  );
 });

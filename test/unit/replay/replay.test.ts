@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 
 import { findRun } from '../../../src/ledger/runs.js';
 import { replay, replayStatus } from '../../../src/replay/replay.js';
+import { renderReport } from '../../../src/replay/report.js';
 import { train } from '../../../src/training/train.js';
 import { fakeEngine, goodTrainer } from '../training/fake-engine.js';
 import { edgesOf, tickets } from '../training/tickets-project.js';
@@ -91,6 +92,16 @@ describe('what changed is named before training', () => {
     if (fields[0]?.startsWith('dataset') === true) return;
     expect(await again(world)).toMatchObject({ verdict: 'drift', run: null });
     expect(world.engine.jobs).toHaveLength(1);
+  });
+
+  it('another order of the rows, by the first that stands elsewhere', async () => {
+    const world = await trained();
+    world.file('data/train.jsonl', row('one') + row('three') + row('two'));
+    const report = await check(world);
+    expect(report.rows).toEqual([{ split: 'train', change: 'reordered', file: 'data/train.jsonl', line: 2 }]);
+    expect(renderReport(report, 100)).toContain(
+      'from data/train.jsonl line 2 on the rows of train are in another order',
+    );
   });
 
   it('a row, by its file and line', async () => {

@@ -59,7 +59,7 @@ test('the same rows in another order are that', async () => {
     file('data/train.jsonl', row('three') + row('one') + row('two'));
     return undefined;
   });
-  expect(order).toEqual(['rows     the same in another order (train)']);
+  expect(order).toEqual(['rows     the same in another order (train), from data/train.jsonl line 1 on']);
 });
 
 test('a package is named with both versions, a file of the base model by its name', async () => {
