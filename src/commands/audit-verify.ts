@@ -9,7 +9,8 @@ export const define: CommandModule['define'] = (command) => {
   command.addHelpText(
     'after',
     `
-Every model version, alias and promotion is an entry in a hash chain. This walks the chain and compares it with the rows.
+Every model version (with a hash of what its run scored, and on which rows), alias and promotion is an entry in a hash chain. This walks
+the chain and compares it with the rows.
 Who can write the file can also rewrite the whole chain: keep the head hash somewhere else, and compare it with --head.
 
 Examples:

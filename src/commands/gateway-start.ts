@@ -29,6 +29,7 @@ export const run: CommandModule['run'] = async (context, _args, flags) => {
   const port = wanted.port === undefined ? (await context.config()).gateway.port : readPort(wanted.port);
   const url = `http://127.0.0.1:${port}/v1`;
   if (context.flags.dryRun) return outcome({ dryRun: true, url }, () => `Would start the gateway at ${url}.`);
+  if (!cluster.isWorker) await notePrompts(context);
   if (wanted.foreground === true) return runInForeground(context, port);
   await settlePromotions(context);
   const { state } = await ensureGateway({ paths: context.paths(), port, environment: context.environment });
@@ -40,6 +41,14 @@ export const run: CommandModule['run'] = async (context, _args, flags) => {
     ].join('\n'),
   );
 };
+
+/** What a request would be refused for is better known now. */
+async function notePrompts(context: Context): Promise<void> {
+  const { routes } = await context.config();
+  if (routes.every(({ prompt }) => prompt === undefined)) return;
+  const { routePromptNotes } = await import('../gateway/prompting/route-prompts.js');
+  for (const note of await routePromptNotes(routes, context.paths().prompts)) context.output.note(note);
+}
 
 async function runInForeground(context: Context, port: number): Promise<Outcome> {
   if (cluster.isWorker) {

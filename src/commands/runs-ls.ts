@@ -27,7 +27,7 @@ export const define: CommandModule['define'] = (command) => {
     .option('--recipe <name>', 'only runs of this recipe')
     .option(
       '--sort <what>',
-      'started, or a metric: the best first (exact_match, loss, train/final_loss, ...)',
+      'started, or a metric: the best first (exact_match, loss, train/mean_loss, ...)',
       'started',
     )
     .option('--reverse', 'the oldest, or the worst, first')

@@ -1,7 +1,8 @@
-// The append-only hash chain over what must not be rewritten in silence: model versions, aliases, promotions.
+// The append-only hash chain over what must not be rewritten in silence: model versions with what they scored, aliases, promotions.
 // Each entry is written in the transaction of the change itself and holds the SHA-256 of the entry before it.
 import { createHash } from 'node:crypto';
 
+import { scoresHash } from './metrics.js';
 import type { Ledger } from './open.js';
 
 export type AuditKind = 'version' | 'alias' | 'alias_removed' | 'promotion_started' | 'promotion_ended';
@@ -90,7 +91,7 @@ function checkRows(ledger: Ledger, entries: AuditEntry[]): AuditFinding[] {
     for (const [key, row] of expectedRows(kind, body, expected)) expected.set(key, { sequence, row });
   }
   const findings: AuditFinding[] = [];
-  for (const [key, row] of actualRows(ledger)) {
+  for (const [key, row] of [...actualRows(ledger), ...actualScores(ledger, expected)]) {
     const entry = expected.get(key);
     if (entry === undefined) findings.push({ sequence: null, what: `${key} has no entry` });
     else if (entry.row !== row)
@@ -105,7 +106,7 @@ function expectedRows(kind: AuditKind, body: string, before: Map<string, { row: 
   const fields = parseBody(body);
   switch (kind) {
     case 'version':
-      return [[`version ${text(fields['model'])}:${text(fields['version'])}`, body]];
+      return versionRows(fields);
     case 'alias':
       return [[aliasKey(fields), body]];
     case 'alias_removed':
@@ -123,6 +124,26 @@ function expectedRows(kind: AuditKind, body: string, before: Map<string, { row: 
       return [[key, JSON.stringify({ ...started, ...fields })]];
     }
   }
+}
+
+/** Entries of an earlier mlx say nothing of scores. */
+function versionRows({ scoresSha256, ...row }: Record<string, unknown>): [string, string][] {
+  const name = `${text(row['model'])}:${text(row['version'])}`;
+  const scores: [string, string][] = scoresSha256 === undefined ? [] : [[scoresKey(name), text(scoresSha256)]];
+  return [[`version ${name}`, JSON.stringify(row)], ...scores];
+}
+
+function actualScores(ledger: Ledger, expected: ReadonlyMap<string, unknown>): [string, string][] {
+  const versions = ledger.database
+    .prepare("SELECT model || ':' || version AS name, run_id AS runId FROM model_versions")
+    .all() as { name: string; runId: string }[];
+  return versions
+    .filter(({ name }) => expected.has(scoresKey(name)))
+    .map(({ name, runId }) => [scoresKey(name), scoresHash(ledger, runId)]);
+}
+
+function scoresKey(version: string): string {
+  return `scores of ${version}`;
 }
 
 function aliasKey(row: Record<string, unknown>): string {

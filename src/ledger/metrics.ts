@@ -1,5 +1,7 @@
 // What a run measured: every step in `metrics`, the newest value of each key in `latest_metrics`, so that
 // listing runs never touches the history. Params and data sets of a run live here too.
+import { createHash } from 'node:crypto';
+
 import { write, type Ledger } from './open.js';
 
 export type Metric = { key: string; step: number; value: number; recordedAtMs: number };
@@ -81,4 +83,13 @@ export function runDatasets(ledger: Ledger, runId: string): RunDataset[] {
 /** Every key that some run has, for a person who looks for one. */
 export function metricKeys(ledger: Ledger): string[] {
   return ledger.database.prepare('SELECT DISTINCT key FROM latest_metrics ORDER BY key').pluck().all() as string[];
+}
+
+/** Of what a version is judged by: the scores of its run on held-out rows, and which rows they and the training were. */
+export function scoresHash(ledger: Ledger, runId: string): string {
+  const scores = Object.entries(latestMetrics(ledger, runId)).filter(([key]) => key.startsWith('held_out/'));
+  const rows = runDatasets(ledger, runId).map(({ split, rows: count, sha256 }) => [split, count, sha256]);
+  return createHash('sha256')
+    .update(JSON.stringify([scores, rows]))
+    .digest('hex');
 }

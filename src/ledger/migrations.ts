@@ -205,6 +205,10 @@ const migrations: readonly string[] = [
   /* 9: a version that was loaded into another one's server answers to a name of its own; NULL: to its model's */ `
   ALTER TABLE routes ADD COLUMN served_name TEXT;
   `,
+  /* 10: what was called the final loss of a run is the mean over its steps */ `
+  UPDATE metrics SET key = 'train/mean_loss' WHERE key = 'train/final_loss';
+  UPDATE latest_metrics SET key = 'train/mean_loss' WHERE key = 'train/final_loss';
+  `,
 ];
 
 /**

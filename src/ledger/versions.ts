@@ -3,6 +3,7 @@ import { closest, distance } from 'fastest-levenshtein';
 
 import { MlxError } from '../errors.js';
 import { appendAudit } from './audit.js';
+import { scoresHash } from './metrics.js';
 import { write, type Ledger } from './open.js';
 
 export type ModelVersion = {
@@ -33,7 +34,9 @@ export function insertVersion(ledger: Ledger, version: ModelVersion): void {
       )
       .run(version);
     const { model, version: number, digest, runId, baseCommit } = version;
-    appendAudit(ledger, 'version', { model, version: number, digest, runId, baseCommit }, version.createdAtMs);
+    const scoresSha256 = scoresHash(ledger, runId);
+    const body = { model, version: number, digest, runId, baseCommit, scoresSha256 };
+    appendAudit(ledger, 'version', body, version.createdAtMs);
   });
 }
 

@@ -68,7 +68,7 @@ const lockSchema = z.strictObject({
     steps: z.int(),
     tokens: z.int(),
     duration_ms: z.number(),
-    final_loss: z.number(),
+    final_loss: z.number().describe('The last of loss_curve; in a lock of an earlier mlx their mean'),
     scores: z.record(z.string(), z.number()),
     loss_curve: z.array(z.tuple([z.int(), z.number()])),
   }),

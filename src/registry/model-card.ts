@@ -49,7 +49,7 @@ function originRows(run: Run, metrics: Record<string, number>): string[][] {
     ['seed', String(run.seed)],
     ['steps', String(run.steps ?? 'unknown')],
     ['tokens trained on', String(run.tokens ?? 'unknown')],
-    ['final training loss', figure(metrics['train/final_loss'])],
+    ['final training loss', figure(metrics['train/loss'])],
     ['device', run.device ?? 'unknown'],
     ['network during training', run.seal === null || run.seal === 'none' ? 'not sealed' : `none (${run.seal})`],
     ['weights, sha256', run.adapterSha256 ?? 'unknown'],

@@ -79,7 +79,7 @@ function lockResults(ledger: Ledger, run: Run, weights: TrainedWeights): Lock['r
     steps: run.steps ?? 0,
     tokens: run.tokens ?? 0,
     duration_ms: Math.round(metrics['duration_ms'] ?? 0),
-    final_loss: metrics['train/final_loss'] ?? 0,
+    final_loss: metrics['train/loss'] ?? 0,
     scores: Object.fromEntries(scores),
     loss_curve: metricHistory(ledger, run.id, 'train/loss').map(({ step, value }) => [step, value]),
   };

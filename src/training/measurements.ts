@@ -25,7 +25,7 @@ export function eventMetrics(event: TrainerEvent, lastStep: number, recordedAtMs
   }
   if (event.event === 'result') {
     return at(event.steps, {
-      'train/final_loss': event.train_loss,
+      'train/mean_loss': event.train_loss,
       'train/duration_ms': event.train_duration_ms,
       peak_memory_gib: event.peak_memory_gib,
     });

@@ -1,6 +1,6 @@
 // Which metrics are better when they are lower, and the short names that people type for the usual ones. Pure.
 
-const lowerIsBetter = /(^|\/)(loss|final_loss|perplexity|duration_ms|peak_memory_gib|memory_gib|wrapper_ms)$/;
+const lowerIsBetter = /(^|\/)(loss|mean_loss|perplexity|duration_ms|peak_memory_gib|memory_gib|wrapper_ms)$/;
 
 /** Settings of the optimiser that are logged as metrics: neither direction is better. */
 const neutral = /(^|\/)(learning_rate|grad_norm)$/;

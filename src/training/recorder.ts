@@ -149,7 +149,6 @@ function recordFacts(ledger: Ledger, runId: string, event: TrainerEvent): void {
 
 function writeFailure(error: unknown, folder: string): MlxError {
   if (error instanceof MlxError) return error;
-  if (isDiskFull(error))
-    return new MlxError('DISK_FULL', `The disk that holds ${folder} is full.`, { cause: error });
+  if (isDiskFull(error)) return new MlxError('DISK_FULL', `The disk that holds ${folder} is full.`, { cause: error });
   return new MlxError('INTERNAL', `Writing the run down failed: ${errorMessage(error)}`, { cause: error });
 }

@@ -71,7 +71,7 @@ export function summariseRun(ledger: Ledger, runs: string, run: Run): RunSummary
     tokens: run.tokens,
     scores: { base: scoreOf(metrics, 'base'), tuned: scoreOf(metrics, 'tuned') },
     durationMs: metrics['duration_ms'] ?? null,
-    finalLoss: metrics['train/final_loss'] ?? null,
+    finalLoss: metrics['train/loss'] ?? null,
     trainDurationMs: metrics['train/duration_ms'] ?? null,
     peakMemoryGib: metrics['peak_memory_gib'] ?? null,
     wrapperMs: metrics['wrapper_ms'] ?? null,

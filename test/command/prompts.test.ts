@@ -83,4 +83,11 @@ describe('mlx prompts', () => {
     const unknown = await mlx(['prompts', 'show', 'answr'], { folder });
     expect([unknown.status, unknown.stderr]).toEqual([2, expect.stringContaining('The nearest: answer') as string]);
   });
+
+  it('that routes name are told of by mlx gateway reload, with the variables that every request has to fill', async () => {
+    const folder = project();
+    writeFileSync(join(folder, 'mlx.yaml'), 'routes:\n  help: { primary: local/tickets, prompt: answer }\n');
+    const { stdout, stderr } = await mlx(['gateway', 'reload', '--dry-run'], { folder });
+    expect(stdout + stderr).toContain('Nothing but a request fills ticket of the prompt answer of the route help');
+  });
 });

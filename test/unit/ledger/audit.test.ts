@@ -4,7 +4,8 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
-import { verifyAudit } from '../../../src/ledger/audit.js';
+import { appendAudit, verifyAudit } from '../../../src/ledger/audit.js';
+import { recordDatasets, recordMetrics } from '../../../src/ledger/metrics.js';
 import { openLedger, type Ledger } from '../../../src/ledger/open.js';
 import { endPromotion, startPromotion } from '../../../src/ledger/promotions.js';
 import { insertRun } from '../../../src/ledger/runs.js';
@@ -28,6 +29,8 @@ beforeEach(() => {
     owner: null,
     startedAtMs: 1,
   });
+  recordMetrics(ledger, 'run-1', [{ key: 'held_out/tuned/loss', step: 1, value: 0.5, recordedAtMs: 1 }]);
+  recordDatasets(ledger, 'run-1', [{ split: 'held_out', sources: 'x', rows: 9, sha256: 'abc' }]);
   for (const version of [1, 2]) release(version);
 });
 
@@ -68,11 +71,25 @@ test('an untouched ledger verifies', () => {
   expect(verifyAudit(ledger)).toMatchObject({ entries: 8, findings: [] });
 });
 
+test('an entry of an earlier mlx, which says nothing of scores, verifies', () => {
+  for (const table of ['promotions', 'aliases', 'audit_log']) ledger.database.exec(`DELETE FROM ${table}`);
+  ledger.database.exec('DELETE FROM model_versions WHERE version = 2');
+  appendAudit(
+    ledger,
+    'version',
+    { model: 'tickets', version: 1, digest: 'sha256:1', runId: 'run-1', baseCommit: 'c' },
+    1,
+  );
+  expect(verifyAudit(ledger)).toMatchObject({ entries: 1, findings: [] });
+});
+
 test.each([
   ['a promotion', "UPDATE promotions SET actor = 'eve' WHERE id = 1", 'promotion 1'],
   ['an outcome', "UPDATE promotions SET state = 'failed' WHERE id = 2", 'promotion 2'],
   ['an alias', "UPDATE aliases SET version = 1 WHERE alias = 'production'", 'alias tickets@production'],
   ['a digest', "UPDATE model_versions SET digest = 'sha256:evil' WHERE version = 1", 'version tickets:1'],
+  ['a score', "UPDATE latest_metrics SET value = 0.1 WHERE key = 'held_out/tuned/loss'", 'scores of tickets:1'],
+  ['which rows were scored', "UPDATE run_datasets SET sha256 = 'easier'", 'scores of tickets:2'],
   ['an entry', `UPDATE audit_log SET body = replace(body, 'ada', 'eve') WHERE sequence = 2`, 'entry 2'],
   ['the body of an entry to nonsense', `UPDATE audit_log SET body = 'x' WHERE sequence = 3`, 'entry 3'],
   ['an entry away', 'DELETE FROM audit_log WHERE sequence = 5', 'entry 5 is missing'],

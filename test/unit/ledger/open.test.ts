@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
+import { latestMetrics, metricHistory, recordMetrics } from '../../../src/ledger/metrics.js';
 import { openLedger, wrapSqliteError } from '../../../src/ledger/open.js';
+import { insertRun } from '../../../src/ledger/runs.js';
 
 let folder: string;
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'mlx-ledger-'))));
@@ -32,6 +34,24 @@ test('a ledger that a newer mlx wrote is refused and left as it was', () => {
   newer.close();
   expect(() => openLedger(file)).toThrowError(expect.objectContaining({ code: 'LEDGER_NEWER' }));
 });
+
+test('the mean loss of runs of an earlier mlx gets its name', () => {
+  const file = join(folder, 'ledger.db');
+  const before = openLedger(file);
+  insertRun(before, { ...earlierRun, id: 'run-1' });
+  recordMetrics(before, 'run-1', [{ key: 'train/final_loss', step: 3, value: 2, recordedAtMs: 1 }]);
+  before.database.pragma('user_version = 9');
+  before.close();
+  const after = openLedger(file);
+  expect(latestMetrics(after, 'run-1')).toEqual({ 'train/mean_loss': 2 });
+  expect(metricHistory(after, 'run-1', 'train/mean_loss')).toHaveLength(1);
+  after.close();
+});
+
+const earlierRun = {
+  ...{ recipe: 't', recipeFile: 't', method: 'lora', baseModel: 'b', baseCommit: 'c', seed: 1 },
+  ...{ engine: 'host' as const, owner: null, startedAtMs: 1 },
+};
 
 test('a file that is no database is named, with the way out', () => {
   const file = join(folder, 'ledger.db');

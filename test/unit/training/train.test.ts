@@ -33,7 +33,7 @@ describe('a training', () => {
       'train/loss': 1.5,
       'held_out/base/exact_match': 0,
       'held_out/tuned/exact_match': 0.8,
-      'train/final_loss': 2,
+      'train/mean_loss': 2,
       wrapper_ms: expect.any(Number),
     });
     expect(runParams(place.ledger, run.id)).toMatchObject({ 'lora.r': '4', 'versions.torch': '2.13.0' });
