@@ -9,7 +9,9 @@ export async function routePromptNotes(
   routes: readonly Pick<RouteConfig, 'name' | 'prompt'>[],
   folder: string,
 ): Promise<string[]> {
-  const notes = routes.map(({ name, prompt }) => (prompt === undefined ? undefined : noteOf(name, prompt, folder)));
+  const notes = routes.map(async ({ name, prompt }) => {
+    return prompt === undefined ? undefined : noteOf(name, prompt, folder);
+  });
   return (await Promise.all(notes)).filter((note) => note !== undefined);
 }
 
