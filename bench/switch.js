@@ -34,21 +34,24 @@ try {
 async function measureSwitches() {
   project.runSync('serve', 'tickets:1');
   const target = { port: project.port, key: project.key, versionHeader: 'x-mlx-version' };
-  const mlx = await switchUnderLoad(target, async (version) => {
-    const { value, begunAtMs, endedAtMs } = await project.run('promote', `tickets:${version}`);
-    const { steps } = JSON.parse(project.runSync('releases', 'show', String(value.id), '--json'));
-    const step = (name) => steps.find((one) => one.step === name);
-    return {
-      flippedAtMs: step('flip').started_at_ms,
-      tagsMs: step('tags').duration_ms,
-      commandMs: value.duration_ms,
-      begunAtMs,
-      endedAtMs,
-    };
-  });
+  const mlx = await switchUnderLoad(
+    target,
+    async (version) => {
+      const { value, begunAtMs, endedAtMs } = await project.run('promote', `tickets:${version}`);
+      return { id: value.id, commandMs: value.duration_ms, begunAtMs, endedAtMs };
+    },
+    readJournal,
+  );
   const haproxy = await startHaproxy(folder, versions.slice(0, 2));
   const peer = haproxy && (await switchHaproxy(haproxy));
   report(mlx, peer);
+}
+
+/** When the load is over: the clients live in this process, which must not stand still while they wait for an answer. */
+function readJournal(made) {
+  const { steps } = JSON.parse(project.runSync('releases', 'show', String(made.id), '--json'));
+  const step = (name) => steps.find((one) => one.step === name);
+  return { ...made, flippedAtMs: step('flip').started_at_ms, tagsMs: step('tags').duration_ms };
 }
 
 async function switchHaproxy(haproxy) {
@@ -66,17 +69,18 @@ async function switchHaproxy(haproxy) {
 }
 
 /** Version 1 has the requests at the beginning. The first switch starts a server, and is not counted. */
-async function switchUnderLoad(target, switchTo) {
+async function switchUnderLoad(target, switchTo, complete = (made) => made) {
   const load = startLoad(target, { connections: 32, streams: 20 });
-  const made = [];
+  const switched = [];
   for (let index = 0; index <= switches; index += 1) {
     const version = index % 2 === 0 ? 2 : 1;
     await pause(100);
     const one = await switchTo(version);
     await pause(100);
-    if (index > 0) made.push({ ...one, version });
+    if (index > 0) switched.push({ ...one, version });
   }
   const { answers, lost, cut } = await load.stop();
+  const made = switched.map(complete);
   const firstNewMs = made.map(({ flippedAtMs, version }) => {
     const first = answers.filter((one) => one.version === version && one.answeredAtMs >= flippedAtMs);
     return Math.min(...first.map(({ answeredAtMs }) => answeredAtMs)) - flippedAtMs;

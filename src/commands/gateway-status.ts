@@ -71,7 +71,7 @@ async function healthOf(address: string): Promise<{ healthy: boolean; seen: stri
     const health = await client.health();
     return { healthy: health.ok, seen: health.ok ? null : health.seen };
   } finally {
-    await client.close();
+    client.close();
   }
 }
 

@@ -72,6 +72,11 @@ export const gatewayStateSchema = z.object({
 
 export type GatewayState = z.infer<typeof gatewayStateSchema>;
 
+/** What of it stands in the ledger, and decides where requests go. */
+export const gatewayRowsSchema = gatewayStateSchema.pick({ routes: true, held: true, splits: true });
+
+export type GatewayRows = z.infer<typeof gatewayRowsSchema>;
+
 export function controlSocket(socketFolder: string): string {
   return join(socketFolder, 'gateway.sock');
 }

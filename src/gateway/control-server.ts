@@ -4,14 +4,16 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import { dirname } from 'node:path';
 
 import { errorMessage } from '../errors.js';
-import type { GatewayState } from './control-api.js';
+import type { GatewayRows, GatewayState } from './control-api.js';
 
 export type Controls = {
   state: () => Promise<GatewayState>;
   /** In the text format of Prometheus: curl --unix-socket .mlx/run/gateway.sock http://localhost/metrics */
   metrics: () => Promise<string>;
-  /** Reads the routes and mlx.yaml anew; requests that come after it take them. */
-  reload: () => Promise<void>;
+  /** Reads the ledger's rows anew; requests that come after it take them. */
+  readRows: () => Promise<GatewayRows>;
+  /** Reads keys and mlx.yaml too. */
+  refresh: () => Promise<void>;
   stop: () => void;
 };
 
@@ -42,7 +44,9 @@ async function answer(call: string, controls: Controls, outgoing: ServerResponse
         return void outgoing.end(text);
       }
       case 'POST /reload':
-        await controls.reload();
+        return reply(outgoing, 200, await controls.readRows());
+      case 'POST /refresh':
+        await controls.refresh();
         return reply(outgoing, 200, await controls.state());
       case 'POST /stop':
         reply(outgoing, 202, await controls.state());
@@ -56,6 +60,6 @@ async function answer(call: string, controls: Controls, outgoing: ServerResponse
 }
 
 function reply(outgoing: ServerResponse, status: number, value: unknown): void {
-  outgoing.writeHead(status, { 'content-type': 'application/json', connection: 'close' });
+  outgoing.writeHead(status, { 'content-type': 'application/json' });
   outgoing.end(JSON.stringify(value));
 }

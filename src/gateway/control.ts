@@ -1,9 +1,16 @@
 // Commands talk to the running gateway through this: over its unix socket, which only its user can open.
-import { Client } from 'undici';
+import type { z } from 'zod';
 
+import { localClient, type LocalClient } from '../engine/local-client.js';
 import { errorCode, MlxError } from '../errors.js';
 import type { Route } from '../ledger/promotions.js';
-import { controlSocket, gatewayStateSchema, type GatewayState } from './control-api.js';
+import {
+  controlSocket,
+  gatewayRowsSchema,
+  gatewayStateSchema,
+  type GatewayRows,
+  type GatewayState,
+} from './control-api.js';
 
 export type GatewayControl = {
   /** undefined when no gateway runs. */
@@ -14,6 +21,8 @@ export type GatewayControl = {
    * @throws MlxError GATEWAY_DOWN, GATEWAY_STALE
    */
   reload: (name: string, expected: Route | undefined) => Promise<void>;
+  /** Makes the gateway read the ledger's routes, holds and shares; mlx.yaml afterwards, if it was edited. undefined when none runs. */
+  readRows: () => Promise<GatewayRows | undefined>;
   /** Makes the gateway read its routes, keys and mlx.yaml again. undefined when none runs. */
   refresh: () => Promise<GatewayState | undefined>;
   /** The gateway takes no more requests, finishes open answers and ends. False when none runs. */
@@ -21,41 +30,44 @@ export type GatewayControl = {
 };
 
 /** Codes of a socket that nobody listens on. */
-const downCodes = new Set(['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'UND_ERR_SOCKET']);
+const downCodes = new Set(['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
 const answerTimeoutMs = 10_000;
 
 export function gatewayControl(socketFolder: string): GatewayControl {
-  const socketPath = controlSocket(socketFolder);
+  const client = localClient(`unix:${controlSocket(socketFolder)}`);
+  const readRows = () => call(client, 'POST', '/reload', gatewayRowsSchema);
   return {
-    state: () => call(socketPath, 'GET', '/state'),
+    state: () => call(client, 'GET', '/state', gatewayStateSchema),
+    readRows,
     reload: async (name, expected) => {
-      const state = await call(socketPath, 'POST', '/reload');
-      if (!state) throw new MlxError('GATEWAY_DOWN', 'The gateway does not answer.', { hint: 'mlx gateway start' });
-      const used = state.routes.find((route) => route.name === name);
+      const rows = await readRows();
+      if (!rows) throw new MlxError('GATEWAY_DOWN', 'The gateway does not answer.', { hint: 'mlx gateway start' });
+      const used = rows.routes.find((route) => route.name === name);
       if (used?.serverId === expected?.serverId && used?.updatedAtMs === expected?.updatedAtMs) return;
       throw new MlxError('GATEWAY_STALE', `The gateway did not take over the new route of ${name}.`, {
         hint: 'Start it again: mlx gateway stop && mlx gateway start',
       });
     },
-    refresh: () => call(socketPath, 'POST', '/reload'),
-    requestStop: async () => (await call(socketPath, 'POST', '/stop')) !== undefined,
+    refresh: () => call(client, 'POST', '/refresh', gatewayStateSchema),
+    requestStop: async () => (await call(client, 'POST', '/stop', gatewayStateSchema)) !== undefined,
   };
 }
 
-async function call(socketPath: string, method: 'GET' | 'POST', path: string): Promise<GatewayState | undefined> {
-  const client = new Client('http://localhost', { socketPath, connectTimeout: answerTimeoutMs });
+async function call<Answer>(
+  client: LocalClient,
+  method: 'GET' | 'POST',
+  path: string,
+  schema: z.ZodType<Answer>,
+): Promise<Answer | undefined> {
   try {
-    const answer = await client.request({ method, path, headersTimeout: answerTimeoutMs });
-    const value: unknown = await answer.body.json();
-    if (answer.statusCode < 300) return gatewayStateSchema.parse(value);
+    const { status, text } = await client.ask({ method, path, timeoutMs: answerTimeoutMs });
+    if (status < 300) return schema.parse(JSON.parse(text));
     throw new MlxError('GATEWAY_FAILED', `The gateway could not do ${path.slice(1)}.`, {
-      cause: value,
+      cause: text,
       hint: 'Its log says why: .mlx/run/gateway.log',
     });
   } catch (error) {
     if (downCodes.has(errorCode(error) ?? '')) return undefined;
     throw error;
-  } finally {
-    await client.destroy();
   }
 }

@@ -3,16 +3,20 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 
 import type { Paths } from '../config/paths.js';
 import { currentOwner } from '../engine/owner.js';
+import { errorMessage } from '../errors.js';
 import { openBreakers } from './breakers.js';
 import { openClients } from './clients.js';
 import { systemClock } from './clock.js';
-import { controlSocket, gatewayOwnerFile, type GatewayState } from './control-api.js';
+import { controlSocket, gatewayOwnerFile, type GatewayRows, type GatewayState } from './control-api.js';
 import { serveControls } from './control-server.js';
 import { openOwnFront, type Behind, type Front } from './front.js';
-import { liveRouting, type GatewayConfig } from './live-routing.js';
+import { liveRouting, type GatewayConfig, type LiveRouting } from './live-routing.js';
 
 export type GatewaySettings = {
-  paths: Pick<Paths, 'ledgerFile' | 'trafficFile' | 'captures' | 'prompts' | 'run' | 'secrets' | 'sockets'>;
+  paths: Pick<
+    Paths,
+    'ledgerFile' | 'configFile' | 'trafficFile' | 'captures' | 'prompts' | 'run' | 'secrets' | 'sockets'
+  >;
   /** 0 takes any free port (tests). */
   port: number;
   now: () => Date;
@@ -39,7 +43,7 @@ export type RunningGateway = {
 export async function startGatewayServer(settings: GatewaySettings, open = openClients): Promise<RunningGateway> {
   const { paths, now } = settings;
   const breakers = openBreakers(systemClock);
-  const routing = await liveRouting({ ...settings, ledgerFile: paths.ledgerFile });
+  const routing = await liveRouting(settings);
   const clients = await open(settings, routing);
   const behind = { ...settings, routing, clients, breakers };
   // Taken first: of two gateways that start at once, the one without the port must not touch the other's socket.
@@ -50,12 +54,20 @@ export async function startGatewayServer(settings: GatewaySettings, open = openC
     await clients.reload();
     await front.renew();
   };
+  /** A switch waits for its row alone: an mlx.yaml that was edited is read afterwards. */
+  const readRows = async (): Promise<GatewayRows> => {
+    routing.readRows();
+    await front.renew();
+    if (routing.isEdited())
+      reload().catch((error: unknown) => settings.warn(`mlx.yaml was not read: ${errorMessage(error)}`));
+    return rowsOf(routing);
+  };
   let requestStop = (): void => undefined;
   const stopRequested = new Promise<void>((resolve) => (requestStop = resolve));
   const control = await serveControls(controlSocket(paths.sockets), {
     state: async () => ({ startedAtMs, ...(await stateOf(front, behind)) }),
     metrics: async () => clients.metrics((await front.load()).inFlight),
-    reload,
+    ...{ readRows, refresh: reload },
     stop: requestStop,
   });
   const forgetOwner = recordOwner(paths.run);
@@ -80,19 +92,26 @@ async function stateOf(
   { routing, clients, breakers }: Behind,
 ): Promise<Omit<GatewayState, 'startedAtMs'>> {
   const { inFlight, workers } = await front.load();
-  const { locals, upstreams, holds, splits } = routing.current();
+  const { upstreams } = routing.current();
   return {
     pid: process.pid,
     port: front.port,
     workers,
-    routes: [...locals.values()],
-    held: [...holds.keys()],
-    splits: splits.map(({ name, candidate, percent }) => ({ name, candidate, percent })),
+    ...rowsOf(routing),
     inFlight,
     budgets: clients.budgets(),
     breakers: breakers.states(),
     upstreams: [...upstreams.values()].map(({ name, problem }) => ({ name, problem: problem ?? null })),
     configProblem: routing.problem(),
+  };
+}
+
+function rowsOf(routing: LiveRouting): GatewayRows {
+  const { locals, holds, splits } = routing.current();
+  return {
+    routes: [...locals.values()],
+    held: [...holds.keys()],
+    splits: splits.map(({ name, candidate, percent }) => ({ name, candidate, percent })),
   };
 }
 

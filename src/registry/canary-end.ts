@@ -15,7 +15,7 @@ export async function endCanary(edges: PromotionEdges, model: string): Promise<b
   if (!candidate && !split) return false;
   // First nobody is sent there any more, then its route goes, then its server, when its open answers are over.
   deleteSplit(edges.ledger, model);
-  await (await edges.gateway()).refresh();
+  await (await edges.gateway()).readRows();
   if (candidate) await takeRouteAway(edges, candidate);
   return true;
 }

@@ -86,7 +86,7 @@ async function endAttempt(edges: PromotionEdges, split: RouteSplit, before: Rout
   write(edges.ledger, () => {
     if (findSplit(edges.ledger, split.name)?.owner === split.owner) setSplit(edges.ledger, before);
   });
-  await (await edges.gateway()).refresh();
+  await (await edges.gateway()).readRows();
 }
 
 /** Of a share that stands already, and goes on. */
@@ -210,7 +210,7 @@ function beginShare(
 
 /** The gateway's word that it divides so. */
 async function requireShared(edges: PromotionEdges, { name, percent }: RouteSplit): Promise<void> {
-  const state = await (await edges.gateway()).refresh();
+  const state = await (await edges.gateway()).readRows();
   const used = state?.splits.find((split) => split.name === name);
   if (used?.percent === percent) return;
   throw new MlxError('GATEWAY_STALE', `The gateway does not give ${percent} % of ${name} to its candidate.`, {

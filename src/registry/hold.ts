@@ -13,7 +13,7 @@ import type { SubjectOf } from './subjects.js';
 /** Returns when the gateway holds: no request that comes later reaches the old server. */
 export async function performHold(edges: PromotionEdges, { route, untilMs }: SubjectOf<'hold'>): Promise<void> {
   holdRoute(edges.ledger, { name: route, untilMs });
-  const state = await (await edges.gateway()).refresh();
+  const state = await (await edges.gateway()).readRows();
   if (state?.held.includes(route)) return;
   throw new MlxError('GATEWAY_STALE', `The gateway does not hold the requests of ${route}.`, {
     hint: 'Start it again: mlx gateway stop && mlx gateway start',
@@ -22,7 +22,7 @@ export async function performHold(edges: PromotionEdges, { route, untilMs }: Sub
 
 export async function performRelease(edges: PromotionEdges, route: string): Promise<void> {
   releaseRoute(edges.ledger, route);
-  await (await edges.gateway()).refresh();
+  await (await edges.gateway()).readRows();
 }
 
 /** Open answers are finished first. */

@@ -30,6 +30,6 @@ export async function conditionOf({
     if (!health.ok || !names.ok) return 'gone';
     return asleep === true ? 'asleep' : 'awake';
   } finally {
-    await client.close();
+    client.close();
   }
 }

@@ -50,7 +50,7 @@ export async function waitUntilReady(edges: ReadinessEdges, request: ReadinessRe
     await requireRoom(edges.engine, server);
     await requireStillHealthy(edges, server, client);
   } finally {
-    await client.close();
+    client.close();
   }
 }
 

@@ -1,8 +1,7 @@
 // Asks a model server directly, over its socket: only what readiness needs to know.
-import { Client } from 'undici';
 import { z } from 'zod';
 
-import { parseAddress } from '../engine/address.js';
+import { localClient, type LocalClient, type LocalQuestion } from '../engine/local-client.js';
 import { errorCode, errorMessage } from '../errors.js';
 import type { ReadinessPrompt } from './prompt.js';
 
@@ -24,7 +23,7 @@ export type ServerClient = {
   /** vLLM's level 1: the weights go to the machine's memory, attention keys and values are dropped. Idempotent, as is `wake`. */
   sleep: () => Promise<Probe>;
   wake: () => Promise<Probe>;
-  close: () => Promise<void>;
+  close: () => void;
 };
 
 const probeTimeoutMs = 5_000;
@@ -42,8 +41,7 @@ const chatPath = '/v1/chat/completions';
 const noAnswer = { ok: false as const, seen: `${chatPath} sent no answer of a known form` };
 
 export function serverClient(address: string): ServerClient {
-  const { origin, socketPath } = parseAddress(address);
-  const client = new Client(origin, { connect: { socketPath, timeout: probeTimeoutMs } });
+  const client = localClient(address);
   return {
     health: () => probe(client, { path: '/health', timeoutMs: probeTimeoutMs }, () => ({ ok: true })),
     names: (model) =>
@@ -57,11 +55,11 @@ export function serverClient(address: string): ServerClient {
     isAsleep: () => askSleeping(client),
     sleep: () => probe(client, { path: '/sleep?level=1', timeoutMs: sleepTimeoutMs, body: '' }, () => ({ ok: true })),
     wake: () => probe(client, { path: '/wake_up', timeoutMs: sleepTimeoutMs, body: '' }, () => ({ ok: true })),
-    close: () => client.destroy(),
+    close: client.close,
   };
 }
 
-async function complete(client: Client, body: string): ReturnType<ServerClient['complete']> {
+async function complete(client: LocalClient, body: string): ReturnType<ServerClient['complete']> {
   let text = '';
   const seen = await probe(client, { path: chatPath, timeoutMs: answerTimeoutMs, body }, (sent) => {
     const content = answerSchema.safeParse(parse(sent)).data?.choices[0]?.message.content;
@@ -73,7 +71,7 @@ async function complete(client: Client, body: string): ReturnType<ServerClient['
 
 const sleepingSchema = z.object({ is_sleeping: z.boolean() });
 
-async function askSleeping(client: Client): Promise<boolean | undefined> {
+async function askSleeping(client: LocalClient): Promise<boolean | undefined> {
   let asleep: boolean | undefined;
   await probe(client, { path: '/is_sleeping', timeoutMs: probeTimeoutMs }, (text) => {
     asleep = sleepingSchema.safeParse(parse(text)).data?.is_sleeping;
@@ -82,21 +80,11 @@ async function askSleeping(client: Client): Promise<boolean | undefined> {
   return asleep;
 }
 
-type Question = { path: string; timeoutMs: number; body?: string };
-
-async function probe(client: Client, question: Question, judge: (text: string) => Probe): Promise<Probe> {
-  const { path, timeoutMs, body } = question;
+async function probe(client: LocalClient, question: LocalQuestion, judge: (text: string) => Probe): Promise<Probe> {
+  const { path } = question;
   try {
-    const answer = await client.request({
-      path,
-      method: body === undefined ? 'GET' : 'POST',
-      headers: body === undefined ? {} : { 'content-type': 'application/json' },
-      body: body ?? null,
-      // Whole milliseconds alone: what is left of a limit rarely is.
-      signal: AbortSignal.timeout(Math.ceil(timeoutMs)),
-    });
-    const text = await answer.body.text();
-    return answer.statusCode === 200 ? judge(text) : { ok: false, seen: `${path} answered ${answer.statusCode}` };
+    const { status, text } = await client.ask(question);
+    return status === 200 ? judge(text) : { ok: false, seen: `${path} answered ${status}` };
   } catch (error) {
     return { ok: false, seen: `${path} did not answer (${errorCode(error) ?? errorMessage(error)})` };
   }

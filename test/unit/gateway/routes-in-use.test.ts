@@ -4,6 +4,8 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
+import { toConfig } from '../../../src/config/load.js';
+import { configSchema } from '../../../src/config/schema.js';
 import { answerChat, startOpenAiHost, type Host, type HostCall } from './fake-hosts.js';
 import { answerJson, postTo, refusal, startBench, startStandIn, type Bench, type StandIn } from './stand-in.js';
 
@@ -41,6 +43,31 @@ const dumped = async (asking: ReturnType<typeof ask>) => {
   await body.dump();
   return statusCode;
 };
+
+describe('a switch', () => {
+  test('is taken over without a look into mlx.yaml, which is read afterwards if it was edited', async () => {
+    let reads = 0;
+    const counted = await startBench({
+      readConfig: async () => {
+        reads += 1;
+        return toConfig(configSchema.parse({}), bench.folder);
+      },
+    });
+    try {
+      const before = reads;
+      await counted.route({ address: 'unix:/one', serverId: 'one' });
+      expect((await counted.control.readRows())?.routes.map(({ serverId }) => serverId)).toEqual(['one']);
+      expect(reads).toBe(before);
+      writeFileSync(join(counted.folder, 'mlx.yaml'), '# edited');
+      await counted.route({ address: 'unix:/two', serverId: 'two' });
+      expect(reads).toBe(before + 1);
+      await counted.route({ address: 'unix:/one', serverId: 'one' });
+      expect(reads).toBe(before + 1);
+    } finally {
+      await counted.close();
+    }
+  });
+});
 
 describe('a reload', () => {
   test('brings the new routes, and a wrong file leaves the old ones as they are', async () => {

@@ -108,6 +108,7 @@ export async function startBench({ config = '', metering, ...settings }: BenchSe
   const place = { project: folder, configFile };
   const readConfig = readingConfig(place, metering);
   const paths = {
+    configFile,
     ledgerFile: join(folder, 'ledger.db'),
     trafficFile: join(folder, 'traffic.db'),
     captures: join(folder, 'captures'),
