@@ -140,7 +140,7 @@ async function isAsleep(address: string | undefined): Promise<boolean> {
   try {
     return (await client.isAsleep()) === true;
   } finally {
-    await client.close();
+    client.close();
   }
 }
 

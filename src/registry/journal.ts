@@ -17,8 +17,10 @@ export type FailPoint = `${'' | 'undo '}${StepName | 'end'}: ${'begun' | 'perfor
 
 export type Journal = {
   promotionId: number;
-  /** Writes the step down, does it, writes down that it is done. */
+  /** Writes the step down, does it; that it is done is written with the next row, as one transaction. */
   run: <Result>(subject: Subject, perform: () => Promise<Result>) => Promise<Result>;
+  /** `rows` are written with what is left to write. */
+  close: (rows: () => void) => void;
 };
 
 export type JournalEdges = {
@@ -28,19 +30,35 @@ export type JournalEdges = {
   failPoint: (point: FailPoint) => Promise<void>;
 };
 
+/**
+ * A step whose end was not written when its command died counts as begun: it is done again, or undone, and both may be repeated.
+ */
 export function openJournal({ ledger, now, failPoint }: JournalEdges, promotionId: number): Journal {
+  let performed: { position: number; endedAtMs: number } | undefined;
+  const writeEnd = (): void => {
+    if (performed) endStep(ledger, { promotionId, position: performed.position }, 'done', performed.endedAtMs);
+    performed = undefined;
+  };
+  const begin = (subject: Subject): number => {
+    const { step } = subject;
+    writeEnd();
+    return beginStep(ledger, { promotionId, step, subject: JSON.stringify(subject), begunAtMs: now().getTime() });
+  };
   return {
     promotionId,
     run: async (subject, perform) => {
-      const { step } = subject;
-      const begunAtMs = now().getTime();
-      const position = beginStep(ledger, { promotionId, step, subject: JSON.stringify(subject), begunAtMs });
-      await failPoint(`${step}: begun`);
+      const position = write(ledger, () => begin(subject));
+      await failPoint(`${subject.step}: begun`);
       const result = await perform();
-      await failPoint(`${step}: performed`);
-      endStep(ledger, { promotionId, position }, 'done', now().getTime());
+      await failPoint(`${subject.step}: performed`);
+      performed = { position, endedAtMs: now().getTime() };
       return result;
     },
+    close: (rows) =>
+      write(ledger, () => {
+        writeEnd();
+        rows();
+      }),
   };
 }
 

@@ -13,7 +13,7 @@ import { write } from '../ledger/open.js';
 import { setWarmUntil } from '../ledger/warm-servers.js';
 import { isServerAlive } from '../serving/liveness.js';
 import type { PromotionEdges } from './edges.js';
-import { beginPromotion, openJournal } from './journal.js';
+import { beginPromotion, openJournal, type Journal } from './journal.js';
 import { endAsPromoted, recoverPromotions, undoPromotion } from './recover.js';
 import { requireOwnTags } from './labels.js';
 import { isPastReturn } from './recovery.js';
@@ -96,13 +96,14 @@ async function carryOut(
   const { strategy } = choice;
   const room = makesRoom(strategy) ? { by: strategy, maxMs: edges.maxHoldMs } : null;
   const ended = { id, outcome: outcomeOf(request.kind, request.moved), error: null };
+  const journal = openJournal(edges, id);
   try {
-    const route = await switchRoute(edges, openJournal(edges, id), { ...request, ready, room, into });
-    await endAsPromoted(edges, id);
+    const route = await switchRoute(edges, journal, { ...request, ready, room, into });
+    await endAsPromoted(edges, journal);
     return { ...ended, serverId: route.serverId };
   } catch (error) {
-    const served = leftToOthers(edges, request, id, error);
-    return served ? { ...ended, serverId: served.serverId } : turnBack(edges, id, error);
+    const served = leftToOthers(edges, request, journal, error);
+    return served ? { ...ended, serverId: served.serverId } : turnBack(edges, journal, error);
   }
 }
 
@@ -130,23 +131,25 @@ function begin(
 function leftToOthers(
   edges: PromotionEdges,
   { target }: PromotionRequest,
-  id: number,
+  journal: Journal,
   error: unknown,
 ): Route | undefined {
+  const { promotionId: id } = journal;
   if (!isPastReturn(readJournal(edges.ledger, id))) return undefined;
-  releasePromotion(edges.ledger, id);
+  journal.close(() => releasePromotion(edges.ledger, id));
   edges.onNote(`What comes after the switch failed (${errorMessage(error)}); the next command tries again.`);
   return findRoute(edges.ledger, target.route);
 }
 
 /** Written down first: whoever finds the promotion after a crash goes on back. */
-async function turnBack(edges: PromotionEdges, id: number, error: unknown): Promise<Ended> {
+async function turnBack(edges: PromotionEdges, journal: Journal, error: unknown): Promise<Ended> {
+  const { promotionId: id } = journal;
   const known =
     error instanceof MlxError
       ? error
       : new MlxError('INTERNAL', 'A step of the switch failed unexpectedly.', { cause: error });
   const { code, message, hint } = known;
-  turnPromotionBack(edges.ledger, id, { code, message });
+  journal.close(() => turnPromotionBack(edges.ledger, id, { code, message }));
   const promotion = findPromotion(edges.ledger, id);
   if (promotion) await undoPromotion(edges, promotion, readJournal(edges.ledger, id).toReversed());
   if (!(error instanceof MlxError)) throw error;

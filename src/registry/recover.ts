@@ -3,7 +3,7 @@ import { errorMessage, MlxError } from '../errors.js';
 import { endStep } from '../ledger/promotion-steps.js';
 import { endPromotion, findRoute, releasePromotion, type Promotion, type Route } from '../ledger/promotions.js';
 import { serverCondition, type Condition } from '../serving/liveness.js';
-import { claimDeadPromotions, openJournal } from './journal.js';
+import { claimDeadPromotions, openJournal, type Journal } from './journal.js';
 import type { PromotionEdges } from './edges.js';
 import { planRecovery, type Facts } from './recovery.js';
 import { undoStep } from './steps.js';
@@ -50,20 +50,21 @@ async function recover(edges: PromotionEdges, promotion: Promotion): Promise<boo
   if (!flip) return false;
   const { after } = flip;
   await (await edges.gateway()).reload(after.name, findRoute(edges.ledger, after.name));
-  await finishSwitch(edges, openJournal(edges, id), promotion, flip, {
+  const journal = openJournal(edges, id);
+  await finishSwitch(edges, journal, promotion, flip, {
     held: subjectOf(entries, 'hold') !== undefined,
     stopped: subjectOf(entries, 'stop') !== undefined,
     left: plan.left,
   });
-  await endAsPromoted(edges, id);
+  await endAsPromoted(edges, journal);
   edges.onNote(said(promotion, 'had switched already and is finished now'));
   return true;
 }
 
-export async function endAsPromoted(edges: PromotionEdges, id: number): Promise<void> {
+export async function endAsPromoted(edges: PromotionEdges, journal: Journal): Promise<void> {
   await edges.failPoint('end: begun');
-  const endedAtMs = edges.now().getTime();
-  endPromotion(edges.ledger, id, { state: 'promoted', endedAtMs, errorCode: null, errorMessage: null });
+  const end = { state: 'promoted', endedAtMs: edges.now().getTime(), errorCode: null, errorMessage: null } as const;
+  journal.close(() => endPromotion(edges.ledger, journal.promotionId, end));
 }
 
 /**

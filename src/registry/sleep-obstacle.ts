@@ -21,6 +21,6 @@ async function offersSleep(address: string): Promise<boolean> {
   try {
     return (await client.isAsleep()) !== undefined;
   } finally {
-    await client.close();
+    client.close();
   }
 }

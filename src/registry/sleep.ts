@@ -70,7 +70,7 @@ async function askServer(address: string, ask: (client: ServerClient) => Promise
   try {
     return await ask(client);
   } finally {
-    await client.close();
+    client.close();
   }
 }
 

@@ -2,6 +2,7 @@
 // then sleep or stop before them, and release after the flip. Each is in the journal before it is done. Touches: what steps.ts and hold.ts touch.
 import type { ModelServer } from '../engine/engine.js';
 import { MlxError } from '../errors.js';
+import { write } from '../ledger/open.js';
 import { findRoute, type Promotion, type Route } from '../ledger/promotions.js';
 import type { ModelVersion } from '../ledger/versions.js';
 import { forgetWarm, keepWarm, listWarmServers } from '../ledger/warm-servers.js';
@@ -166,12 +167,14 @@ async function performDrain(
   { engines, warm }: SubjectOf<'drain'>,
 ): Promise<void> {
   if (warm) {
-    const others = listWarmServers(edges.ledger).filter((server) => server.model === model);
-    forgetWarm(
-      edges.ledger,
-      others.map(({ serverId }) => serverId),
-    );
-    keepWarm(edges.ledger, { model, ...warm });
+    write(edges.ledger, () => {
+      const others = listWarmServers(edges.ledger).filter((server) => server.model === model);
+      forgetWarm(
+        edges.ledger,
+        others.map(({ serverId }) => serverId),
+      );
+      keepWarm(edges.ledger, { model, ...warm });
+    });
   }
   await retireServers(edges, model, engines);
 }

@@ -60,7 +60,7 @@ describe.skipIf(skipped)(`a model server in a container${why}`, () => {
     expect(answers.data.map(({ id }) => id)).toEqual(['base', model()]);
     const client = serverClient(server.address);
     expect(await client.isAsleep()).toBeUndefined();
-    await client.close();
+    client.close();
     const tuned = await complete(server, model());
     expect(tuned).not.toBe('');
     expect(tuned).not.toBe(await complete(server, 'base'));

@@ -3,7 +3,6 @@ import { stat } from 'node:fs/promises';
 
 import { MlxError } from '../../errors.js';
 import type { OnProgress, VersionContents, VersionImage } from '../engine.js';
-import { writeLayer } from '../layer.js';
 import {
   addBlob,
   addJsonBlob,
@@ -40,6 +39,8 @@ export async function packageVersion(
 
 /** Same contents, same digest. An interrupted call leaves blobs that nothing names. */
 async function writeImage(layout: string, contents: VersionContents, signal: AbortSignal): Promise<string> {
+  // Loaded here alone: a switch, which is in a hurry, reads and moves tags.
+  const { writeLayer } = await import('../layer.js');
   const layer = await addBlob(layout, (target) => writeLayer(contents.files, target));
   signal.throwIfAborted();
   const config = await addJsonBlob(layout, imageConfig(layer.digest, contents.labels));

@@ -35,6 +35,8 @@ export const mediaTypes = {
   layer: 'application/vnd.oci.image.layer.v1.tar',
 };
 
+const layoutMarker = JSON.stringify({ imageLayoutVersion: '1.0.0' });
+
 export function blobFile(layout: string, digest: string): string {
   return join(layout, 'blobs', 'sha256', digest.replace('sha256:', ''));
 }
@@ -57,7 +59,8 @@ export async function readTags(layout: string): Promise<Descriptor[]> {
 export async function changeTags(layout: string, change: (tags: Descriptor[]) => Descriptor[]): Promise<void> {
   await withLock(join(layout, '.lock'), async () => {
     const manifests = change(await readTags(layout));
-    writeWhole(join(layout, 'oci-layout'), JSON.stringify({ imageLayoutVersion: '1.0.0' }), { sync: true });
+    const marker = join(layout, 'oci-layout');
+    if ((await readIfThere(marker)) !== layoutMarker) writeWhole(marker, layoutMarker, { sync: true });
     const index = { schemaVersion: 2, mediaType: mediaTypes.index, manifests };
     writeWhole(join(layout, 'index.json'), JSON.stringify(index, undefined, 2), { sync: true });
   });

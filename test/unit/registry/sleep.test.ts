@@ -45,7 +45,7 @@ async function asleep(): Promise<number[]> {
   for (const { state } of world.engine.servers.values()) {
     const client = serverClient(state.address);
     if ((await client.isAsleep()) === true) found.push(state.version);
-    await client.close();
+    client.close();
   }
   return found;
 }
