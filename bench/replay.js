@@ -6,24 +6,20 @@
 // of training alone, as the trainer tells it. TRL 1.13 drew the LoRA matrices before it seeded, so that none of its adapters
 // were equal; since then it seeds first (trl/trainer/sft_trainer.py of 1.16), and what it gives is shown without a goal.
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { quantile } from './measure.js';
-import { makeProject, root, workOf } from './training.js';
+import { root } from './mlx.js';
+import { inScratch } from './scratch.js';
+import { makeProject, workOf } from './training.js';
 
 const steps = Number(process.argv[2] ?? 40);
 const rounds = Number(process.argv[3] ?? 5);
 const slowest = 1.05;
-const folder = mkdtempSync(join(tmpdir(), 'mlx-bench-'));
-try {
-  await main();
-} finally {
-  rmSync(folder, { recursive: true, force: true });
-}
+await inScratch(main);
 
-async function main() {
+async function main(folder) {
   const project = makeProject(folder);
   // Prepares packages and base model; not counted.
   const first = train(project, 'bit-exact');

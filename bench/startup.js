@@ -3,17 +3,15 @@
 //   npm run build && node bench/startup.js [rounds]     30 rounds unless told otherwise; about half a minute
 //
 // `runs ls` reads a ledger with 1,000 runs of 20 metrics each; `status` looks at a project in which nothing runs (host engine).
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import Database from 'better-sqlite3';
 
 import { compareStarts, renderComparison } from './measure.js';
+import { mlx, runMlx } from './mlx.js';
 
-const mlx = fileURLToPath(new URL('../bin/mlx.js', import.meta.url));
 const rounds = Number(process.argv[2] ?? 30);
 const folder = mkdtempSync(join(tmpdir(), 'mlx-bench-'));
 try {
@@ -38,15 +36,16 @@ try {
 
 /** A real project; its ledger is made by mlx itself, the rows are then added as fast as SQLite takes them. */
 function makeProject(project, environment) {
-  runMlx(['init', project], folder, environment);
-  runMlx(['runs', 'ls'], project, environment);
+  const own = { ...process.env, ...environment };
+  runMlx(['init', project], own, folder);
+  runMlx(['runs', 'ls'], own, project);
   const database = new Database(join(project, '.mlx', 'ledger.db'));
   const insertRun = database.prepare(
     `INSERT INTO runs (id, recipe, recipe_file, method, base_model, base_commit, seed, engine, state, started_at_ms, ended_at_ms)
      VALUES (?, 'tickets', 'recipes/tickets.yaml', 'lora', 'mlx/demo-base', 'abc', 42, 'host', 'finished', ?, ?)`,
   );
   const insertMetric = database.prepare('INSERT INTO latest_metrics (run_id, key, step, value) VALUES (?, ?, 1, ?)');
-  const keys = ['held_out/tuned/exact_match', 'held_out/base/exact_match', 'train/final_loss', 'train/duration_ms'];
+  const keys = ['held_out/tuned/exact_match', 'held_out/base/exact_match', 'train/mean_loss', 'train/duration_ms'];
   for (let index = keys.length; index < 20; index += 1) keys.push(`custom/metric_${index}`);
   database.transaction(() => {
     for (let index = 0; index < 1000; index += 1) {
@@ -56,10 +55,4 @@ function makeProject(project, environment) {
     }
   })();
   database.close();
-}
-
-function runMlx(words, cwd, environment) {
-  const options = { cwd, env: { ...process.env, ...environment }, encoding: 'utf8' };
-  const { status, stderr } = spawnSync(process.execPath, [mlx, ...words], options);
-  if (status !== 0) throw new Error(`mlx ${words.join(' ')} ended with status ${status}:\n${stderr}`);
 }

@@ -1,12 +1,10 @@
 // A project of the demo on the host engine, for benchmarks that train: the commands of mlx, and the files of its runs for others.
-import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import { homePaths } from '../dist/paths.js';
 import { ensureVenv } from '../dist/venvs.js';
+import { runMlx, runToEnd } from './mlx.js';
 
-export const root = fileURLToPath(new URL('..', import.meta.url));
 const environment = { ...process.env, MLX_ENGINE: 'host', MLX_MLFLOW_ENABLED: 'false', CI: 'true' };
 /** Offline and on the CPU, as mlx runs its jobs. */
 const offline = {
@@ -21,7 +19,7 @@ const offline = {
 /** In `folder`, which is empty. */
 export function makeProject(folder) {
   const project = join(folder, 'project');
-  const mlx = (words) => run(process.execPath, [join(root, 'bin', 'mlx.js'), ...words], environment, folder);
+  const mlx = (words) => runMlx(words, environment, folder);
   mlx(['init', project]);
   const train = (settings, flags = []) =>
     mlx(['train', 'tickets', ...flags, ...settings.flatMap((each) => ['--set', each]), '--project', project]);
@@ -36,13 +34,6 @@ export async function workOf({ project }, shown) {
   return {
     files: join(project, '.mlx', 'runs', shown.run),
     base: join(home.models, ...shown.base_model.split('/'), shown.base_commit),
-    python: (words) => run(venv.python, words, { ...environment, ...offline }, project),
+    python: (words) => runToEnd(venv.python, words, { ...environment, ...offline }, project),
   };
-}
-
-function run(file, words, env, cwd) {
-  const { status, stdout, stderr } = spawnSync(file, words, { cwd, env, encoding: 'utf8', maxBuffer: 2 ** 28 });
-  if (status !== 0)
-    throw new Error(`${[file, ...words].join(' ')} ended with status ${status}:\n${stderr.slice(-2000)}`);
-  return stdout;
 }

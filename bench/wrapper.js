@@ -5,24 +5,19 @@
 //
 // The first `mlx train` prepares packages and base model and is not counted. Then each round is one `mlx train` and one run of
 // recipes/trainer/train.py on the files that mlx wrote for its own run.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { quantile } from './measure.js';
-import { makeProject, root, workOf } from './training.js';
+import { root } from './mlx.js';
+import { inScratch } from './scratch.js';
+import { makeProject, workOf } from './training.js';
 
 const steps = Number(process.argv[2] ?? 60);
 const rounds = Number(process.argv[3] ?? 3);
 const goal = { share: 0.03, ms: 1500 };
-const folder = mkdtempSync(join(tmpdir(), 'mlx-bench-'));
-try {
-  await main();
-} finally {
-  rmSync(folder, { recursive: true, force: true });
-}
+await inScratch(main);
 
-async function main() {
+async function main(folder) {
   const project = makeProject(folder);
   const train = () => project.train([`trainer.max_steps=${steps}`, 'evaluation.limit=32']);
   train();

@@ -5,27 +5,17 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { freePort } from '../free-port.js';
+import { mlx, runMlx } from '../mlx.js';
 
 /** Who is measured has the first core for itself; the mock has the second, beside the load. Where there is no taskset, nobody has. */
 const pinned = spawnSync('taskset', ['-c', '0', 'true']).status === 0;
 const spawn = (program, argv, options) =>
   pinned ? start('taskset', ['-c', '0', program, ...argv], options) : start(program, argv, options);
 
-const mlx = fileURLToPath(new URL('../../bin/mlx.js', import.meta.url));
-
 /** @returns {Promise<{name, port, pids, headers, stop}>} or `{name, skipped}` with the reason */
 export async function startMlx(folder, mockPort) {
   const project = join(folder, 'project');
   const environment = { ...process.env, MLX_HOME: join(folder, 'home'), MLX_ENGINE: 'host', NODE_OPTIONS: '' };
-  const run = (...words) => {
-    const { status, stdout, stderr } = spawnSync(process.execPath, [mlx, ...words], {
-      cwd: project,
-      env: environment,
-      encoding: 'utf8',
-    });
-    if (status !== 0) throw new Error(`mlx ${words.join(' ')}: ${stderr}${stdout}`);
-    return stdout;
-  };
   mkdirSync(project, { recursive: true });
   const port = await freePort();
   // Local: nothing is redacted, as none of the peers redacts. Keys, budgets, metering and the traffic log are on.
@@ -38,9 +28,8 @@ routes:
   m: { primary: mock/m }
 `,
   );
-  const created = JSON.parse(
-    run('keys', 'create', 'bench', '--requests-per-minute', '100000000', '--tokens-day', '1000000000000', '--json'),
-  );
+  const limits = ['--requests-per-minute', '100000000', '--tokens-day', '1000000000000'];
+  const created = JSON.parse(runMlx(['keys', 'create', 'bench', ...limits, '--json'], environment, project));
   const child = spawn(process.execPath, [mlx, 'gateway', 'start', '--foreground', '--project', project], {
     env: environment,
     stdio: 'ignore',

@@ -1,5 +1,5 @@
 // A project as a user has it, with versions whose servers are stand-ins (model-server.js): the switch is measured, not a model.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,9 +11,8 @@ import { insertRun, updateRun } from '../../dist/ledger-runs.js';
 import { homePaths } from '../../dist/paths.js';
 import { venvFolder } from '../../dist/venvs.js';
 import { freePort } from '../free-port.js';
+import { mlx, root, runMlx } from '../mlx.js';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const mlx = join(root, 'bin', 'mlx.js');
 const base = { repository: 'stand-in/base', commit: 'c0ffee' };
 
 /** @param versions an adapter_config.json each, counted from 1 @returns {Promise<{port, key, ledgerFile, run, runSync, stop}>} */
@@ -28,15 +27,7 @@ export async function makeProject(folder, versions) {
     `engine: host\ngateway: { port: ${port} }\nmlflow: { enabled: false }\nserving: { keep_warm_s: 3600 }\n`,
   );
   makeHome(home);
-  const runSync = (...words) => {
-    const { status, stdout, stderr } = spawnSync(process.execPath, [mlx, ...words], {
-      cwd: project,
-      env: environment,
-      encoding: 'utf8',
-    });
-    if (status !== 0) throw new Error(`mlx ${words.join(' ')}: ${stderr}${stdout}`);
-    return stdout.trim();
-  };
+  const runSync = (...words) => runMlx(words, environment, project).trim();
   for (const [index, adapter] of versions.entries()) {
     addRun(project, index + 1, adapter);
     runSync('package', `run-${index + 1}`);

@@ -28,8 +28,6 @@ Examples:
   );
 };
 
-const dayMs = 86_400_000;
-
 type Collection = { removed: Garbage[]; wouldRemove: Garbage[]; bytes: number };
 
 export const run: CommandModule['run'] = async (context, _args, flags) => {
@@ -60,7 +58,7 @@ async function oldCaptures(context: Context): Promise<Garbage[]> {
 
 async function captureLimitMs(context: Context): Promise<number> {
   const { gateway } = await context.config();
-  return context.now().getTime() - gateway.captureDays * dayMs;
+  return context.now().getTime() - gateway.capturesKeptMs;
 }
 
 function busyCaptures(): MlxError {

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 
 import { MlxError } from '../errors.js';
-import { toMetering } from './metering.js';
+import { dayMs, toMetering } from './metering.js';
 import { toRedaction } from './redaction-schema.js';
 import type { Paths } from './paths.js';
 import { toRouteConfig } from './route-schema.js';
@@ -50,7 +50,7 @@ export function toConfig(file: ConfigFile, project: string): Config {
       port: gateway.port,
       workers: gateway.workers,
       maxInFlight: gateway.max_in_flight,
-      captureDays: gateway.capture_days,
+      capturesKeptMs: gateway.capture_days * dayMs,
       metering: toMetering(gateway),
       redaction: toRedaction(gateway.redaction),
     },

@@ -93,8 +93,11 @@ export type Budget = {
 /** USD per million tokens. */
 export type OwnPrice = { input: number; output: number; cachedInput: number; cacheWrite: number };
 
+/** What mlx.yaml gives in days is time from there on. */
+export const dayMs = 86_400_000;
+
 export type Metering = {
-  trafficDays: number;
+  trafficKeptMs: number;
   hardwareUsdPerHour: number | undefined;
   /** By `UPSTREAM/MODEL`. */
   prices: ReadonlyMap<string, OwnPrice>;
@@ -118,7 +121,7 @@ export function checkDestinations(file: MeteringFile, context: z.RefinementCtx<M
 export function toMetering(file: MeteringFile): Metering {
   const { budgets, prices, alerts, otlp } = file;
   return {
-    trafficDays: file.traffic_days,
+    trafficKeptMs: file.traffic_days * dayMs,
     hardwareUsdPerHour: file.hardware.usd_per_hour,
     prices: new Map(Object.entries(prices).map(([name, own]) => [name, toOwnPrice(own)])),
     assumedOutputTokens: file.assumed_output_tokens,

@@ -108,7 +108,7 @@ export type Config = {
     port: number;
     workers: number;
     maxInFlight: number;
-    captureDays: number;
+    capturesKeptMs: number;
     metering: Metering;
     redaction: RedactionConfig;
   };

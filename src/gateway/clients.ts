@@ -90,7 +90,7 @@ function openWords(
   const captures = openCaptures({
     ...{ ...edges, folder: paths.captures, rulesOf: content.captureRules },
     percentOf: (name) => routing.current().routes.get(name)?.capturePercent ?? 0,
-    keepDays: () => routing.config().gateway.captureDays,
+    keptMs: () => routing.config().gateway.capturesKeptMs,
   });
   return { content, captures };
 }

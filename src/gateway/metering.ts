@@ -89,7 +89,7 @@ export function openMetering(edges: MeteringEdges): RunningMetering {
 
 /** What gets each row: the log, the metrics, the spans, and what routes capture. */
 function openSinks({ trafficFile, now, warn, captures }: MeteringEdges, settings: () => Metering) {
-  const writer = openTrafficWriter({ file: trafficFile, keepDays: settings().trafficDays, now, warn });
+  const writer = openTrafficWriter({ file: trafficFile, keptMs: settings().trafficKeptMs, now, warn });
   const metrics = openMetrics();
   const spans = openSpans(() => settings().otlp, warn);
   const lost = () => ({ rowsDropped: writer.dropped(), capturesLost: captures.lost() });

@@ -16,7 +16,7 @@ export type TrafficWriter = {
 
 export type WriterSettings = {
   file: string;
-  keepDays: number;
+  keptMs: number;
   now: () => Date;
   /** A line for the person who runs the gateway. */
   warn: (line: string) => void;
@@ -29,10 +29,9 @@ const retryDelayMs = 1_000;
 const queueRows = 20_000;
 const forgetEveryMs = 60_000;
 const forgetAtOnce = 5_000;
-const dayMs = 86_400_000;
 
 export function openTrafficWriter(settings: WriterSettings): TrafficWriter {
-  const { keepDays, now, warn } = settings;
+  const { keptMs, now, warn } = settings;
   const traffic = openOrBeginAnew(settings);
   const queue: TrafficRow[] = [];
   let dropped = 0;
@@ -54,7 +53,7 @@ export function openTrafficWriter(settings: WriterSettings): TrafficWriter {
       failing = true;
     }
   };
-  const stopForgetting = forgetOldRows(traffic, () => now().getTime() - keepDays * dayMs);
+  const stopForgetting = forgetOldRows(traffic, () => now().getTime() - keptMs);
   return {
     traffic,
     record: (row) => {

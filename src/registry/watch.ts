@@ -1,5 +1,6 @@
 // The time after a switch: the new version's requests against the old one's, and the old version back where the new one does worse.
 // Touches: the journal, the traffic log (reading), and for the way back what a rollback touches.
+import { dayMs } from '../config/metering.js';
 import { currentOwner } from '../engine/owner.js';
 import { MlxError } from '../errors.js';
 import { findRoute, listPromotions } from '../ledger/promotions.js';
@@ -35,7 +36,7 @@ export type WatchReport = {
 
 export type WatchRequest = { watchMs: number; actor: string; strategy?: AskedStrategy | undefined };
 
-const baselineMs = 7 * 86_400_000;
+const baselineMs = 7 * dayMs;
 
 /** What there is to watch: undefined where no version was there before. A version that is live already is watched again. */
 export function watchOf(edges: Pick<PromotionEdges, 'ledger'>, result: PromotionResult): Watch | undefined {

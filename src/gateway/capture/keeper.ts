@@ -12,20 +12,19 @@ export type Keeper = {
   close: () => Promise<void>;
 };
 
-export type KeeperEdges = { folder: string; keepDays: () => number; now: () => Date };
+export type KeeperEdges = { folder: string; keptMs: () => number; now: () => Date };
 
 const tidyEveryMs = 60_000;
-const dayMs = 86_400_000;
 
 /** A project where no route captures gets no folder for it. */
-export function openKeeper({ folder, keepDays, now }: KeeperEdges, alarm: Alarm): Keeper {
+export function openKeeper({ folder, keptMs, now }: KeeperEdges, alarm: Alarm): Keeper {
   let journal: CaptureJournal | undefined;
   const opened = (): CaptureJournal => (journal ??= openCaptureJournal(journalFile(folder)));
   const tidy = async (all: boolean): Promise<void> => {
     if (!journal && !existsSync(journalFile(folder))) return;
     await alarm.watch('tidied', 0, async () => {
       await rotateCaptures(folder, opened(), now().getTime(), all);
-      await forgetOldCaptures(folder, opened(), now().getTime() - keepDays() * dayMs);
+      await forgetOldCaptures(folder, opened(), now().getTime() - keptMs());
     });
   };
   let tidying = tidy(false);

@@ -15,7 +15,7 @@ const warnings: string[] = [];
 const now = trafficRow().startedAtMs;
 
 function open(): TrafficWriter {
-  const settings = { file: join(folder, 'traffic.db'), keepDays: 90, now: () => new Date(now) };
+  const settings = { file: join(folder, 'traffic.db'), keptMs: 90 * 86_400_000, now: () => new Date(now) };
   return openTrafficWriter({ ...settings, warn: (line) => warnings.push(line) });
 }
 
