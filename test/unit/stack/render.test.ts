@@ -103,3 +103,14 @@ test('up names addresses, and the reason of what it left out', () => {
 
   expect(stripVTControlCharacters(renderUp(report))).toBe('mlflow  not started: mlflow.enabled is false');
 });
+
+test('of servers that wait for a rollback it is said who is asleep', () => {
+  const server = { serverId: 'a', model: 'tickets', untilMs: 125_000 };
+  const warm = [
+    { ...server, version: 1, asleep: true },
+    { ...server, version: 2, asleep: false },
+  ];
+  const shown = plain({ ...base, warm });
+  expect(shown).toContain('tickets:1  for 1 min 0 s, asleep');
+  expect(shown).toMatch(/tickets:2 {2}for 1 min 0 s$/m);
+});
