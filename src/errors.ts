@@ -41,6 +41,7 @@ const statusByCode: Record<string, ExitStatus> = {
   TAG_MOVED: exitStatus.preflight,
   NOTHING_LIVE: exitStatus.usage,
   GOLDEN_FAILED: exitStatus.gateRefused,
+  TOO_SLOW: exitStatus.gateRefused,
   WATCH_WORSE: exitStatus.gateRefused,
   WATCH_INCONCLUSIVE: exitStatus.gateInconclusive,
   ADAPTER_INCONCLUSIVE: exitStatus.gateInconclusive,

@@ -51,6 +51,7 @@ function answer(path, body, outgoing) {
   if (behaviour === 'dies' || (behaviour === 'dies_later' && later)) process.exit(1);
   if (behaviour === 'fails_later' && later) return reply(outgoing, 500, { error: { message: 'out of order' } });
   if (body.includes('"stream":true')) return stream(outgoing);
+  if (behaviour === 'crawls') return void setTimeout(() => reply(outgoing, 200, completion()), 700);
   const delayMs = behaviour === 'slow' || (behaviour === 'slow_later' && later) ? 400 : answerMs;
   if (delayMs > 0) setTimeout(() => reply(outgoing, 200, completion()), delayMs);
   else reply(outgoing, 200, completion());

@@ -64,6 +64,7 @@ export function toConfig(file: ConfigFile, project: string): Config {
     },
     serving: {
       readyTimeoutMs: serving.ready_timeout_s * 1000,
+      maxSlowdown: serving.max_slowdown,
       drainTimeoutMs: serving.drain_timeout_s * 1000,
       maxHoldMs: serving.max_hold_s * 1000,
       keepWarmMs: serving.keep_warm_s * 1000,

@@ -51,6 +51,11 @@ const sections = z.strictObject({
         .positive()
         .default(300)
         .describe('How long a new model server may take until it answers'),
+      max_slowdown: z
+        .number()
+        .refine((factor) => factor === 0 || factor > 1, 'must be more than 1, or 0')
+        .default(5)
+        .describe('How many times as long as the live version a new one may take for an answer; 0: not checked'),
       drain_timeout_s: z
         .number()
         .nonnegative()
@@ -117,6 +122,7 @@ export type Config = {
   mlflow: { enabled: boolean; port: number; trackingUri: string | undefined; experiment: string };
   serving: {
     readyTimeoutMs: number;
+    maxSlowdown: number;
     drainTimeoutMs: number;
     keepWarmMs: number;
     maxHoldMs: number;

@@ -3,10 +3,13 @@ import { randomBytes } from 'node:crypto';
 
 import type { ModelServer } from '../engine/engine.js';
 import { MlxError } from '../errors.js';
+import type { Route } from '../ledger/promotions.js';
 import type { ModelVersion } from '../ledger/versions.js';
 import { readGolden } from '../serving/golden.js';
+import { measurePace, type LivePace } from '../serving/pace.js';
 import { readinessPrompts } from '../serving/prompt.js';
 import { waitUntilReady } from '../serving/readiness.js';
+import { serverClient } from '../serving/server-client.js';
 import type { PromotionEdges } from './edges.js';
 import { serverSettings } from './settings.js';
 
@@ -39,13 +42,43 @@ export function serverFields({ id, address, servedName }: ModelServer): {
   return { serverId: id, address, servedName };
 }
 
-/** @throws MlxError SERVER_NOT_READY, GOLDEN_FAILED, ADAPTER_INCONCLUSIVE, MEMORY_SHORT, IMAGE_CORRUPT, INTERRUPTED */
-export async function waitForServer(edges: PromotionEdges, version: ModelVersion, server: ModelServer): Promise<void> {
+/**
+ * @param live what it is held against: the version that it replaces
+ * @throws MlxError SERVER_NOT_READY, GOLDEN_FAILED, ADAPTER_INCONCLUSIVE, MEMORY_SHORT, TOO_SLOW, IMAGE_CORRUPT, INTERRUPTED
+ */
+export async function waitForServer(
+  edges: PromotionEdges,
+  version: ModelVersion,
+  server: ModelServer,
+  live: LivePace | null = null,
+): Promise<void> {
   requireDigest(server, version);
   const engine = await edges.engine(version.engine);
-  const prompts = await readinessPrompts(edges.heldOutFile(version.runId), comparedPrompts);
+  const prompts = await promptsOf(edges, version);
   const golden = readGolden(edges.goldenFile, version.model);
-  await waitUntilReady({ ...edges, engine }, { server, prompts, golden, timeoutMs: edges.readyTimeoutMs });
+  const { readyTimeoutMs: timeoutMs, maxSlowdown } = edges;
+  await waitUntilReady({ ...edges, engine }, { server, prompts, golden, timeoutMs, live, maxSlowdown });
+}
+
+/** How fast the server of a route answers the questions that the candidate will be asked. null: it is not to be told. */
+export async function livePace(
+  edges: PromotionEdges,
+  candidate: ModelVersion,
+  { model, version, address, servedName }: Route,
+): Promise<LivePace | null> {
+  if (edges.maxSlowdown === 0) return null;
+  const client = serverClient(address);
+  try {
+    const prompts = await promptsOf(edges, candidate);
+    const pace = await measurePace(client, servedName ?? model, prompts, edges.clock);
+    return pace && { ...pace, version: `${model}:${version}` };
+  } finally {
+    client.close();
+  }
+}
+
+function promptsOf({ heldOutFile }: PromotionEdges, { runId }: ModelVersion): ReturnType<typeof readinessPrompts> {
+  return readinessPrompts(heldOutFile(runId), comparedPrompts);
 }
 
 /** What runs must be the image that the ledger names, whatever its tag says. */

@@ -39,6 +39,8 @@ export type PromotionEdges = {
   keepLines: (serverId: string, lines: readonly string[]) => string;
   gpu: boolean;
   readyTimeoutMs: number;
+  /** How many times as long as the live version a new one may take for an answer; 0: not checked. */
+  maxSlowdown: number;
   drainTimeoutMs: number;
   /** How long requests wait at most where there is no room for two servers. */
   maxHoldMs: number;
@@ -87,6 +89,7 @@ export async function openPromotionEdges(command: CommandEdges): Promise<Promoti
     keepLines: (serverId, lines) => keepLines(join(paths.run, 'failed'), serverId, lines),
     gpu: config.gpu !== 'off',
     readyTimeoutMs: config.serving.readyTimeoutMs,
+    maxSlowdown: config.serving.maxSlowdown,
     drainTimeoutMs: config.serving.drainTimeoutMs,
     maxHoldMs: config.serving.maxHoldMs,
     keepWarmMs: config.serving.keepWarmMs,

@@ -91,14 +91,14 @@ async function carryOut(
   choice: Choice,
   id: number,
 ): Promise<Ended> {
-  const { ready, into } = choice;
+  const { ready, into, replaced } = choice;
   sayStrategy(edges, request, choice);
   const { strategy } = choice;
   const room = makesRoom(strategy) ? { by: strategy, maxMs: edges.maxHoldMs } : null;
   const ended = { id, outcome: outcomeOf(request.kind, request.moved), error: null };
   const journal = openJournal(edges, id);
   try {
-    const route = await switchRoute(edges, journal, { ...request, ready, room, into });
+    const route = await switchRoute(edges, journal, { ...request, ready, room, into, replaced });
     await endAsPromoted(edges, journal);
     return { ...ended, serverId: route.serverId };
   } catch (error) {

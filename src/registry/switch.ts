@@ -6,7 +6,8 @@ import { write } from '../ledger/open.js';
 import { findRoute, type Promotion, type Route } from '../ledger/promotions.js';
 import type { ModelVersion } from '../ledger/versions.js';
 import { forgetWarm, keepWarm, listWarmServers } from '../ledger/warm-servers.js';
-import { newServerId, serverFields, startServerOf, waitForServer } from './candidate.js';
+import { livePace, newServerId, serverFields, startServerOf, waitForServer } from './candidate.js';
+import type { LivePace } from '../serving/pace.js';
 import type { ReadyServer } from './choice.js';
 import type { PromotionEdges } from './edges.js';
 import { performHold, performRelease, performStop } from './hold.js';
@@ -29,6 +30,8 @@ export type SwitchPlan = Candidate & {
   ready: ReadyServer | null;
   room: Room | null;
   into: string | null;
+  /** The route of the version that a new server is held against. */
+  replaced: Route | null;
 };
 
 type Room = { by: 'sleep' | 'hold'; maxMs: number };
@@ -38,9 +41,12 @@ export async function switchRoute(edges: PromotionEdges, journal: Journal, plan:
   const { version, target, moved, ready } = plan;
   const before = findRoute(edges.ledger, target.route);
   const room = ready?.asleep !== false && before !== undefined ? plan.room : null;
-  if (ready === null && plan.into === null) await stopWarmServers(edges, version.model);
+  const starts = ready === null && plan.into === null;
+  if (starts) await stopWarmServers(edges, version.model);
+  // Asked while it is there. An adapter in the same server has the server's pace.
+  const live = starts && plan.replaced ? await livePace(edges, version, plan.replaced) : null;
   if (room && before) await makeRoom(edges, journal, before, room);
-  const server = await bringUp(edges, journal, plan);
+  const server = await bringUp(edges, journal, plan, live);
   const after = nextRoute(edges, { version, target }, server, before);
   edges.onStep('flip', `${after.name} -> ${version.model}:${version.version}`);
   const flip: SubjectOf<'flip'> = { step: 'flip', before: before ?? null, after };
@@ -97,11 +103,12 @@ async function bringUp(
   edges: PromotionEdges,
   journal: Journal,
   { version, into, ready }: SwitchPlan,
+  live: LivePace | null,
 ): Promise<ModelServer> {
   if (ready?.asleep === true && (await wakes(edges, journal, version, ready.server))) return ready.server;
   const isUp = ready?.asleep === false;
   const server = isUp ? ready.server : await startCandidate(edges, journal, version, into);
-  if (!isUp || !ready.warm) await becomeReady(edges, journal, version, server);
+  if (!isUp || !ready.warm) await becomeReady(edges, journal, version, server, live);
   return server;
 }
 
@@ -146,9 +153,10 @@ async function becomeReady(
   journal: Journal,
   version: ModelVersion,
   server: ModelServer,
+  live: LivePace | null = null,
 ): Promise<void> {
   edges.onStep('ready', 'waiting until it is healthy three times in a row, names the model and answers its prompts');
-  await journal.run({ step: 'ready', serverId: server.id }, () => waitForServer(edges, version, server));
+  await journal.run({ step: 'ready', serverId: server.id }, () => waitForServer(edges, version, server, live));
 }
 
 /** The old server stays for a rollback, unless it is stopped already, or the same version goes on. */

@@ -1,11 +1,12 @@
 // Waits until a model server is really ready: healthy three times in a row, names the model, answers a prompt, is accepted,
-// differs from its base and leaves memory.
+// differs from its base, leaves memory and is not far slower than the version that is live.
 // What cannot be told is not ready. A server that exits is noticed at once.
 import type { Engine, ModelServer } from '../engine/engine.js';
 import { MlxError } from '../errors.js';
 import { requireAcceptance } from './acceptance.js';
 import { requireApplied } from './applied.js';
 import type { GoldenPrompt } from './golden.js';
+import { measurePace, requirePace, type LivePace } from './pace.js';
 import type { ReadinessPrompt } from './prompt.js';
 import { requireRoom } from './room.js';
 import { serverClient, type Probe, type ServerClient } from './server-client.js';
@@ -25,6 +26,9 @@ export type ReadinessRequest = {
   prompts: readonly [ReadinessPrompt, ...ReadinessPrompt[]];
   golden: readonly GoldenPrompt[];
   timeoutMs: number;
+  /** null: there is no version to hold it against. */
+  live: LivePace | null;
+  maxSlowdown: number;
 };
 
 const healthyInARow = 3;
@@ -36,7 +40,7 @@ const shownColumns = 200;
 
 /**
  * @throws MlxError SERVER_NOT_READY with what was seen and the server's last lines, GOLDEN_FAILED, ADAPTER_INCONCLUSIVE,
- *   MEMORY_SHORT, INTERRUPTED
+ *   MEMORY_SHORT, TOO_SLOW, INTERRUPTED
  */
 export async function waitUntilReady(edges: ReadinessEdges, request: ReadinessRequest): Promise<void> {
   const client = serverClient(request.server.address);
@@ -48,6 +52,10 @@ export async function waitUntilReady(edges: ReadinessEdges, request: ReadinessRe
     const asked = golden.map(({ messages }) => ({ messages, heldOut: false }));
     await requireApplied(client, { model: server.servedName, version }, [...prompts, ...asked]);
     await requireRoom(edges.engine, server);
+    if (request.live) {
+      const pace = await measurePace(client, server.servedName, prompts, edges.clock);
+      requirePace(version, pace, request.live, request.maxSlowdown);
+    }
     await requireStillHealthy(edges, server, client);
   } finally {
     client.close();

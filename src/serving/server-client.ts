@@ -12,12 +12,12 @@ export type ServerClient = {
   health: () => Promise<Probe>;
   names: (model: string) => Promise<Probe>;
   answers: (model: string, prompt: ReadinessPrompt, timeoutMs: number) => Promise<Probe>;
-  /** A whole answer for golden prompts, or its first `tokens`. */
+  /** A whole answer for golden prompts, or its first `tokens`; null where the server does not count them. */
   complete: (
     model: string,
     prompt: ReadinessPrompt,
     tokens?: number,
-  ) => Promise<{ ok: true; text: string } | { ok: false; seen: string }>;
+  ) => Promise<{ ok: true; text: string; tokens: number | null } | { ok: false; seen: string }>;
   /** undefined: the server offers no sleep. */
   isAsleep: () => Promise<boolean | undefined>;
   /** vLLM's level 1: the weights go to the machine's memory, attention keys and values are dropped. Idempotent, as is `wake`. */
@@ -35,6 +35,7 @@ const maxTokens = 16;
 const modelsSchema = z.object({ data: z.array(z.object({ id: z.string() })) });
 const answerSchema = z.object({
   choices: z.array(z.object({ message: z.object({ content: z.string() }), finish_reason: z.string() })).min(1),
+  usage: z.object({ completion_tokens: z.number() }).nullish().catch(null),
 });
 
 const chatPath = '/v1/chat/completions';
@@ -61,12 +62,15 @@ export function serverClient(address: string): ServerClient {
 
 async function complete(client: LocalClient, body: string): ReturnType<ServerClient['complete']> {
   let text = '';
+  let tokens: number | null = null;
   const seen = await probe(client, { path: chatPath, timeoutMs: answerTimeoutMs, body }, (sent) => {
-    const content = answerSchema.safeParse(parse(sent)).data?.choices[0]?.message.content;
+    const answer = answerSchema.safeParse(parse(sent)).data;
+    const content = answer?.choices[0]?.message.content;
     text = content ?? '';
+    tokens = answer?.usage?.completion_tokens ?? null;
     return content === undefined ? noAnswer : { ok: true };
   });
-  return seen.ok ? { ok: true, text } : seen;
+  return seen.ok ? { ok: true, text, tokens } : seen;
 }
 
 const sleepingSchema = z.object({ is_sleeping: z.boolean() });

@@ -21,6 +21,7 @@ const behaviours = [
   'wrong_model',
   'errors',
   'out_of_memory',
+  'crawls',
   'good',
 ];
 const wrongDigest = behaviours.length;
@@ -33,10 +34,7 @@ const json = (...argv: string[]) => mlxJson(argv, { folder: project.folder, envi
 
 beforeAll(async () => {
   project = await standInProject(behaviours, 'serving: { ready_timeout_s: 20, drain_timeout_s: 5 }');
-  project.write(
-    'evals/golden.jsonl',
-    `${JSON.stringify({ messages: [{ role: 'user', content: 'Hi' }], max_ms: 300 })}\n`,
-  );
+  writeGolden(300);
   changeImage(wrongDigest);
   const served = await json('serve', 'tickets:1');
   expect(served.status, served.stdout + served.stderr).toBe(0);
@@ -47,6 +45,11 @@ afterAll(async () => {
   await json('down');
   project.remove();
 });
+
+function writeGolden(maxMs: number): void {
+  const row = { messages: [{ role: 'user', content: 'Hi' }], max_ms: maxMs };
+  project.write('evals/golden.jsonl', `${JSON.stringify(row)}\n`);
+}
 
 /** Its bytes are no longer those that the digest names. */
 function changeImage(version: number): void {
@@ -105,10 +108,12 @@ describe('a version that', () => {
     { what: 'is another model', version: 6, status: 1, code: 'SERVER_NOT_READY', readyS: '1' },
     { what: 'answers with 500', version: 7, status: 1, code: 'SERVER_NOT_READY', readyS: '1' },
     { what: 'runs out of memory', version: 8, status: 1, code: 'SERVER_NOT_READY', readyS: '20' },
+    { what: 'is far slower than the live one', version: 9, status: 4, code: 'TOO_SLOW', readyS: '20', goldenMs: 9_000 },
     { what: 'is not what its digest says', version: wrongDigest, status: 1, code: 'IMAGE_CORRUPT', readyS: '20' },
   ])(
     `$what is refused ${rounds} times of ${rounds}, with status $status, and leaves nothing`,
-    async ({ version, status, code, readyS }) => {
+    async ({ version, status, code, readyS, goldenMs = 300 }) => {
+      writeGolden(goldenMs);
       project.environment['MLX_SERVING_READY_TIMEOUT_S'] = readyS;
       const before = await traces();
       expect(before.processes).toHaveLength(1);

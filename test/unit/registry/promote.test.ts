@@ -139,6 +139,30 @@ describe('a candidate that', () => {
     expect(serverIds()).toHaveLength(1);
   });
 
+  test.each(['side-by-side', 'hold'] as const)(
+    'is far slower than the live version is refused, with both figures (%s)',
+    async (strategy) => {
+      await world.promote(1);
+      let nowMs = 0;
+      // Every look at this clock takes longer once the candidate runs.
+      const clock = () =>
+        (nowMs += [...world.engine.servers.values()].some(({ state }) => state.version === 2) ? 700 : 10);
+      const edges = { ...world.edges, clock, readyTimeoutMs: 100_000 };
+      const result = await world.promote(2, 'production', edges, strategy);
+      expect(result).toMatchObject({ outcome: 'failed', error: { code: 'TOO_SLOW' } });
+      expect(result.error?.message).toContain(
+        'tickets:2 is far slower than tickets:1, which is live: its answers take 700 ms',
+      );
+      expect(promotionStatus(result)).toBe(4);
+      expect(await world.ask()).toEqual({ status: 200, version: 'tickets:1' });
+      expect(serverIds()).toHaveLength(1);
+      nowMs = 0;
+      expect(await world.promote(2, 'production', { ...edges, maxSlowdown: 0 }, strategy)).toMatchObject({
+        outcome: 'promoted',
+      });
+    },
+  );
+
   test('is waited for when the person presses Ctrl-C is stopped', async () => {
     world.engine.behaviour = 'never_healthy';
     const promoting = world.promote(1);

@@ -83,6 +83,7 @@ export async function makeWorld(): Promise<World> {
     keepLines: () => 'kept.log',
     gpu: false,
     readyTimeoutMs: 10_000,
+    maxSlowdown: 5,
     drainTimeoutMs: 10_000,
     maxHoldMs: 60_000,
     keepWarmMs: 0,

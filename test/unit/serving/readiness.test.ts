@@ -99,7 +99,7 @@ function wait(prompt = heldOut, lines: string[] = ['loading', 'ready']) {
         return 'kept.log';
       },
     },
-    { server: state, prompts: [prompt], golden, timeoutMs: 5_000 },
+    { server: state, prompts: [prompt], golden, timeoutMs: 5_000, live: null, maxSlowdown: 5 },
   );
 }
 
