@@ -106,7 +106,8 @@ export const run: CommandModule['run'] = async (context, [reference = ''], flags
   const evidence = evidenceOf(edges.ledger, version, result.fromVersion, prompts, result);
   return outcome(
     { ...watched, evidence },
-    (value) => `${renderWatched(value)}\n${renderEvidence(evidence)}`,
+    // Of what did not go live the error says what there is to say.
+    (value) => (switched ? `${renderWatched(value)}\n${renderEvidence(evidence)}` : renderWatched(value)),
     promotionStatus(watched),
   );
 };

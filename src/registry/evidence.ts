@@ -85,7 +85,7 @@ function goldenVerdict(
 
 function goldenText({ prompts, verdict }: Evidence['golden']): string {
   if (prompts === 0) return 'no prompts in evals/golden.jsonl';
-  const all = prompts === 1 ? 'one prompt' : `all ${prompts} prompts`;
+  const all = prompts === 1 ? 'one prompt' : `${prompts} prompts`;
   if (verdict === 'right') return `${all} answered right`;
-  return verdict === 'wrong' ? `not all of ${prompts} answered right` : `${prompts} not asked now`;
+  return verdict === 'wrong' ? `${all}, not answered right` : `${all}, not asked now`;
 }

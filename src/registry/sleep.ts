@@ -35,6 +35,7 @@ export async function undoSleep(interruptible: PromotionEdges, { former }: Subje
   const engine = await edges.engine(former.engine);
   const server = (await engine.listServers()).find(({ id }) => id === former.serverId);
   if (server && (await serverCondition(engine, server)) !== 'gone') {
+    edges.onNote(`${former.model}:${former.version} is woken again.`);
     try {
       await wakeServer(edges, former);
       await waitForServer(edges, findVersion(edges.ledger, `${former.model}:${former.version}`), server);
