@@ -5,12 +5,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { freePort } from '../free-port.js';
-import { mlx, runMlx } from '../mlx.js';
+import { mlx, runMlx, runToEnd } from '../mlx.js';
 
 /** Who is measured has the first core for itself; the mock has the second, beside the load. Where there is no taskset, nobody has. */
-const pinned = spawnSync('taskset', ['-c', '0', 'true']).status === 0;
-const spawn = (program, argv, options) =>
-  pinned ? start('taskset', ['-c', '0', program, ...argv], options) : start(program, argv, options);
+const pin = spawnSync('taskset', ['-c', '0', 'true']).status === 0 ? ['taskset', '-c', '0'] : [];
+const spawn = (program, argv, options) => {
+  const [file, ...given] = [...pin, program, ...argv];
+  return start(file, given, options);
+};
 
 /** @returns {Promise<{name, port, pids, headers, stop}>} or `{name, skipped}` with the reason */
 export async function startMlx(folder, mockPort) {
@@ -30,11 +32,14 @@ routes:
   );
   const limits = ['--requests-per-minute', '100000000', '--tokens-day', '1000000000000'];
   const created = JSON.parse(runMlx(['keys', 'create', 'bench', ...limits, '--json'], environment, project));
-  const child = spawn(process.execPath, [mlx, 'gateway', 'start', '--foreground', '--project', project], {
-    env: environment,
-    stdio: 'ignore',
-  });
-  return whenReady('/health', contender('mlx gateway', port, child, { authorization: `Bearer ${created.secret}` }));
+  // As people start it: the command puts its own process there, with the flags for Node that it has for it, on the command's core.
+  const [file, ...given] = [...pin, process.execPath, mlx, 'gateway', 'start'];
+  runToEnd(file, given, environment, project);
+  const { pid } = JSON.parse(runMlx(['gateway', 'status', '--json'], environment, project));
+  return {
+    ...{ name: 'mlx gateway', port, pid, headers: { authorization: `Bearer ${created.secret}` } },
+    stop: async () => void runMlx(['gateway', 'stop'], environment, project),
+  };
 }
 
 /** Node's own server and undici, which our gateway is made of, and nothing else. */
@@ -94,6 +99,7 @@ export async function startHaproxy(folder, mockPort) {
   nbthread 1
 defaults
   mode http
+  option http-no-delay
   timeout connect 3s
   timeout client 600s
   timeout server 600s
