@@ -3,11 +3,11 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-import { packageRoot } from '../config/paths.js';
 import { environmentOverrides } from '../config/settings.js';
 import type { Context } from '../context.js';
 import { hasUserSystemd, installUnit, removeUnit, unitFile } from '../engine/systemd.js';
 import { gatewayControl } from '../gateway/control.js';
+import { gatewayProgram } from '../gateway/program.js';
 import { unitName, unitText, type UnitFacts } from '../gateway/unit.js';
 import { outcome, type Outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
@@ -50,7 +50,7 @@ async function unitFacts(context: Context): Promise<UnitFacts> {
   const { project, projectId, secrets } = context.paths();
   return {
     ...{ project, projectId, keysFile: join(secrets, 'gateway.env') },
-    program: [process.execPath, join(packageRoot(), 'bin', 'mlx.js')],
+    program: gatewayProgram(),
     path: context.environment['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
     variables: settingVariables(context.environment),
     drainTimeoutMs: (await context.config()).serving.drainTimeoutMs,
@@ -90,7 +90,7 @@ function withoutSystemd({ program, project }: UnitFacts): string {
   return [
     'No systemd of yours answers here (systemctl --user): nothing was installed.',
     'Start the gateway at boot with what this machine has, for example a line of crontab -e:',
-    `  @reboot '${program[0]}' '${program[1]}' gateway start --project '${project}'`,
+    `  @reboot ${program.map((word) => `'${word}'`).join(' ')} gateway start --project '${project}'`,
     'The unit for a machine that has it: mlx gateway install --print',
   ].join('\n');
 }

@@ -10,7 +10,12 @@ import { finish, joined, pass, relayEvents, relayRest } from './relay.js';
 import type { AnswerShape, Passage } from './stages.js';
 import type { Created } from './translation/translator.js';
 
-export type Relaying = Asking & { core: Core; step: Step; prepared: Prepared; call: Call };
+export type Relaying = Pick<Asking, 'request' | 'question'> & {
+  core: Core;
+  step: Step;
+  prepared: Prepared;
+  call: Call;
+};
 
 /** A whole answer is read until its end, so that one that breaks off can still be asked for elsewhere; a longer one passes as it comes. */
 const wholeLimitBytes = 8 * 1024 * 1024;

@@ -58,10 +58,8 @@ function noteDestination({ trace }: GatewayRequest, { role, destination }: Step)
   trace.role = role;
   trace.upstream = destination.target.upstream;
   trace.upstreamModel = destination.model;
-  if (destination.version !== undefined) trace.version = destination.version;
-  else delete trace.version;
-  if (destination.digest !== undefined) trace.digest = destination.digest;
-  else delete trace.digest;
+  trace.version = destination.version;
+  trace.digest = destination.digest;
 }
 
 function beginAttempt({ clock }: Core, { trace }: GatewayRequest, { destination }: Step) {
@@ -72,7 +70,7 @@ function beginAttempt({ clock }: Core, { trace }: GatewayRequest, { destination 
       trace.attempts.push({
         upstream: destination.target.upstream,
         model: destination.model,
-        ...(destination.version === undefined ? {} : { version: destination.version }),
+        version: destination.version,
         status,
         errorClass,
         durationMs,
@@ -94,7 +92,7 @@ function callUpstream(
     body: prepared.body,
     timeouts: route.timeouts,
     clock: core.clock,
-    signal: request.signal,
+    departure: request.departure,
     onSettled: lease.release,
   });
 }
@@ -107,9 +105,10 @@ async function resultOf(
   prepared: Prepared,
   call: Call,
 ): Promise<AttemptResult> {
+  const { request, question } = asking;
   if (call.status >= 200 && call.status < 300) {
-    const response = await relayAnswer({ ...asking, core, step, prepared, call });
-    asking.request.trace.firstTokenMs = core.clock.nowMs() - asking.startedMs;
+    const response = await relayAnswer({ request, question, core, step, prepared, call });
+    request.trace.firstTokenMs = core.clock.nowMs() - asking.startedMs;
     return { kind: 'answer', response };
   }
   if (call.status < 400) {
@@ -118,7 +117,7 @@ async function resultOf(
   }
   const retryAfter = call.headers['retry-after'];
   const retryAfterMs = parseRetryAfter(typeof retryAfter === 'string' ? retryAfter : undefined, Date.now());
-  const response = await upstreamErrorResponse(asking.request, asking.question, step.destination, prepared.path, call);
+  const response = await upstreamErrorResponse(request, question, step.destination, prepared.path, call);
   return { kind: 'failed', failed: { status: call.status, retryAfterMs }, response };
 }
 

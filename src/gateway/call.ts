@@ -3,9 +3,10 @@ import type { Dispatcher } from 'undici';
 
 import type { PhaseTimeouts } from '../config/route-schema.js';
 import { errorCode, errorMessage } from '../errors.js';
-import { openChunkQueue, type ChunkQueue } from './chunk-queue.js';
+import { ChunkQueue } from './chunk-queue.js';
 import type { Clock } from './clock.js';
-import { watchPhases, type PhaseWatch } from './phases.js';
+import type { Departure } from './departure.js';
+import { PhaseWatch } from './phases.js';
 import type { FailureClass } from './retry.js';
 
 export type CallOptions = {
@@ -15,7 +16,7 @@ export type CallOptions = {
   timeouts: PhaseTimeouts;
   clock: Clock;
   /** The client's: once it is gone, the upstream's connection is closed. */
-  signal: AbortSignal;
+  departure: Departure;
   /** Once, when the upstream is through with it, however it ended. */
   onSettled: () => void;
 };
@@ -62,88 +63,107 @@ const connectCodes = new Set([
 /** Resolves with the headers. @throws CallError */
 export function openCall(dispatcher: Dispatcher, options: CallOptions): Promise<Call> {
   return new Promise((resolve, reject) => {
-    if (options.signal.aborted) {
+    if (options.departure.gone()) {
       options.onSettled();
       return reject(new CallError('gone'));
     }
-    const call = newCall(options, reject);
     const { path, headers, body } = options;
     dispatcher.dispatch(
       { method: 'POST', path, headers, body, headersTimeout: 0, bodyTimeout: 0 },
-      {
-        ...call.handler,
-        onResponseStart: (_, status, answered) => {
-          // 103 Early Hints and the like come before the answer.
-          if (status >= 200) resolve({ status, headers: answered, ...call.answer });
-        },
-      },
+      new UpstreamCall(options, resolve, reject),
     );
   });
 }
 
 /** The dispatcher's callbacks move it on from one side, `read` from the other. */
-function newCall({ clock, timeouts, signal, onSettled }: CallOptions, onFailed: (error: CallError) => void) {
-  let controller: Dispatcher.DispatchController | undefined;
-  let failure: CallError | undefined;
-  const queue = openChunkQueue(() => {
-    controller?.resume();
-    watch.enter('idle');
-  });
-  const watch = watchPhases(clock, timeouts, (phase) => fail(new CallError(`${phase}_timeout`)));
-  const settle = (): void => {
-    watch.stop();
-    signal.removeEventListener('abort', leave);
-    onSettled();
-  };
-  const fail = (error: CallError): void => {
-    if (failure) return;
-    failure = error;
-    settle();
-    controller?.abort(failure);
-    onFailed(failure);
-    queue.fail(failure);
-  };
-  const leave = (): void => fail(new CallError('gone'));
-  signal.addEventListener('abort', leave);
-  const onStart = (given: Dispatcher.DispatchController): void => {
-    controller = given;
+class UpstreamCall implements Call, Dispatcher.DispatchHandler {
+  status = 0;
+  headers: Call['headers'] = {};
+  readonly #onHeaders: (call: Call) => void;
+  readonly #onFailed: (error: CallError) => void;
+  readonly #onSettled: () => void;
+  readonly #stay: () => void;
+  readonly #watch: PhaseWatch;
+  readonly #queue: ChunkQueue;
+  #controller: Dispatcher.DispatchController | undefined;
+  #failure: CallError | undefined;
+  #settled = false;
+
+  constructor(options: CallOptions, onHeaders: (call: Call) => void, onFailed: (error: CallError) => void) {
+    this.#onHeaders = onHeaders;
+    this.#onFailed = onFailed;
+    this.#onSettled = options.onSettled;
+    this.#queue = new ChunkQueue(() => this.#goOn());
+    this.#watch = new PhaseWatch(options.clock, options.timeouts, (phase) =>
+      this.#fail(new CallError(`${phase}_timeout`)),
+    );
+    this.#stay = options.departure.onGone(() => this.cancel());
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
     // Its time to connect ran out already.
-    if (failure) return given.abort(failure);
-    watch.enter('first_byte');
-  };
-  const onEnd = (): void => {
-    settle();
-    queue.end();
-  };
-  return { handler: upstreamSide(queue, watch, { onStart, onEnd, fail }), answer: answerSide(queue, watch, leave) };
-}
+    if (this.#failure) return controller.abort(this.#failure);
+    this.#watch.enter('first_byte');
+  }
 
-type Turns = {
-  onStart: (controller: Dispatcher.DispatchController) => void;
-  onEnd: () => void;
-  fail: (error: CallError) => void;
-};
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: Call['headers']): void {
+    // 103 Early Hints and the like come before the answer.
+    if (status < 200) return;
+    this.status = status;
+    this.headers = headers;
+    this.#onHeaders(this);
+  }
 
-function upstreamSide(queue: ChunkQueue, watch: PhaseWatch, turns: Turns): Dispatcher.DispatchHandler {
-  return {
-    onRequestStart: turns.onStart,
-    onResponseData: (controller, chunk) => {
-      watch.enter('idle');
-      if (queue.push(chunk)) return;
-      controller.pause();
-      watch.pause();
-    },
-    onResponseEnd: turns.onEnd,
-    onResponseError: (_, error) => turns.fail(toCallError(error)),
-  };
-}
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#watch.enter('idle');
+    if (this.#queue.push(chunk)) return;
+    controller.pause();
+    this.#watch.pause();
+  }
 
-function answerSide(queue: ChunkQueue, watch: PhaseWatch, cancel: () => void): Omit<Call, 'status' | 'headers'> {
-  return {
-    read: queue.read,
-    keepAlive: (bytes, everyMs) => watch.onSilence(everyMs, () => void (queue.hasReader() && queue.push(bytes))),
-    cancel,
-  };
+  onResponseEnd(): void {
+    this.#settle();
+    this.#queue.end();
+  }
+
+  onResponseError(_: Dispatcher.DispatchController, error: Error): void {
+    this.#fail(toCallError(error));
+  }
+
+  read(): Promise<Buffer | undefined> {
+    return this.#queue.read();
+  }
+
+  keepAlive(bytes: Buffer, everyMs: number): void {
+    this.#watch.onSilence(everyMs, () => void (this.#queue.hasReader() && this.#queue.push(bytes)));
+  }
+
+  cancel(): void {
+    // Every stream is cancelled at its end, to be sure: no error is made for that.
+    if (!this.#settled) this.#fail(new CallError('gone'));
+  }
+
+  #goOn(): void {
+    this.#controller?.resume();
+    this.#watch.enter('idle');
+  }
+
+  #settle(): void {
+    this.#settled = true;
+    this.#watch.stop();
+    this.#stay();
+    this.#onSettled();
+  }
+
+  #fail(error: CallError): void {
+    if (this.#settled) return;
+    this.#failure = error;
+    this.#settle();
+    this.#controller?.abort(error);
+    this.#onFailed(error);
+    this.#queue.fail(error);
+  }
 }
 
 function toCallError(error: unknown): CallError {

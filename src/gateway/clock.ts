@@ -1,4 +1,5 @@
 // Time as the gateway's core sees it, so that a test can hold it.
+import type { Departure } from './departure.js';
 
 export type Clock = {
   /** Milliseconds that only ever grow. */
@@ -15,17 +16,16 @@ export const systemClock: Clock = {
   },
 };
 
-/** Resolves early, with false, when the signal is aborted. */
-export function waitFor(clock: Clock, delayMs: number, signal: AbortSignal): Promise<boolean> {
-  if (signal.aborted) return Promise.resolve(false);
+/** Resolves early, with false, when the client goes. */
+export function waitFor(clock: Clock, delayMs: number, departure: Departure): Promise<boolean> {
+  if (departure.gone()) return Promise.resolve(false);
   return new Promise((resolve) => {
     const end = (waited: boolean): void => {
       cancel();
-      signal.removeEventListener('abort', leave);
+      stay();
       resolve(waited);
     };
-    const leave = (): void => end(false);
     const cancel = clock.after(delayMs, () => end(true));
-    signal.addEventListener('abort', leave);
+    const stay = departure.onGone(() => end(false));
   });
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
 import { loadConfig } from '../config/load.js';
-import { packageRoot, type Paths } from '../config/paths.js';
+import type { Paths } from '../config/paths.js';
 import { startDetached } from '../engine/detached.js';
 import { endGroup } from '../engine/group.js';
 import { lastText } from '../engine/lines.js';
@@ -15,6 +15,7 @@ import { requireFreePort } from '../engine/port.js';
 import { errorCode, MlxError } from '../errors.js';
 import { gatewayOwnerFile, type GatewayState } from './control-api.js';
 import { gatewayControl, type GatewayControl } from './control.js';
+import { gatewayProgram } from './program.js';
 
 export type GatewayEdges = {
   paths: Pick<Paths, 'project' | 'configFile' | 'run' | 'sockets'>;
@@ -54,7 +55,7 @@ async function startGateway(edges: GatewayEdges, control: GatewayControl): Promi
   const outFile = join(edges.paths.run, 'gateway.out');
   rmSync(outFile, { force: true });
   // The gateway itself writes down who it is, once the port is its own.
-  const owner = await startDetached(await gatewayProgram(edges, outFile), () => undefined);
+  const owner = await startDetached(await detachedProgram(edges, outFile), () => undefined);
   const state = await waitForState(control, owner);
   if (state) return state;
   throw await startFailure(outFile);
@@ -70,7 +71,7 @@ async function endGateway(paths: Pick<Paths, 'run'>, control: GatewayControl): P
 }
 
 /** Of the secrets around it, the gateway gets those alone that mlx.yaml names as keys of upstreams. */
-async function gatewayProgram(edges: GatewayEdges, outFile: string) {
+async function detachedProgram(edges: GatewayEdges, outFile: string) {
   const { upstreams } = await loadConfig(edges.paths, edges.environment);
   const keyVariables = upstreams.flatMap(({ key }) => (key && 'variable' in key ? [key.variable] : []));
   const wanted = new Set(['PATH', 'HOME', 'TMPDIR', 'XDG_RUNTIME_DIR', 'NODE_EXTRA_CA_CERTS', ...keyVariables]);
@@ -78,18 +79,10 @@ async function gatewayProgram(edges: GatewayEdges, outFile: string) {
     ([name, value]) => value !== undefined && (wanted.has(name) || name.startsWith('MLX_')),
   );
   const { project } = edges.paths;
+  const [file, ...program] = gatewayProgram();
   return {
-    file: process.execPath,
-    args: [
-      join(packageRoot(), 'bin', 'mlx.js'),
-      'gateway',
-      'start',
-      '--foreground',
-      '--port',
-      String(edges.port),
-      '--project',
-      project,
-    ],
+    file,
+    args: [...program, 'gateway', 'start', '--foreground', '--port', String(edges.port), '--project', project],
     environment: Object.fromEntries(kept),
     folder: project,
     mark,

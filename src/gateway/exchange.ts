@@ -1,6 +1,7 @@
 // One request and its answer as the gateway's core sees them: no sockets and no Node streams, so that a test, or another
 // server, calls the core directly.
 import { errorBody } from './api-error.js';
+import type { Departure } from './departure.js';
 import type { Ticket } from './tickets.js';
 
 /** Whose wire format: of the client, or of an upstream. */
@@ -19,8 +20,7 @@ export type GatewayRequest = {
   /** More than one is an attempt to confuse somebody on the way. */
   hostHeaders: number;
   readBody: (limitBytes: number) => Promise<Buffer | 'too_large'>;
-  /** Aborted when the client went away. */
-  signal: AbortSignal;
+  departure: Departure;
   /** Calls back once the answer was written to its end, or will not be. */
   whenOver: (run: () => void) => void;
   /** What the log line will say; filled in on the way. */
@@ -42,7 +42,7 @@ export type Attempt = {
   upstream: string;
   model: string;
   /** Of a model version of ours: a canary that failed is counted, whoever answered in the end. */
-  version?: string;
+  version?: string | undefined;
   status: number | null;
   errorClass: string | null;
   durationMs: number;
@@ -58,8 +58,8 @@ export type Trace = {
   upstream?: string;
   upstreamModel?: string;
   /** `tickets:2`, of a local model. */
-  version?: string;
-  digest?: string;
+  version?: string | undefined;
+  digest?: string | undefined;
   keyId?: string;
   tenant?: string;
   feature?: string;

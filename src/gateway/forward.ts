@@ -122,7 +122,7 @@ async function attemptRepeatedly(core: Core, asking: Asking, planned: Step, hasN
     });
     if (decision.kind !== 'retry') return result;
     core.retries.spend();
-    if (!(await waitFor(core.clock, decision.delayMs, asking.request.signal))) return result;
+    if (!(await waitFor(core.clock, decision.delayMs, asking.request.departure))) return result;
     step = movedStep(core, step, result.failed) ?? step;
   }
 }

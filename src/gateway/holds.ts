@@ -1,4 +1,5 @@
 // Requests that wait while the server of their route is replaced: a bounded number, for a bounded time, then an honest 503.
+import type { Departure } from './departure.js';
 import { refuse, type GatewayRequest, type GatewayResponse } from './exchange.js';
 import type { Routing } from './routing.js';
 import { localUpstream } from '../config/upstream-schema.js';
@@ -22,9 +23,9 @@ export function openHolds(routing: () => Routing, nowMs: () => number): Holds {
     waiting += 1;
     try {
       for (let until: number | undefined = untilMs; until !== undefined; until = heldUntil(routing(), name)) {
-        if (request.signal.aborted || until <= nowMs())
+        if (request.departure.gone() || until <= nowMs())
           return comeAgain(request, name, 'it takes longer than it should');
-        await nextChange(wakes, request.signal, until - nowMs());
+        await nextChange(wakes, request.departure, until - nowMs());
       }
       return undefined;
     } finally {
@@ -51,17 +52,17 @@ export function heldUntil({ routes, holds }: Routing, name: string): number | un
 }
 
 /** A change of the routing, the end of the time, or a client that went away. */
-function nextChange(wakes: Set<() => void>, signal: AbortSignal, atMostMs: number): Promise<void> {
+function nextChange(wakes: Set<() => void>, departure: Departure, atMostMs: number): Promise<void> {
   return new Promise((resolve) => {
     const wake = (): void => {
       clearTimeout(timer);
       wakes.delete(wake);
-      signal.removeEventListener('abort', wake);
+      stay();
       resolve();
     };
     const timer = setTimeout(wake, atMostMs);
     wakes.add(wake);
-    signal.addEventListener('abort', wake);
+    const stay = departure.onGone(wake);
   });
 }
 

@@ -48,17 +48,15 @@ function withUsageAsked(fields: Outgoing['fields']): Record<string, unknown> {
   return { ...fields, stream_options: { ...(isFields(options) ? options : {}), include_usage: true } };
 }
 
+const nothing = Buffer.alloc(0);
+
+/** Read when the client has its answer already. */
 function tapWhole(): Passage & { facts: () => AnswerFacts; events: () => number } {
-  let facts: AnswerFacts = {};
-  let bytesSeen = 0;
+  let seen: Buffer = nothing;
   return {
-    push: (bytes) => {
-      bytesSeen += bytes.length;
-      facts = readAnswer(bytes);
-      return bytes;
-    },
-    end: () => Buffer.alloc(0),
-    facts: () => facts,
-    events: () => Math.ceil(bytesSeen / 4),
+    push: (bytes) => (seen = bytes),
+    end: () => nothing,
+    facts: () => readAnswer(seen),
+    events: () => Math.ceil(seen.length / 4),
   };
 }

@@ -1,12 +1,11 @@
 // The edge to Node's HTTP server: its requests into the core's, the core's answers onto its sockets, at the client's pace.
-import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 
-import { v7 as uuidv7 } from 'uuid';
-
 import { errorMessage } from '../errors.js';
+import { openDeparture, type Departure } from './departure.js';
 import { dialectOf } from './endpoints.js';
 import type { GatewayRequest, GatewayResponse, Handler } from './exchange.js';
+import { newRequestId } from './request-id.js';
 
 /** What became of one request; nothing of what was asked or answered. */
 export type Finished = {
@@ -33,12 +32,12 @@ async function answer(
   onFinished: (finished: Finished) => void,
 ): Promise<void> {
   const startedMs = performance.now();
-  const gone = new AbortController();
-  outgoing.once('close', () => {
-    if (!outgoing.writableFinished) gone.abort();
+  const departure = openDeparture();
+  outgoing.on('close', () => {
+    if (!outgoing.writableFinished) departure.leave();
   });
   const over: (() => void)[] = [];
-  const request = toGatewayRequest(incoming, gone.signal, (run) => void over.push(run));
+  const request = toGatewayRequest(incoming, departure, (run) => void over.push(run));
   const response = await handler(request);
   const end = await writeResponse(response, outgoing, request);
   for (const run of over) run();
@@ -47,37 +46,57 @@ async function answer(
 
 function toGatewayRequest(
   incoming: IncomingMessage,
-  signal: AbortSignal,
+  departure: Departure,
   whenOver: GatewayRequest['whenOver'],
 ): GatewayRequest {
-  const target = incoming.url ?? '';
+  const { url: target = '', method = '', headers, rawHeaders } = incoming;
   return {
-    // By time (RFC 9562, version 7): an index over them grows at its end, not all over the file.
-    id: `req_${uuidv7()}`,
-    method: incoming.method ?? '',
+    id: newRequestId(),
+    method,
     target,
-    headers: incoming.headers,
-    hostHeaders: incoming.rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host').length,
+    headers,
+    hostHeaders: countHosts(rawHeaders),
     readBody: (limitBytes) => readBody(incoming, limitBytes),
-    signal,
+    departure,
     whenOver,
-    trace: { dialect: dialectOf(target, incoming.headers), attempts: [] },
+    trace: { dialect: dialectOf(target, headers), attempts: [] },
   };
 }
 
-/** A body that is too large is read on for a while and thrown away: a client that is still sending would not see the refusal. */
-async function readBody(incoming: IncomingMessage, limitBytes: number): Promise<Buffer | 'too_large'> {
-  const discardBytes = limitBytes * discardFactor;
-  if (Number(incoming.headers['content-length'] ?? 0) > discardBytes) return 'too_large';
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of incoming.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > discardBytes) return 'too_large';
-    if (size > limitBytes) chunks.length = 0;
-    else chunks.push(chunk);
+/** Names and values by turns, as they were sent: `headers` keeps the first of several. */
+function countHosts(rawHeaders: readonly string[]): number {
+  let count = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    if (rawHeaders[index]?.length === 4 && rawHeaders[index]?.toLowerCase() === 'host') count += 1;
   }
-  if (size > limitBytes) return 'too_large';
+  return count;
+}
+
+/**
+ * A body that is too large is read on for a while and thrown away: a client that is still sending would not see the refusal. By
+ * events: the stream's async iterator costs a tenth of what a short request takes.
+ */
+function readBody(incoming: IncomingMessage, limitBytes: number): Promise<Buffer | 'too_large'> {
+  const discardBytes = limitBytes * discardFactor;
+  if (Number(incoming.headers['content-length'] ?? 0) > discardBytes) return Promise.resolve('too_large');
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const take = (chunk: Buffer): void => {
+      size += chunk.length;
+      if (size <= limitBytes) return void chunks.push(chunk);
+      chunks.length = 0;
+      if (size <= discardBytes) return;
+      incoming.off('data', take).pause();
+      resolve('too_large');
+    };
+    incoming.on('data', take);
+    incoming.on('end', () => resolve(size > limitBytes ? 'too_large' : whole(chunks)));
+    incoming.on('error', reject);
+  });
+}
+
+function whole(chunks: readonly Buffer[]): Buffer {
   return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
 }
 
@@ -86,7 +105,8 @@ async function writeResponse(
   outgoing: ServerResponse,
   request: GatewayRequest,
 ): Promise<Finished['end']> {
-  if (request.signal.aborted) return 'gone';
+  const { departure, trace } = request;
+  if (departure.gone()) return 'gone';
   if (typeof response.body === 'string' || response.body instanceof Uint8Array) {
     outgoing.writeHead(response.status, { ...response.headers, 'content-length': Buffer.byteLength(response.body) });
     outgoing.end(response.body);
@@ -95,14 +115,26 @@ async function writeResponse(
   outgoing.writeHead(response.status, response.headers);
   try {
     for await (const chunk of response.body) {
-      if (!outgoing.write(chunk)) await once(outgoing, 'drain', { signal: request.signal });
+      if (!outgoing.write(chunk) && !(await drained(outgoing, departure))) return 'gone';
     }
     outgoing.end();
-    return request.trace.failure === undefined ? 'complete' : 'broken';
+    return trace.failure === undefined ? 'complete' : 'broken';
   } catch (error) {
-    if (request.signal.aborted) return 'gone';
-    request.trace.failure = errorMessage(error);
+    if (departure.gone()) return 'gone';
+    trace.failure = errorMessage(error);
     outgoing.destroy();
     return 'broken';
   }
+}
+
+/** @returns false when the client went away instead */
+function drained(outgoing: ServerResponse, departure: Departure): Promise<boolean> {
+  if (departure.gone()) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const stay = departure.onGone(() => resolve(false));
+    outgoing.once('drain', () => {
+      stay();
+      resolve(true);
+    });
+  });
 }

@@ -4,70 +4,85 @@ import type { Clock } from './clock.js';
 
 export type Phase = 'connect' | 'first_byte' | 'idle' | 'total';
 
-export type PhaseWatch = {
-  /** Begins the phase anew: each chunk of a stream begins `idle` again. */
-  enter: (phase: 'first_byte' | 'idle') => void;
-  /** The client is slow, not the upstream: only the total counts until the next `enter`. */
-  pause: () => void;
-  /** Calls back whenever nothing was entered for so long. */
-  onSilence: (everyMs: number, run: () => void) => void;
-  stop: () => void;
-};
-
 type Silence = { everyMs: number; run: () => void; atMs: number };
 
-/** Starts in `connect`. `onTimeout` is called once. */
-export function watchPhases(clock: Clock, timeouts: PhaseTimeouts, onTimeout: (phase: Phase) => void): PhaseWatch {
-  const durationsMs = { connect: timeouts.connectMs, first_byte: timeouts.firstByteMs, idle: timeouts.idleMs };
-  const endMs = clock.nowMs() + timeouts.totalMs;
-  let phase: keyof typeof durationsMs = 'connect';
-  let enteredMs = clock.nowMs();
-  let paused = false;
-  let silence: Silence | undefined;
-  const deadlineMs = (): number => (paused ? endMs : Math.min(endMs, enteredMs + durationsMs[phase]));
-  const alarm = openAlarm(clock, () => Math.min(deadlineMs(), silence?.atMs ?? Infinity), ring);
-  function ring(): void {
-    const nowMs = clock.nowMs();
-    if (nowMs >= deadlineMs()) return onTimeout(nowMs >= endMs ? 'total' : phase);
-    if (silence && nowMs >= silence.atMs) {
-      silence.atMs = nowMs + silence.everyMs;
-      silence.run();
-    }
-    alarm.arm();
-  }
-  alarm.arm();
-  return {
-    enter: (next) => {
-      phase = next;
-      paused = false;
-      enteredMs = clock.nowMs();
-      if (silence) silence.atMs = enteredMs + silence.everyMs;
-      alarm.arm();
-    },
-    pause: () => void (paused = true),
-    onSilence: (everyMs, run) => {
-      silence = { everyMs, run, atMs: clock.nowMs() + everyMs };
-      alarm.arm();
-    },
-    stop: alarm.stop,
-  };
-}
+/** Starts in `connect`. */
+export class PhaseWatch {
+  readonly #clock: Clock;
+  readonly #timeouts: PhaseTimeouts;
+  readonly #onTimeout: (phase: Phase) => void;
+  readonly #endMs: number;
+  #phase: Exclude<Phase, 'total'> = 'connect';
+  #enteredMs: number;
+  #paused = false;
+  #silence: Silence | undefined;
+  #armedMs = Infinity;
+  #cancel: (() => void) | undefined;
 
-/** One that rings too early is set anew when it rings: a chunk of a stream costs no timer. */
-function openAlarm(clock: Clock, wakeAtMs: () => number, ring: () => void): { arm: () => void; stop: () => void } {
-  let armedMs = Infinity;
-  let cancel = (): void => undefined;
-  return {
-    arm: () => {
-      const wakeMs = wakeAtMs();
-      if (wakeMs >= armedMs) return;
-      cancel();
-      armedMs = wakeMs;
-      cancel = clock.after(Math.max(0, wakeMs - clock.nowMs()), () => {
-        armedMs = Infinity;
-        ring();
-      });
-    },
-    stop: () => cancel(),
-  };
+  /** @param onTimeout called once */
+  constructor(clock: Clock, timeouts: PhaseTimeouts, onTimeout: (phase: Phase) => void) {
+    this.#clock = clock;
+    this.#timeouts = timeouts;
+    this.#onTimeout = onTimeout;
+    this.#enteredMs = clock.nowMs();
+    this.#endMs = this.#enteredMs + timeouts.totalMs;
+    this.#arm();
+  }
+
+  /** Begins the phase anew: each chunk of a stream begins `idle` again. */
+  enter(phase: 'first_byte' | 'idle'): void {
+    this.#phase = phase;
+    this.#paused = false;
+    this.#enteredMs = this.#clock.nowMs();
+    if (this.#silence) this.#silence.atMs = this.#enteredMs + this.#silence.everyMs;
+    this.#arm();
+  }
+
+  /** The client is slow, not the upstream: only the total counts until the next `enter`. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  /** Calls back whenever nothing was entered for so long. */
+  onSilence(everyMs: number, run: () => void): void {
+    this.#silence = { everyMs, run, atMs: this.#clock.nowMs() + everyMs };
+    this.#arm();
+  }
+
+  stop(): void {
+    this.#cancel?.();
+  }
+
+  #deadlineMs(): number {
+    if (this.#paused) return this.#endMs;
+    return Math.min(this.#endMs, this.#enteredMs + this.#durationMs());
+  }
+
+  #durationMs(): number {
+    const { connectMs, firstByteMs, idleMs } = this.#timeouts;
+    if (this.#phase === 'connect') return connectMs;
+    return this.#phase === 'first_byte' ? firstByteMs : idleMs;
+  }
+
+  /** One that rings too early is set anew when it rings: a chunk of a stream costs no timer. */
+  #arm(): void {
+    const wakeMs = Math.min(this.#deadlineMs(), this.#silence?.atMs ?? Infinity);
+    if (wakeMs >= this.#armedMs) return;
+    this.#cancel?.();
+    this.#armedMs = wakeMs;
+    this.#cancel = this.#clock.after(Math.max(0, wakeMs - this.#clock.nowMs()), () => {
+      this.#armedMs = Infinity;
+      this.#ring();
+    });
+  }
+
+  #ring(): void {
+    const nowMs = this.#clock.nowMs();
+    if (nowMs >= this.#deadlineMs()) return this.#onTimeout(nowMs >= this.#endMs ? 'total' : this.#phase);
+    if (this.#silence && nowMs >= this.#silence.atMs) {
+      this.#silence.atMs = nowMs + this.#silence.everyMs;
+      this.#silence.run();
+    }
+    this.#arm();
+  }
 }

@@ -25,19 +25,19 @@ export type Situation = {
 export function planAttempts(routing: Routing, route: RouteConfig, situation: Situation): Plan {
   const { canary, shadow } = route;
   const inCanary = canary !== undefined && situation.canaryDraw < canary.percent;
-  const wanted: [Role, Target][] = [
-    ...(inCanary ? [['canary', canary.target] satisfies [Role, Target]] : []),
-    ['primary', route.primary],
-    ...route.fallback.map((target): [Role, Target] => ['fallback', target]),
-  ];
-  const judged = wanted.map(([role, target]) => judge(routing, route.dataClass, role, target, situation));
+  const steps: Step[] = [];
+  const skipped: Skipped[] = [];
+  const consider = (role: Role, target: Target): void => {
+    const judged = judge(routing, route.dataClass, role, target, situation);
+    if ('destination' in judged) steps.push(judged);
+    else skipped.push(judged);
+  };
+  if (inCanary) consider('canary', canary.target);
+  consider('primary', route.primary);
+  for (const target of route.fallback) consider('fallback', target);
   const inShadow = shadow !== undefined && situation.shadowDraw < shadow.percent;
   const shadowed = inShadow ? judge(routing, route.dataClass, 'shadow', shadow.target, situation) : undefined;
-  return {
-    steps: judged.filter((one) => 'destination' in one),
-    skipped: judged.filter((one) => 'reason' in one),
-    shadow: shadowed && 'destination' in shadowed ? shadowed : undefined,
-  };
+  return { steps, skipped, shadow: shadowed && 'destination' in shadowed ? shadowed : undefined };
 }
 
 /**

@@ -45,13 +45,15 @@ export async function prepareQuestion(
   const { stream } = question;
   const { dialect, model: upstreamModel, local } = destination;
   const upstream = destination.target.upstream;
-  const outgoing = { dialect, operation, upstream, upstreamModel, local, stream, translated: !sameDialect };
-  const metered = stages.meter(request, { ...outgoing, fields: fields.ready });
+  const translated = !sameDialect;
+  const { ready } = fields;
+  const outgoing = { dialect, operation, upstream, upstreamModel, local, stream, translated, fields: ready };
+  const metered = stages.meter(request, outgoing);
   return {
     operation,
     path: destination.basePath + path,
     headers: upstreamHeaders(request, question, destination),
-    body: bodyOf(question, metered?.fields ?? fields.ready, destination.servedName ?? destination.model),
+    body: bodyOf(question, metered?.fields ?? ready, destination.servedName ?? destination.model),
     translator,
     restore: redacted?.restore,
     metered,

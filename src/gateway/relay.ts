@@ -51,7 +51,7 @@ export async function* relayEvents(relay: EventRelay): AsyncGenerator<Uint8Array
     if (cutter.rest().length > 0) yield pass(cutter.push(Buffer.from('\n\n')), passages);
     yield* ending(relay, cutter.tail());
   } catch (error) {
-    if (request.signal.aborted) throw error;
+    if (request.departure.gone()) throw error;
     yield broken(relay, errorMessage(error));
   } finally {
     // Also when the client's side stopped reading.

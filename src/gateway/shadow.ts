@@ -2,6 +2,7 @@
 // It costs the client nothing: it starts when the client's answer has begun, and there are never many.
 import type { Core } from './app.js';
 import { sendAttempt, type Asking } from './attempt.js';
+import { openDeparture, type Departure } from './departure.js';
 import type { Finished } from './node-server.js';
 import type { Step } from './plan.js';
 
@@ -9,34 +10,34 @@ const atOnce = 4;
 const shadowEnding = '-shadow';
 
 export type Shadows = {
-  begin: () => AbortSignal | undefined;
+  begin: () => Departure | undefined;
   end: () => void;
   /** Open ones are given up: nobody waits for them. */
   stop: () => void;
 };
 
 export function openShadows(): Shadows {
-  const stopping = new AbortController();
+  const stopping = openDeparture();
   let open = 0;
   return {
     begin: () => {
-      if (open >= atOnce || stopping.signal.aborted) return undefined;
+      if (open >= atOnce || stopping.gone()) return undefined;
       open += 1;
-      return stopping.signal;
+      return stopping;
     },
     end: () => void (open -= 1),
-    stop: () => stopping.abort(),
+    stop: stopping.leave,
   };
 }
 
 export function startShadow(core: Core, { request, question, route }: Asking, step: Step): void {
-  const signal = core.shadows.begin();
-  if (!signal) return;
+  const departure = core.shadows.begin();
+  if (!departure) return;
   const startedMs = core.clock.nowMs();
   const { dialect, operation, keyId, tenant, feature, stream } = request.trace;
   const who = { dialect, operation, keyId, tenant, feature, stream };
   const trace = { ...withoutUndefined(who), route: route.name, attempts: [] };
-  const copy = { ...request, id: `${request.id}${shadowEnding}`, signal, trace };
+  const copy = { ...request, id: `${request.id}${shadowEnding}`, departure, trace };
   const finish = (status: number, end: Finished['end']): void => {
     core.shadows.end();
     core.onShadow({ request: copy, status, durationMs: core.clock.nowMs() - startedMs, end });

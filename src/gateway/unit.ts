@@ -4,8 +4,8 @@ import { basename } from 'node:path';
 export type UnitFacts = {
   project: string;
   projectId: string;
-  /** The interpreter and bin/mlx.js. */
-  program: readonly [string, string];
+  /** Node, its flags and bin/mlx.js. */
+  program: readonly string[];
   /** Finds Python and small programs. */
   path: string;
   /** MLX_HOME and settings of mlx.yaml that variables put over it, of the command that installs: a boot has no shell. */

@@ -9,15 +9,12 @@ export function openAdmission(most: () => number): Admission {
   const leave = (): void => void (inFlight -= 1);
   return {
     inFlight: () => inFlight,
-    limit: (next) => async (request) => {
+    limit: (next) => (request) => {
       if (inFlight >= most()) {
         request.trace.errorClass = 'overloaded';
         const message = `The gateway has ${inFlight} requests at once and takes no more (gateway.max_in_flight).`;
-        return refuse(
-          request,
-          { status: 503, type: 'server_error', code: 'overloaded', message },
-          { 'retry-after': '1' },
-        );
+        const refusal = { status: 503, type: 'server_error', code: 'overloaded', message };
+        return Promise.resolve(refuse(request, refusal, { 'retry-after': '1' }));
       }
       inFlight += 1;
       request.whenOver(leave);

@@ -6,12 +6,12 @@ import type { Client, KeyRing } from '../keys/ring.js';
 const featureForm = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 export function authorize(ring: () => KeyRing, now: () => number): Middleware {
-  return (next) => async (request) => {
+  return (next) => (request) => {
     const sent = sentKey(request.headers);
     const client = sent === undefined ? undefined : ring().find(sent, now());
-    if (!client) return noValidKey(request, sent === undefined);
+    if (!client) return Promise.resolve(noValidKey(request, sent === undefined));
     const feature = featureOf(request, client);
-    if (typeof feature === 'object') return feature;
+    if (typeof feature === 'object') return Promise.resolve(feature);
     const { trace } = request;
     trace.keyId = client.keyId;
     if (client.tenant !== undefined) trace.tenant = client.tenant;

@@ -7,6 +7,7 @@ import { createApp, type Core } from '../../../src/gateway/app.js';
 import { openBreakers } from '../../../src/gateway/breakers.js';
 import type { Clock } from '../../../src/gateway/clock.js';
 import { systemClock } from '../../../src/gateway/clock.js';
+import { openDeparture, type Departure } from '../../../src/gateway/departure.js';
 import type { GatewayResponse, Trace } from '../../../src/gateway/exchange.js';
 import type { Finished } from '../../../src/gateway/node-server.js';
 import { openHolds } from '../../../src/gateway/holds.js';
@@ -23,7 +24,7 @@ export type Answer = { status: number; headers: Record<string, string>; text: st
 export type Asked = {
   path?: string;
   headers?: Record<string, string>;
-  signal?: AbortSignal;
+  departure?: Departure;
   /** As the middleware for keys would fill it in. */
   trace?: Partial<Trace>;
 };
@@ -100,7 +101,10 @@ export function openCore(settings: CoreSettings = {}): CoreBench {
 function beginWith(core: Core): CoreBench['begin'] {
   const app = createApp(core);
   let count = 0;
-  return async (body, { path = '/v1/chat/completions', headers = {}, signal, trace: filled = {} } = {}) => {
+  return async (
+    body,
+    { path = '/v1/chat/completions', headers = {}, departure = openDeparture(), trace: filled = {} } = {},
+  ) => {
     const trace: Trace = { ...filled, attempts: [] };
     const response = await app({
       id: `req_${(count += 1)}`,
@@ -109,7 +113,7 @@ function beginWith(core: Core): CoreBench['begin'] {
       headers: { host: 'localhost:1', ...headers },
       hostHeaders: 1,
       readBody: () => Promise.resolve(typeof body === 'string' ? Buffer.from(body) : Buffer.from(JSON.stringify(body))),
-      signal: signal ?? new AbortController().signal,
+      departure,
       whenOver: () => undefined,
       trace,
     });

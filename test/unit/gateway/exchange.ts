@@ -1,4 +1,5 @@
 // A request as the parts of the gateway see it, and what they answer with, for tests that need no server.
+import { openDeparture } from '../../../src/gateway/departure.js';
 import type { GatewayRequest, GatewayResponse, Operation } from '../../../src/gateway/exchange.js';
 import type { Question } from '../../../src/gateway/question.js';
 
@@ -11,7 +12,7 @@ export function requestOf(operation: Operation = 'chat'): GatewayRequest {
     headers: {},
     hostHeaders: 1,
     readBody: async () => Buffer.alloc(0),
-    signal: new AbortController().signal,
+    departure: openDeparture(),
     whenOver: () => undefined,
     trace: { dialect, operation, attempts: [] },
   };

@@ -1,4 +1,5 @@
 // An upstream that hangs, breaks or is left, at every phase of an answer; the clock is the test's.
+import { openDeparture } from '../../../src/gateway/departure.js';
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo, type Server } from 'node:net';
@@ -197,17 +198,15 @@ describe('a client that leaves', () => {
     async ({ path, body, when, streamed }) => {
       const { server, next } = await scripted();
       const { bench } = benchFor([server]);
-      const leaving = new AbortController();
-      const asking = bench
-        .ask({ ...body, stream: streamed }, { path, signal: leaving.signal })
-        .catch((error: unknown) => error);
+      const departure = openDeparture();
+      const asking = bench.ask({ ...body, stream: streamed }, { path, departure }).catch((error: unknown) => error);
       const { answer, gone } = await next();
       if (when !== 'before the headers')
         answer.writeHead(200, streamed ? sse : { 'content-type': 'application/json' }).flushHeaders();
       if (when === 'in the middle')
         await new Promise((resolve) => answer.write(streamed ? chunk('a') : '{"a":', resolve));
       await turns();
-      leaving.abort();
+      departure.leave();
       await gone;
       await asking;
       expect(bench.core.upstreams.open()).toEqual({});
