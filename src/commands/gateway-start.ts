@@ -73,7 +73,7 @@ async function runInForeground(context: Context, port: number): Promise<Outcome>
     import('../registry/tend.js'),
     import('../registry/revive.js'),
   ]);
-  const edges = { ...context, paths: context.paths(), warn: context.output.note };
+  const edges = { ...context, paths: context.paths(), warn: gateway.note };
   const endings = [tendPromotions(edges), reviveServers(edges)];
   await Promise.race([gateway.stopRequested, aborted(context.signal)]);
   for (const end of endings) end();

@@ -9,7 +9,7 @@ import { endLostCanaries } from '../registry/canary-end.js';
 import { openPromotionEdges } from '../registry/edges.js';
 import { deadPromotions } from '../registry/journal.js';
 import { movedTags, putTagsBack, type MovedTag } from '../registry/labels.js';
-import { restartLostServers } from '../registry/lost-servers.js';
+import { restartLostServers, stopOrphans } from '../registry/lost-servers.js';
 import type { PromotionResult } from '../registry/promote.js';
 import { release } from '../registry/release.js';
 import { renderPromotion } from '../registry/report.js';
@@ -43,13 +43,15 @@ export const run: CommandModule['run'] = async (context, _args, flags) => {
   const tags = flags['tags'] === true ? await movedTags(edges) : [];
   if (!dryRun) await putTagsBack(edges, tags);
   const left = dryRun ? [] : deadPromotions(ledger);
+  // Where Docker does not answer nothing is known of them.
+  const orphans = dryRun || left.length > 0 ? [] : await stopOrphans(await openPromotionEdges(context));
   const { canaries, warm: stopped } = done;
   const value = {
     ...{ dryRun, recovered: done.promotions.map(release), left: left.map(release), stopped },
-    ...{ canaries: [...canaries, ...more.lost], restarted: more.restarted, tags },
+    ...{ canaries: [...canaries, ...more.lost], restarted: more.restarted, orphans, tags },
   };
   const failed = left.length > 0 || more.restarted.some(({ error }) => error !== null);
-  const lines = [...settledLines(done, dryRun ? 'would be' : 'is'), ...leftLines(left), ...serverLines(more)];
+  const lines = [...settledLines(done, dryRun ? 'would be' : 'is'), ...leftLines(left), ...serverLines(more, orphans)];
   const shown = [...lines, ...tagLines(tags, dryRun ? 'would be' : 'is')];
   const text = shown.length === 0 ? 'Nothing is left over.' : shown.join('\n');
   return outcome(value, () => text, failed ? exitStatus.failed : exitStatus.ok);
@@ -83,8 +85,9 @@ function leftLines(left: readonly Promotion[]): string[] {
   );
 }
 
-function serverLines({ lost, restarted }: Servers): string[] {
+function serverLines({ lost, restarted }: Servers, orphans: readonly string[]): string[] {
   return [
+    ...orphans.map((id) => `${id} is stopped: no route led to it`),
     ...restarted.map(renderPromotion),
     ...lost.map((model) => `the canary of ${model} is taken back: its server does not answer`),
   ];

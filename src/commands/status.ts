@@ -50,6 +50,7 @@ export const run: CommandModule['run'] = async (given, _args, flags) => {
     configProblem: problem,
     engine: engines.map(({ description }) => description).join(' + '),
     parts: [...(gateway ? gatewayPart(gateway) : missingGateway(await context.ledger(), parts)), ...parts],
+    workers: gateway?.workers ?? [],
     budgets: (gateway?.budgets ?? []).filter(({ state }) => state !== 'ok'),
     routes: routesOf(gateway),
     warm: await warmServers(await context.ledger(), parts),

@@ -23,18 +23,26 @@ export function ownerIsAlive(owner: string): boolean {
   return ownerOf(ownerPid(owner)) === owner;
 }
 
-/** Clock ticks since boot (Linux) or the start date in words (macOS); a zombie counts as gone. */
+/** Clock ticks since boot (Linux) or the start date in words (macOS). */
 function processStart(pid: number): string | undefined {
   if (process.platform !== 'linux') return processStartFromPs(pid);
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The second field is the name in parentheses and may itself hold spaces: count from the last parenthesis.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' ? undefined : fields[19];
+    return startOf(readFileSync(`/proc/${pid}/stat`, 'utf8'));
   } catch (error) {
     if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ESRCH') return undefined;
     throw error;
   }
+}
+
+/**
+ * From a line of /proc/PID/stat (man 5 proc_pid_stat). A zombie counts as gone once it is alone: while other threads of a killed process are
+ * still ending, its ports and files are not free. Pure.
+ */
+export function startOf(stat: string): string | undefined {
+  // The second field is the name in parentheses and may itself hold spaces: count from the last parenthesis.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [state, threads, start] = [fields[0], Number(fields[17]), fields[19]];
+  return state === 'Z' && threads <= 1 ? undefined : start;
 }
 
 function processStartFromPs(pid: number): string | undefined {

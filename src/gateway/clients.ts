@@ -9,7 +9,7 @@ import { gatewayKey } from './key.js';
 import { liveKeys } from './keys/live.js';
 import { livePrices } from './live-prices.js';
 import type { LiveRouting } from './live-routing.js';
-import { openGatewayLog } from './log.js';
+import { openGatewayLog, type GatewayLog } from './log.js';
 import { openMetering, type RunningMetering } from './metering.js';
 import { authorize } from './middleware/keys.js';
 import type { Finished } from './node-server.js';
@@ -28,6 +28,8 @@ export type Clients = {
   keys: () => readonly ApiKey[];
   /** `listener` is called after each change of the keys. */
   onKeysChanged: (listener: () => void) => void;
+  /** Into .mlx/run/gateway.log. */
+  log: GatewayLog['write'];
   /** In the text format of Prometheus. */
   metrics: (inFlight: Record<string, number>) => string;
   close: () => Promise<void>;
@@ -57,7 +59,7 @@ export async function openClients({ paths, now, warn }: GatewaySettings, routing
       ...{ authorize: authorize(keys.ring, () => now().getTime()), capture: captures.stage },
       ...{ ...content.stages, ...metering.stages },
     },
-    ...{ finish, budgets, metrics, counting: metering },
+    ...{ finish, budgets, metrics, counting: metering, log: log.write },
     keys: () => keys.ring().keys,
     onKeysChanged: (listener) => void listeners.push(listener),
     reload: async () => {

@@ -33,6 +33,8 @@ export type RunningGateway = {
   port: number;
   /** Resolves when the gateway was told to stop, by a command. */
   stopRequested: Promise<void>;
+  /** A line for the person, on the terminal and in .mlx/run/gateway.log. */
+  note: (line: string) => void;
   /** Reads routes and mlx.yaml anew. */
   reload: () => Promise<void>;
   /** Takes no more requests, lets open answers end, then closes. */
@@ -78,7 +80,14 @@ export async function startGatewayServer(settings: GatewaySettings, open = openC
     forgetOwner();
     await clients.close();
   };
-  return { port: front.port, stopRequested, reload, stop };
+  return { port: front.port, stopRequested, note: noteTo(settings, clients), reload, stop };
+}
+
+function noteTo({ warn }: GatewaySettings, { log }: Behind['clients']): (line: string) => void {
+  return (line) => {
+    warn(line);
+    log('note', { line });
+  };
 }
 
 async function openFront(behind: Behind): Promise<Front> {

@@ -1,8 +1,10 @@
-// Routes whose model server is gone for good: a process that ended, a container that was removed or stopped behind mlx's back. What the
-// engine starts again by itself is left to it. Touches what `mlx serve` touches.
+// Routes whose model server is gone for good (a process that ended, a container that was removed or stopped behind mlx's back), and servers
+// that no route leads to. What the engine starts again by itself is left to it. Touches what `mlx serve` touches.
 import type { ModelServer } from '../engine/engine.js';
 import type { Ledger } from '../ledger/open.js';
 import { listRoutes, openPromotions, type Route } from '../ledger/promotions.js';
+import { listVersions } from '../ledger/versions.js';
+import { listWarmServers } from '../ledger/warm-servers.js';
 import { listSplits } from '../ledger/route-splits.js';
 import type { PromotionEdges } from './edges.js';
 import { promote, type PromotionResult } from './promote.js';
@@ -20,6 +22,29 @@ export async function restartLostServers(edges: PromotionEdges, actor: string): 
     results.push(await promote(edges, { ...candidate, kind: 'promote', actor, reason: 'its model server was gone' }));
   }
   return results;
+}
+
+/**
+ * Servers that nothing leads to, of models that no command is at work on. There is one where Docker was shut down while mlx removed it: it
+ * comes back with Docker (seen with 26.1). @returns their ids
+ */
+export async function stopOrphans(edges: PromotionEdges): Promise<string[]> {
+  const stopped: string[] = [];
+  for (const kind of new Set(listVersions(edges.ledger).map((version) => version.engine))) {
+    const engine = await edges.engine(kind);
+    // First these: whoever starts one has written it down before.
+    const servers = await engine.listServers();
+    const busy = new Set(openPromotions(edges.ledger).map(({ model }) => model));
+    const used = new Set(
+      [...listRoutes(edges.ledger), ...listWarmServers(edges.ledger)].map(({ serverId }) => serverId),
+    );
+    for (const { id, model } of servers) {
+      if (busy.has(model) || used.has(id)) continue;
+      await engine.stopServer(id);
+      stopped.push(id);
+    }
+  }
+  return stopped;
 }
 
 /** Those that no command is at work on. A drill's belongs to its command, and so does a share that is stepped. */

@@ -1,7 +1,7 @@
 // `mlx status` and `mlx up` for people. Pure.
 import pc from 'picocolors';
 
-import type { BudgetState } from '../gateway/control-api.js';
+import type { BudgetState, WorkerState } from '../gateway/control-api.js';
 import { formatCount, formatDuration, formatUsd } from '../output/numbers.js';
 import { renderTable, type Column } from '../output/table.js';
 import type { Part } from './status.js';
@@ -13,6 +13,8 @@ export type ProjectStatus = {
   configProblem: string | null;
   engine: string;
   parts: Part[];
+  /** Of the gateway, with gateway.workers > 1. */
+  workers: WorkerState[];
   /** Those that are nearly or wholly used up. */
   budgets: BudgetState[];
   routes: { name: string; model: string; version: number; openRequests: number }[];
@@ -36,6 +38,7 @@ export function renderStatus(status: ProjectStatus, nowMs: number, columns: numb
       : `${pc.red('broken')}  mlx.yaml\n${pc.dim(`  ${status.configProblem}`)}\n${pc.cyan('next')}  mlx config`,
     status.parts.length === 0 ? pc.dim(nothingRuns(status)) : partsTable(status, nowMs, columns),
     ...status.parts.filter((part) => part.fix !== undefined).map(attention),
+    section('workers of the gateway', status.workers.map(workerLine)),
     section('budgets', status.budgets.map(budgetLine)),
     section('routes', status.routes.map(routeLine)),
     section(
@@ -69,6 +72,10 @@ export function renderUp(report: UpReport): string {
   const started = report.services.map((service) => `${service.name}  ${service.state}  ${service.address ?? ''}`);
   const skipped = report.skipped.map(({ name, reason }) => pc.dim(`${name}  not started: ${reason}`));
   return [...started, ...skipped].join('\n');
+}
+
+function workerLine({ pid: worker, openRequests }: WorkerState): string {
+  return `process ${worker}  ${formatCount(openRequests)} open requests`;
 }
 
 const colourOf: Record<Part['state'], (text: string) => string> = {

@@ -126,7 +126,7 @@ describe.skipIf(!answers)(`the Compose files${answers ? '' : ' (skipped: docker 
     expect(server.network_mode).toBe('none');
     expect(server).not.toHaveProperty('ports');
     expect(writable(server)).toEqual(['/run/mlx']);
-    expect(server).toMatchObject({ restart: 'unless-stopped', labels: { 'mlx.model': 'tax-helper' } });
+    expect(server).toMatchObject({ restart: 'always', labels: { 'mlx.model': 'tax-helper' } });
   });
 
   test('two servers are two Compose projects', async () => {

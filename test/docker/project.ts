@@ -14,7 +14,7 @@ import type { Engine } from '../../src/engine/engine.js';
 export type DockerProject = { engine: Engine; paths: Paths; folder: string; remove: () => Promise<void> };
 
 /** undefined where no Engine answers: these tests are skipped then. */
-async function dockerProject(mlxYaml = '', more: NodeJS.ProcessEnv = {}): Promise<DockerProject | undefined> {
+export async function dockerProject(mlxYaml = '', more: NodeJS.ProcessEnv = {}): Promise<DockerProject | undefined> {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'mlx-docker-')));
   writeFileSync(join(folder, 'mlx.yaml'), `engine: docker\n${mlxYaml}`);
   const environment = { ...process.env, MLX_HOME: join(folder, 'home'), ...more };

@@ -93,7 +93,7 @@ describe.skipIf(skipped)(`a model server in a container${why}`, () => {
       const [container] = await containersOf(project());
       return (await new Docker().getContainer(container?.Id ?? '').inspect()).HostConfig.RestartPolicy?.Name;
     };
-    expect(await policy()).toBe('unless-stopped');
+    expect(await policy()).toBe('always');
     await engine.setRestart('broken-v1-0002', false);
     expect(await policy()).toBe('no');
     await engine.stopServer('broken-v1-0002');

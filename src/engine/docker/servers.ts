@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { chownSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-import type { ContainerInspectInfo } from 'dockerode';
+import type { ContainerInfo, ContainerInspectInfo } from 'dockerode';
 
 import { MlxError } from '../../errors.js';
 import type { ModelServer, OnProgress, ServerSpec, ServerState } from '../engine.js';
@@ -88,12 +88,11 @@ export async function swapObstacleOf(edges: DockerEdges, id: string, digest: str
   return carrier ? swapObstacle(edges, carrier, digest) : `${carrierId} does not run`;
 }
 
-/** compose/serve.yaml says `unless-stopped`. One that is gone is no matter. */
+/** compose/serve.yaml says `always`. One that is gone is no matter. */
 export async function setRestart(edges: DockerEdges, id: string, restarts: boolean): Promise<void> {
-  const filters = labelFilters({ [label.project]: edges.paths.projectId, [label.server]: id });
-  const [found] = await ask(edges.connection, (docker) => docker.listContainers({ all: true, filters }));
+  const found = await findContainer(edges, id);
   if (!found) return;
-  const policy = { RestartPolicy: { Name: restarts ? 'unless-stopped' : 'no' } };
+  const policy = { RestartPolicy: { Name: restarts ? 'always' : 'no' } };
   await askMaybe(edges.connection, (docker) => docker.getContainer(found.Id).update(policy));
 }
 
@@ -107,8 +106,22 @@ async function stopContainer(edges: DockerEdges, id: string): Promise<void> {
     project,
     args: ['down', '--timeout', String(graceSeconds)],
   });
+  if (await findContainer(edges, id)) throw stillThere(id);
   rmSync(socketFolderOf(edges, id), { recursive: true, force: true });
   rmSync(adaptersFolder(edges, id), { recursive: true, force: true });
+}
+
+async function findContainer(edges: DockerEdges, id: string): Promise<ContainerInfo | undefined> {
+  const filters = labelFilters({ [label.project]: edges.paths.projectId, [label.server]: id });
+  const [found] = await ask(edges.connection, (docker) => docker.listContainers({ all: true, filters }));
+  return found;
+}
+
+/** A Docker that is shutting down ends `down` without a failure, and starts the container again when it comes back (seen with 26.1). */
+function stillThere(id: string): MlxError {
+  return new MlxError('COMPOSE_FAILED', `The container of ${id} is still there after docker compose down.`, {
+    hint: 'When Docker answers again: mlx releases recover',
+  });
 }
 
 async function listContainers(edges: DockerEdges): Promise<Carrier[]> {

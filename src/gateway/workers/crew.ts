@@ -17,7 +17,8 @@ export type CrewEdges = {
   openDesk: () => Desk;
   /** What a worker must know before it answers anybody. */
   welcome: (worker: Channel<WorkerCalls>) => void;
-  warn: (line: string) => void;
+  /** Of one that nobody ended; another takes its place. */
+  onLost: (pid: number, why: string) => void;
 };
 
 export type Crew = {
@@ -49,7 +50,7 @@ export async function openCrew(edges: CrewEdges): Promise<Crew> {
       members.delete(member);
       if (ending) return;
       const worked = await listening.then(Boolean, () => false);
-      edges.warn(`Worker ${member.worker.process.pid ?? ''} ended (${why}); another takes its place.`);
+      edges.onLost(member.worker.process.pid ?? 0, why);
       setTimeout(replace, worked ? 0 : pauseAfterFailureMs);
     });
     return listening;

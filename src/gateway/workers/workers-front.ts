@@ -24,7 +24,11 @@ export async function openWorkersFront({ port, drainTimeoutMs, warn, ...behind }
   let crew: Crew | undefined = undefined;
   const metrics = async (): Promise<string> => clients.metrics((await loadOf(crew)).inFlight);
   crew = await openCrew({
-    ...{ count, port, warn },
+    ...{ count, port },
+    onLost: (pid, why) => {
+      warn(`Worker ${pid} ended (${why}); another takes its place.`);
+      clients.log('worker_lost', { workerPid: pid, why });
+    },
     openDesk: () => openDesk({ clients, breakers, metrics }),
     welcome: (worker) => {
       // Whether it took it in is told by `listening`.

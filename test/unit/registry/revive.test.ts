@@ -2,7 +2,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { findRoute, setRoute } from '../../../src/ledger/promotions.js';
 import { endLostCanaries } from '../../../src/registry/canary-end.js';
-import { restartLostServers } from '../../../src/registry/lost-servers.js';
+import { restartLostServers, stopOrphans } from '../../../src/registry/lost-servers.js';
+import { recoverPromotions } from '../../../src/registry/recover.js';
 import { afterAttempt, goneRoutes, remedy } from '../../../src/registry/revive.js';
 import { findSplit, setSplit } from '../../../src/ledger/route-splits.js';
 import { killAt } from './killed.js';
@@ -94,6 +95,17 @@ test('a canary that stands and lost its server is taken back, not started again;
     undefined,
     1,
   ]);
+});
+
+test('a server that nothing leads to is stopped, unless a command is at work on its model', async () => {
+  expect(await stopOrphans(world.edges)).toEqual([]);
+  const orphan = routed('tickets@staging')?.serverId ?? '';
+  world.ledger.database.exec("UPDATE routes SET server_id = 'another' WHERE server_id = '" + orphan + "'");
+  expect(await killAt(world, 'start: begun', (edges) => world.promote(2, 'beta', edges))).toBe(true);
+  expect(await stopOrphans(world.edges)).toEqual([]);
+  await recoverPromotions(world.edges);
+  expect(await stopOrphans(world.edges)).toEqual([orphan]);
+  expect(world.engine.servers.has(orphan)).toBe(false);
 });
 
 test('one that does not come up is tried more and more seldom, and never given up', () => {

@@ -9,6 +9,7 @@ const base: ProjectStatus = {
   configProblem: null,
   engine: 'host',
   parts: [],
+  workers: [],
   budgets: [],
   routes: [],
   warm: [],
