@@ -5,6 +5,7 @@ import { join } from 'node:path';
 
 import { environmentOverrides } from '../config/settings.js';
 import type { Context } from '../context.js';
+import { engineVariables } from '../engine/docker/engine-variables.js';
 import { hasUserSystemd, installUnit, removeUnit, unitFile } from '../engine/systemd.js';
 import { gatewayControl } from '../gateway/control.js';
 import { gatewayProgram } from '../gateway/program.js';
@@ -21,7 +22,8 @@ export const define: CommandModule['define'] = (command) => {
     `
 After a reboot the unit starts the gateway, and the gateway starts the model servers of its routes that are gone; containers Docker
 starts by itself. Without a systemd that can be asked it says what to do instead. Keys of upstreams that stand in variables go, one
-NAME=VALUE a line, into .mlx/secrets/gateway.env: a unit does not see those of your shell.
+NAME=VALUE a line, into .mlx/secrets/gateway.env: a unit does not see those of your shell. Which Docker Engine this shell means
+(DOCKER_HOST, DOCKER_CONTEXT) is written into the unit.
 
 Examples:
   mlx gateway install
@@ -57,10 +59,14 @@ async function unitFacts(context: Context): Promise<UnitFacts> {
   };
 }
 
-/** Those of this shell that decide what the gateway does; an address of MLflow may hold a password, and is no business of it. */
+/** Those of this shell that decide what the gateway does, and which Docker Engine the commands mean that it starts; an address of MLflow may hold a password, and is no business of it. */
 function settingVariables(environment: NodeJS.ProcessEnv): Record<string, string> {
   const settings = environmentOverrides(environment).map(({ source }) => source);
-  const names = ['MLX_HOME', ...settings.filter((name) => name.startsWith('MLX_') && !name.endsWith('_URI'))];
+  const names = [
+    'MLX_HOME',
+    ...engineVariables,
+    ...settings.filter((name) => name.startsWith('MLX_') && !name.endsWith('_URI')),
+  ];
   return Object.fromEntries(names.flatMap((name) => (environment[name] ? [[name, environment[name]] as const] : [])));
 }
 

@@ -7,6 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { loadConfig } from '../config/load.js';
 import type { Paths } from '../config/paths.js';
 import { startDetached } from '../engine/detached.js';
+import { engineVariables } from '../engine/docker/engine-variables.js';
 import { endGroup } from '../engine/group.js';
 import { lastText } from '../engine/lines.js';
 import { withLock } from '../engine/lock.js';
@@ -70,24 +71,37 @@ async function endGateway(paths: Pick<Paths, 'run'>, control: GatewayControl): P
   return asked || ended;
 }
 
-/** Of the secrets around it, the gateway gets those alone that mlx.yaml names as keys of upstreams. */
 async function detachedProgram(edges: GatewayEdges, outFile: string) {
   const { upstreams } = await loadConfig(edges.paths, edges.environment);
   const keyVariables = upstreams.flatMap(({ key }) => (key && 'variable' in key ? [key.variable] : []));
-  const wanted = new Set(['PATH', 'HOME', 'TMPDIR', 'XDG_RUNTIME_DIR', 'NODE_EXTRA_CA_CERTS', ...keyVariables]);
-  const kept = Object.entries(edges.environment).filter(
-    ([name, value]) => value !== undefined && (wanted.has(name) || name.startsWith('MLX_')),
-  );
   const { project } = edges.paths;
   const [file, ...program] = gatewayProgram();
   return {
     file,
     args: [...program, 'gateway', 'start', '--foreground', '--port', String(edges.port), '--project', project],
-    environment: Object.fromEntries(kept),
+    environment: gatewayEnvironment(edges.environment, keyVariables),
     folder: project,
     mark,
     logFile: outFile,
   };
+}
+
+const generalVariables = ['PATH', 'HOME', 'TMPDIR', 'XDG_RUNTIME_DIR', 'NODE_EXTRA_CA_CERTS'];
+
+/**
+ * Of the secrets around it, the gateway gets those alone that mlx.yaml names as keys of upstreams. The Engine's name it gets because the
+ * commands that it starts (registry/revive.ts) have to find the same one. Pure.
+ */
+export function gatewayEnvironment(
+  environment: NodeJS.ProcessEnv,
+  keyVariables: readonly string[],
+): Record<string, string> {
+  const wanted = new Set([...generalVariables, ...engineVariables, ...keyVariables]);
+  return Object.fromEntries(
+    Object.entries(environment).flatMap(([name, value]) =>
+      value !== undefined && (wanted.has(name) || name.startsWith('MLX_')) ? [[name, value] as const] : [],
+    ),
+  );
 }
 
 /** One that was started by hand at the same moment answers too; ours then ends by itself, for want of the port. */

@@ -8,7 +8,7 @@ export type UnitFacts = {
   program: readonly string[];
   /** Finds Python and small programs. */
   path: string;
-  /** MLX_HOME and settings of mlx.yaml that variables put over it, of the command that installs: a boot has no shell. */
+  /** MLX_HOME, settings of mlx.yaml that variables put over it and the Docker Engine, of the command that installs: a boot has no shell. */
   variables: Readonly<Record<string, string>>;
   drainTimeoutMs: number;
   /** Variables with the keys of upstreams, one NAME=VALUE a line; may be absent. */

@@ -1,24 +1,21 @@
 // A promotion with real containers that is killed, or whose container is, before there is a server to wait for: nothing is left of it. That
-// a switch goes on after its flip is tested at every step with processes (test/host/killed-promotion.test.ts).
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
+// a switch goes on after its flip: killed-after-flip.test.ts.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 import Docker from 'dockerode';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { packageRoot } from '../../src/config/paths.js';
 import { freePort } from '../../src/engine/port.js';
 import { openLedger } from '../../src/ledger/open.js';
 import { listPromotions, listRoutes } from '../../src/ledger/promotions.js';
 import type { FailPoint } from '../../src/registry/journal.js';
 import { mlxJson } from '../command/mlx.js';
+import { killedAt } from '../host/killed-command.js';
 import { addBase, addVersion } from '../host/stand-in-project.js';
 import { containersOf, sharedProject } from './project.js';
 
 const { project, skipped, why } = await sharedProject();
-const preload = join(import.meta.dirname, '..', 'host', 'kill-at.js');
 
 describe.skipIf(skipped)(`a promotion with containers${why}`, () => {
   let environment: NodeJS.ProcessEnv = {};
@@ -52,13 +49,8 @@ describe.skipIf(skipped)(`a promotion with containers${why}`, () => {
   test.each<FailPoint>(['start: begun', 'start: performed', 'ready: begun'])(
     'that is killed at "%s" leaves no container after the next command',
     async (point) => {
-      const program = join(packageRoot(), 'bin', 'mlx.js');
-      const words = ['--import', preload, program, 'promote', `${model()}:1`, '--project', project().folder];
-      const child = spawn(process.execPath, words, {
-        env: { ...environment, MLX_TEST_KILL_AT: point },
-        stdio: 'ignore',
-      });
-      expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
+      const { folder } = project();
+      expect(await killedAt(point, ['promote', `${model()}:1`], { folder, environment })).toBe('SIGKILL');
       expect((await containersOf(project())).length).toBe(point === 'start: begun' ? 0 : 1);
       const recovered = await json('releases', 'recover');
       expect(recovered.status, recovered.stdout + recovered.stderr).toBe(0);

@@ -7,6 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 import { expect } from 'vitest';
 
+import { engineVersion } from '../../src/engine/docker/connection.js';
 import { freePort } from '../../src/engine/port.js';
 import { gatewayKey } from '../../src/gateway/key.js';
 import { openLedger } from '../../src/ledger/open.js';
@@ -31,7 +32,13 @@ export type StandInStage = {
   remove: () => Promise<void>;
 };
 
-/** Docker may have just been told to start it again. */
+/** @returns why there can be none on the Engine of this machine */
+export async function standInObstacle(): Promise<string | undefined> {
+  if (process.platform !== 'linux') return 'the stand-in image is made of the programs of a Linux machine';
+  return (await engineVersion(process.env)) === undefined ? 'no Docker Engine answers' : undefined;
+}
+
+/** Docker, or the gateway, may have to start it again first. */
 const answersWithinMs = 75_000;
 
 /** Version 1 is live. Servers are not kept warm, unless a command is told otherwise. */

@@ -1,12 +1,7 @@
 // The real program is killed at every step of a promotion and of a rollback, with real model servers and a real gateway: one
 // version keeps answering, the next command finishes or undoes the rest, and no server is left over.
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
-
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { packageRoot } from '../../src/config/paths.js';
 import { gatewayKey } from '../../src/gateway/key.js';
 import { openLedger } from '../../src/ledger/open.js';
 import { findRoute, listPromotions } from '../../src/ledger/promotions.js';
@@ -14,6 +9,7 @@ import { aliasedVersion } from '../../src/ledger/versions.js';
 import { listWarmServers } from '../../src/ledger/warm-servers.js';
 import type { FailPoint } from '../../src/registry/journal.js';
 import { mlxJson } from '../command/mlx.js';
+import { killedAt } from './killed-command.js';
 import { promotionProject, type PromotionProject } from './promotion-project.js';
 
 let project: PromotionProject;
@@ -32,19 +28,10 @@ afterAll(async () => {
   project.remove();
 });
 
-const preload = join(import.meta.dirname, 'kill-at.js');
-
-/** @returns the signal that ended it */
-async function killedAt(point: FailPoint, argv: string[], keepWarmS: number): Promise<string | null> {
-  const environment = { ...project.environment, MLX_SERVING_KEEP_WARM_S: String(keepWarmS), MLX_TEST_KILL_AT: point };
-  const program = join(packageRoot(), 'bin', 'mlx.js');
-  const child = spawn(process.execPath, ['--import', preload, program, ...argv, '--project', project.folder], {
-    env: environment,
-    stdio: 'ignore',
-  });
-  const [, signal] = (await once(child, 'exit')) as [number | null, string | null];
-  return signal;
-}
+const killed = (point: FailPoint, argv: string[], keepWarmS: number) => {
+  const environment = { ...project.environment, MLX_SERVING_KEEP_WARM_S: String(keepWarmS) };
+  return killedAt(point, argv, { folder: project.folder, environment });
+};
 
 async function answeringVersion(): Promise<number> {
   const answer = await fetch(`http://127.0.0.1:${project.port}/v1/chat/completions`, {
@@ -87,7 +74,7 @@ const beforeFlip: FailPoint[] = ['start: begun', 'start: performed', 'ready: beg
 describe('mlx promote, killed', () => {
   test.each([...beforeFlip, ...afterFlip])('at "%s"', async (point) => {
     const before = await expectConsistent();
-    expect(await killedAt(point, ['promote', `tickets:${3 - before}`], 0)).toBe('SIGKILL');
+    expect(await killed(point, ['promote', `tickets:${3 - before}`], 0)).toBe('SIGKILL');
     await answeringVersion();
     expect((await json('releases', 'recover')).status).toBe(0);
     expect(await expectConsistent()).toBe(afterFlip.includes(point) ? 3 - before : before);
@@ -98,7 +85,7 @@ describe('mlx rollback to a server that is kept warm, killed', () => {
   test.each(['flip: begun', ...afterFlip] satisfies FailPoint[])('at "%s"', async (point) => {
     const before = await expectConsistent();
     expect((await mlxJson(['promote', `tickets:${3 - before}`], project)).status).toBe(0);
-    expect(await killedAt(point, ['rollback'], 300)).toBe('SIGKILL');
+    expect(await killed(point, ['rollback'], 300)).toBe('SIGKILL');
     await answeringVersion();
     expect((await mlxJson(['releases', 'recover'], project)).status).toBe(0);
     expect(await expectConsistent()).toBe(afterFlip.includes(point) ? before : 3 - before);
