@@ -1,19 +1,18 @@
 // `mlx releases recover`: finishes or undoes what an interrupted promotion left. Touches the same as `mlx promote`.
 import type { Context } from '../context.js';
 import { exitStatus } from '../errors.js';
-import type { Promotion } from '../ledger/promotions.js';
-import { outcome } from '../output/output.js';
+import { outcome, type Outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
 import { actorName } from '../registry/actor.js';
 import { endLostCanaries } from '../registry/canary-end.js';
-import { openPromotionEdges } from '../registry/edges.js';
-import { deadPromotions } from '../registry/journal.js';
+import { openPromotionEdges, type PromotionEdges } from '../registry/edges.js';
 import { movedTags, putTagsBack, type MovedTag } from '../registry/labels.js';
+import { doOrLeave } from '../registry/leave.js';
 import { restartLostServers, stopOrphans } from '../registry/lost-servers.js';
 import type { PromotionResult } from '../registry/promote.js';
 import { release } from '../registry/release.js';
 import { renderPromotion } from '../registry/report.js';
-import { duePromotions, settlePromotions, type Due } from '../registry/settle.js';
+import { duePromotions, isAnythingDue, settlePromotions, type Due } from '../registry/settle.js';
 
 export const define: CommandModule['define'] = (command) => {
   command
@@ -24,7 +23,8 @@ export const define: CommandModule['define'] = (command) => {
     'after',
     `
 Promote, rollback, serve, status, releases and the gateway do this by themselves when they start. Past the switch of the route an
-interrupted promotion is finished; before it, it is undone. Servers whose keep_warm_s is over are stopped.
+interrupted promotion is finished; before it, it is undone. Servers whose keep_warm_s is over are stopped. What cannot be done because an
+engine does not answer is told, and left to the next command (exit status 1).
 
 Examples:
   mlx releases recover
@@ -37,34 +37,63 @@ Examples:
 export const run: CommandModule['run'] = async (context, _args, flags) => {
   const { dryRun } = context.flags;
   const ledger = await context.ledger();
-  const done = dryRun ? duePromotions(ledger, context.now().getTime()) : await settlePromotions(context);
-  const more = dryRun ? { lost: [], restarted: [] } : await recoverServers(context, flags);
-  const edges = { ledger, engine: context.engine };
-  const tags = flags['tags'] === true ? await movedTags(edges) : [];
-  if (!dryRun) await putTagsBack(edges, tags);
-  const left = dryRun ? [] : deadPromotions(ledger);
-  // Where Docker does not answer nothing is known of them.
-  const orphans = dryRun || left.length > 0 ? [] : await stopOrphans(await openPromotionEdges(context));
-  const { canaries, warm: stopped } = done;
+  if (dryRun) return planned(context, flags);
+  const done = await settlePromotions(context);
+  const edges = await openPromotionEdges(context);
+  const more = await recoverMore(edges, flags, actorName(context.environment));
+  const { stopped: orphans, unseen } = await stopOrphans(edges);
+  const left = duePromotions(ledger, context.now().getTime());
+  const { restarted, lost, tags, notDone } = more;
   const value = {
-    ...{ dryRun, recovered: done.promotions.map(release), left: left.map(release), stopped },
-    ...{ canaries: [...canaries, ...more.lost], restarted: more.restarted, orphans, tags },
+    ...{ dryRun, recovered: done.promotions.map(release), left: left.promotions.map(release), stopped: done.warm },
+    ...{ leftServers: left.warm, leftDrills: left.drills, leftCanaries: left.canaries },
+    ...{ canaries: [...done.canaries, ...lost], restarted, orphans, unseen, tags },
   };
-  const failed = left.length > 0 || more.restarted.some(({ error }) => error !== null);
-  const lines = [...settledLines(done, dryRun ? 'would be' : 'is'), ...leftLines(left), ...serverLines(more, orphans)];
-  const shown = [...lines, ...tagLines(tags, dryRun ? 'would be' : 'is')];
-  const text = shown.length === 0 ? 'Nothing is left over.' : shown.join('\n');
+  const failed = notDone || isAnythingDue(left) || restarted.some(({ error }) => error !== null);
+  const lines = [
+    ...settledLines(done, 'is'),
+    ...leftLines(left),
+    ...serverLines(more, orphans),
+    ...tagLines(tags, 'is'),
+  ];
+  const nothing = `Nothing${unseen.length === 0 ? '' : ' that is known'} is left over.`;
+  const text = lines.length === 0 && !notDone ? nothing : lines.join('\n');
   return outcome(value, () => text, failed ? exitStatus.failed : exitStatus.ok);
 };
 
-type Servers = { lost: string[]; restarted: PromotionResult[] };
+async function planned(context: Context, flags: Record<string, unknown>): Promise<Outcome> {
+  const ledger = await context.ledger();
+  const due = duePromotions(ledger, context.now().getTime());
+  const tags = flags['tags'] === true ? await movedTags({ ledger, engine: context.engine }) : [];
+  const value = {
+    ...{ dryRun: true, recovered: due.promotions.map(release), left: [], stopped: due.warm, canaries: due.canaries },
+    ...{ leftServers: [], leftDrills: [], leftCanaries: [], restarted: [], orphans: [], unseen: [], tags },
+  };
+  const lines = [...settledLines(due, 'would be'), ...tagLines(tags, 'would be')];
+  return outcome(value, () => (lines.length === 0 ? 'Nothing is left over.' : lines.join('\n')));
+}
 
-async function recoverServers(context: Context, flags: Record<string, unknown>): Promise<Servers> {
-  const [canaries, servers] = [flags['canaries'] === true, flags['servers'] === true];
-  if (!canaries && !servers) return { lost: [], restarted: [] };
-  const edges = await openPromotionEdges(context);
-  const restarted = servers ? await restartLostServers(edges, actorName(context.environment)) : [];
-  return { lost: canaries ? await endLostCanaries(edges) : [], restarted };
+/** `notDone`: some of what was asked for could not be done, which was told. */
+type More = { lost: string[]; restarted: PromotionResult[]; tags: MovedTag[]; notDone: boolean };
+
+async function recoverMore(edges: PromotionEdges, flags: Record<string, unknown>, actor: string): Promise<More> {
+  let notDone = false;
+  const done = async <Found>(flag: string, what: string, find: () => Promise<Found[]>): Promise<Found[]> => {
+    if (flags[flag] !== true) return [];
+    const found = await doOrLeave(edges, what, find);
+    notDone ||= found === undefined;
+    return found?.value ?? [];
+  };
+  const restarted = await done('servers', 'Which model servers are gone is not known.', () =>
+    restartLostServers(edges, actor),
+  );
+  const lost = await done('canaries', 'Which canaries are lost is not known.', () => endLostCanaries(edges));
+  const tags = await done('tags', 'Which image tags were moved is not known.', async () => {
+    const moved = await movedTags(edges);
+    await putTagsBack(edges, moved);
+    return moved;
+  });
+  return { restarted, lost, tags, notDone };
 }
 
 function settledLines({ promotions, warm, drills, canaries }: Due, verb: string): string[] {
@@ -78,14 +107,19 @@ function settledLines({ promotions, warm, drills, canaries }: Due, verb: string)
   ];
 }
 
-function leftLines(left: readonly Promotion[]): string[] {
-  return left.map(
-    ({ id, kind, model, toVersion }) =>
-      `release ${id}, ${kind} of ${model} to version ${toVersion}, is not settled yet`,
-  );
+function leftLines({ promotions, warm, drills, canaries }: Due): string[] {
+  return [
+    ...promotions.map(
+      ({ id, kind, model, toVersion }) =>
+        `release ${id}, ${kind} of ${model} to version ${toVersion}, is not settled yet`,
+    ),
+    ...warm.map(({ serverId }) => `${serverId} is not stopped yet`),
+    ...drills.map((model) => `the rehearsal of ${model} is not ended yet`),
+    ...canaries.map((model) => `the canary of ${model} is not taken back yet`),
+  ];
 }
 
-function serverLines({ lost, restarted }: Servers, orphans: readonly string[]): string[] {
+function serverLines({ lost, restarted }: Pick<More, 'lost' | 'restarted'>, orphans: readonly string[]): string[] {
   return [
     ...orphans.map((id) => `${id} is stopped: no route led to it`),
     ...restarted.map(renderPromotion),

@@ -48,7 +48,8 @@ export type PromotionEdges = {
   keepWarmMs: number;
   now: () => Date;
   clock: () => number;
-  pause: (durationMs: number) => Promise<void>;
+  /** Ends early with `signal`: the edges' own, or that of work which Ctrl-C does not end. */
+  pause: (durationMs: number, signal: AbortSignal) => Promise<void>;
   signal: AbortSignal;
   onStep: (step: StepName, line: string) => void;
   onProgress: OnProgress;
@@ -95,8 +96,8 @@ export async function openPromotionEdges(command: CommandEdges): Promise<Promoti
     keepWarmMs: config.serving.keepWarmMs,
     now,
     clock: () => performance.now(),
-    pause: async (durationMs) => {
-      await pause(durationMs, undefined, { signal }).catch(() => undefined);
+    pause: async (durationMs, until) => {
+      await pause(durationMs, undefined, { signal: until }).catch(() => undefined);
     },
     signal,
     onStep: (step, line) => output.progress({ event: 'promotion_step', step, line }, line),

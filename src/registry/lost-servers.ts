@@ -1,12 +1,13 @@
 // Routes whose model server is gone for good (a process that ended, a container that was removed or stopped behind mlx's back), and servers
 // that no route leads to. What the engine starts again by itself is left to it. Touches what `mlx serve` touches.
-import type { ModelServer } from '../engine/engine.js';
+import type { EngineKind, ModelServer } from '../engine/engine.js';
 import type { Ledger } from '../ledger/open.js';
 import { listRoutes, openPromotions, type Route } from '../ledger/promotions.js';
 import { listVersions } from '../ledger/versions.js';
 import { listWarmServers } from '../ledger/warm-servers.js';
 import { listSplits } from '../ledger/route-splits.js';
 import type { PromotionEdges } from './edges.js';
+import { doOrLeave } from './leave.js';
 import { promote, type PromotionResult } from './promote.js';
 import { canaryAlias, drillAlias, routeName, serveCandidate } from './targets.js';
 
@@ -26,25 +27,30 @@ export async function restartLostServers(edges: PromotionEdges, actor: string): 
 
 /**
  * Servers that nothing leads to, of models that no command is at work on. There is one where Docker was shut down while mlx removed it: it
- * comes back with Docker (seen with 26.1). @returns their ids
+ * comes back with Docker (seen with 26.1). @returns their ids, and the engines that could not be asked
  */
-export async function stopOrphans(edges: PromotionEdges): Promise<string[]> {
+export async function stopOrphans(edges: PromotionEdges): Promise<{ stopped: string[]; unseen: EngineKind[] }> {
   const stopped: string[] = [];
+  const unseen: EngineKind[] = [];
   for (const kind of new Set(listVersions(edges.ledger).map((version) => version.engine))) {
-    const engine = await edges.engine(kind);
-    // First these: whoever starts one has written it down before.
-    const servers = await engine.listServers();
-    const busy = new Set(openPromotions(edges.ledger).map(({ model }) => model));
-    const used = new Set(
-      [...listRoutes(edges.ledger), ...listWarmServers(edges.ledger)].map(({ serverId }) => serverId),
-    );
-    for (const { id, model } of servers) {
-      if (busy.has(model) || used.has(id)) continue;
-      await engine.stopServer(id);
-      stopped.push(id);
-    }
+    const left = `Whether model servers run (${kind}) that no route leads to is not known.`;
+    const found = await doOrLeave(edges, left, async () => {
+      for (const id of await orphansOf(edges, kind)) {
+        await (await edges.engine(kind)).stopServer(id);
+        stopped.push(id);
+      }
+    });
+    if (!found) unseen.push(kind);
   }
-  return stopped;
+  return { stopped, unseen };
+}
+
+async function orphansOf({ ledger, engine }: PromotionEdges, kind: EngineKind): Promise<string[]> {
+  // First these: whoever starts one has written it down before.
+  const servers = await (await engine(kind)).listServers();
+  const busy = new Set(openPromotions(ledger).map(({ model }) => model));
+  const used = new Set([...listRoutes(ledger), ...listWarmServers(ledger)].map(({ serverId }) => serverId));
+  return servers.filter(({ id, model }) => !busy.has(model) && !used.has(id)).map(({ id }) => id);
 }
 
 /** Those that no command is at work on. A drill's belongs to its command, and so does a share that is stepped. */

@@ -66,7 +66,7 @@ export async function observe(
 async function deathWithin(edges: PromotionEdges, name: string, durationMs: number): Promise<Finding | undefined> {
   const endMs = edges.clock() + durationMs;
   do {
-    await edges.pause(Math.min(heartbeatMs, endMs - edges.clock()));
+    await edges.pause(Math.min(heartbeatMs, endMs - edges.clock()), edges.signal);
     const route = findRoute(edges.ledger, name);
     if (!route || edges.signal.aborted) return undefined;
     const dead = (await answersHealth(route.address)) ? undefined : await deadServer(edges, name);
@@ -95,7 +95,7 @@ async function deadServer(edges: PromotionEdges, name: string): Promise<Finding 
   for (let probe = 1; probe <= deadAfter; probe += 1) {
     if (await isServerAlive(engine, { id: route.serverId, address: route.address })) return undefined;
     if (await hasEnded(engine, route.serverId)) break;
-    if (probe < deadAfter) await edges.pause(betweenProbesMs);
+    if (probe < deadAfter) await edges.pause(betweenProbesMs, edges.signal);
   }
   if (isInOtherHands(edges, route)) return undefined;
   const line = `its server ${route.serverId} does not answer any more`;

@@ -1,10 +1,11 @@
 // Finishes or undoes promotions: those whose command died, and the one whose step just failed. What is really there decides.
-import { errorMessage, MlxError } from '../errors.js';
+import { errorMessage } from '../errors.js';
 import { endStep } from '../ledger/promotion-steps.js';
 import { endPromotion, findRoute, releasePromotion, type Promotion, type Route } from '../ledger/promotions.js';
 import { serverCondition, type Condition } from '../serving/liveness.js';
 import { claimDeadPromotions, openJournal, type Journal } from './journal.js';
 import type { PromotionEdges } from './edges.js';
+import { doOrLeave } from './leave.js';
 import { planRecovery, type Facts } from './recovery.js';
 import { undoStep } from './steps.js';
 import { readJournal, subjectOf, type JournalEntry } from './subjects.js';
@@ -20,16 +21,11 @@ export async function recoverPromotions(edges: PromotionEdges): Promise<Promotio
   return settled;
 }
 
-/** One that cannot be recovered now (its engine does not answer) must not stop the others, nor the command. */
 async function recoverOrLeave(edges: PromotionEdges, promotion: Promotion): Promise<boolean> {
-  try {
-    return await recover(edges, promotion);
-  } catch (error) {
-    releasePromotion(edges.ledger, promotion.id);
-    const next = error instanceof MlxError && error.hint !== undefined ? ` ${error.hint}` : '';
-    edges.onNote(`${said(promotion, 'cannot be finished or undone yet')} ${errorMessage(error)}${next}`);
-    return false;
-  }
+  const left = said(promotion, 'cannot be finished or undone yet');
+  const recovered = await doOrLeave(edges, left, () => recover(edges, promotion));
+  if (!recovered) releasePromotion(edges.ledger, promotion.id);
+  return recovered?.value ?? false;
 }
 
 /** @returns false when some of it could not be undone, which is told */

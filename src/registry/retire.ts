@@ -2,8 +2,9 @@
 import type { Engine, EngineKind } from '../engine/engine.js';
 import { errorMessage, MlxError } from '../errors.js';
 import { deleteRoute, listRoutes, type Route } from '../ledger/promotions.js';
-import { forgetWarm, listWarmServers, setWarmUntil, type WarmServer } from '../ledger/warm-servers.js';
+import { forgetWarm, keepWarm, listWarmServers, setWarmUntil, type WarmServer } from '../ledger/warm-servers.js';
 import type { PromotionEdges } from './edges.js';
+import { doOrLeave } from './leave.js';
 
 const pollMs = 50;
 
@@ -15,10 +16,17 @@ export async function retireServers(edges: PromotionEdges, model: string, kinds:
 }
 
 /** A route that was lent for a while: its row, the gateway's memory of it, then its server, unless another route leads there. */
-export async function takeRouteAway(edges: PromotionEdges, { name, model, engine }: Route): Promise<void> {
+export async function takeRouteAway(edges: PromotionEdges, route: Route): Promise<void> {
+  const { name, model, version, engine, serverId } = route;
   deleteRoute(edges.ledger, name);
   await (await edges.gateway()).reload(name, undefined);
-  await retireServers(edges, model, [engine]);
+  try {
+    await retireServers(edges, model, [engine]);
+  } catch (error) {
+    // Its engine does not answer: without a row nobody would know that there is something to stop.
+    keepWarm(edges.ledger, { serverId, model, version, engine, untilMs: 0 });
+    throw error;
+  }
 }
 
 /** Makes room: at no time does a model have three servers. */
@@ -29,12 +37,15 @@ export async function stopWarmServers(edges: PromotionEdges, model: string): Pro
   );
 }
 
-/** @returns those whose time was over */
+/** @returns those whose time was over, and that are stopped now */
 export async function stopExpiredServers(edges: PromotionEdges): Promise<WarmServer[]> {
   const nowMs = edges.now().getTime();
-  const expired = listWarmServers(edges.ledger).filter(({ untilMs }) => untilMs <= nowMs);
-  await stopWarm(edges, expired);
-  return expired;
+  const stopped: WarmServer[] = [];
+  for (const server of listWarmServers(edges.ledger).filter(({ untilMs }) => untilMs <= nowMs)) {
+    const left = `${server.serverId} was kept warm long enough and cannot be stopped yet.`;
+    if (await doOrLeave(edges, left, () => stopWarm(edges, [server]))) stopped.push(server);
+  }
+  return stopped;
 }
 
 /** First nobody can choose it any more, then it is stopped, then forgotten: killed in between, the next command goes on. */
@@ -83,7 +94,7 @@ async function drain(edges: PromotionEdges, id: string): Promise<number> {
   let left = await open();
   if (left > 0) edges.onStep('drain', `${id} finishes ${answers(left)}`);
   while (left > 0 && edges.clock() < deadlineMs && !edges.signal.aborted) {
-    await edges.pause(pollMs);
+    await edges.pause(pollMs, edges.signal);
     left = await open();
   }
   return left;

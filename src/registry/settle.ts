@@ -5,7 +5,7 @@ import type { Ledger } from '../ledger/open.js';
 import { findRoute, listRoutes, openPromotions, type Promotion } from '../ledger/promotions.js';
 import { listSplits } from '../ledger/route-splits.js';
 import { listWarmServers, type WarmServer } from '../ledger/warm-servers.js';
-import type { CommandEdges } from './edges.js';
+import type { CommandEdges, PromotionEdges } from './edges.js';
 import { deadPromotions } from './journal.js';
 import { canaryAlias, drillAlias, routeName } from './targets.js';
 
@@ -26,7 +26,10 @@ export function isAnythingDue({ promotions, warm, drills, canaries }: Due): bool
   return promotions.length + warm.length + drills.length + canaries.length > 0;
 }
 
-/** Some looks at small tables of the ledger when there is nothing to do, and nothing more loaded. @returns what was found */
+/**
+ * Some looks at small tables of the ledger when there is nothing to do, and nothing more loaded. Never fails because an engine does not answer.
+ * @returns what was done; what could not be done yet is due at the next command
+ */
 export async function settlePromotions(command: CommandEdges): Promise<Due> {
   const due = duePromotions(await command.ledger(), command.now().getTime());
   if (!isAnythingDue(due)) return due;
@@ -40,17 +43,30 @@ export async function settlePromotions(command: CommandEdges): Promise<Due> {
     ]);
   const edges = await openPromotionEdges(command);
   const promotions = await recoverPromotions(edges);
-  for (const model of due.drills) await endDrill(edges, model);
+  const drills = await doneOf(edges, due.drills, 'rehearsal', (model) => endDrill(edges, model));
   // Also of a candidate whose start was interrupted and is finished now.
-  const canaries = dueCanaries(edges.ledger);
-  for (const model of canaries) {
-    if (await endCanary(edges, model)) {
-      edges.onNote(
-        `The share of ${model} that a candidate had was interrupted: all requests go to the live version again.`,
-      );
-    }
+  const canaries = await doneOf(edges, dueCanaries(edges.ledger), 'canary', async (model) => {
+    if (!(await endCanary(edges, model))) return;
+    edges.onNote(
+      `The share of ${model} that a candidate had was interrupted: all requests go to the live version again.`,
+    );
+  });
+  return { promotions, drills, canaries, warm: await stopExpiredServers(edges) };
+}
+
+async function doneOf(
+  edges: PromotionEdges,
+  models: readonly string[],
+  what: string,
+  end: (model: string) => Promise<void>,
+): Promise<string[]> {
+  const { doOrLeave } = await import('./leave.js');
+  const done: string[] = [];
+  for (const model of models) {
+    const left = `The ${what} of ${model} was interrupted, and cannot be taken away wholly yet.`;
+    if (await doOrLeave(edges, left, () => end(model))) done.push(model);
   }
-  return { ...due, canaries, promotions, warm: await stopExpiredServers(edges) };
+  return done;
 }
 
 /** Models whose canary nobody steps and nobody left standing, or whose candidate is live by now. */

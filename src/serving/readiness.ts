@@ -15,7 +15,7 @@ export type ReadinessEdges = {
   engine: Pick<Engine, 'listServers' | 'logs' | 'measureServer'>;
   /** Milliseconds of a clock that never goes back. */
   clock: () => number;
-  pause: (durationMs: number) => Promise<void>;
+  pause: (durationMs: number, signal: AbortSignal) => Promise<void>;
   signal: AbortSignal;
   /** Keeps the lines of a server that is about to be removed; says in which file. */
   keepLines: (id: string, lines: readonly string[]) => string;
@@ -75,7 +75,7 @@ async function probeUntilReady(edges: ReadinessEdges, request: ReadinessRequest,
     if (!probe.ok) seen = probe.seen;
     const exit = probe.ok ? undefined : await exitOf(edges, server);
     if (exit !== undefined) throw await notReady(edges, server, exit);
-    await edges.pause(betweenProbesMs);
+    await edges.pause(betweenProbesMs, edges.signal);
   }
   throw await notReady(edges, server, `was not ready after ${Math.round(timeoutMs / 1000)} s: ${seen}`);
 }

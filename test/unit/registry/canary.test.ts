@@ -118,9 +118,9 @@ describe('a canary', () => {
       expect(await world.ask()).toEqual({ status: 200, version: 'tickets:1' });
     };
     const paused = world.edges.pause;
-    const pause = async (durationMs: number) => {
+    const pause: PromotionEdges['pause'] = async (durationMs, signal) => {
       await asked;
-      await paused(durationMs);
+      await paused(durationMs, signal);
     };
     await run({ canary: '99%' }, { onProgress, pause });
     await expectTakenBack();
@@ -188,9 +188,9 @@ describe('a canary', () => {
     };
     record(1, 60);
     record(2, 60);
-    const pause = async (durationMs: number) => {
+    const pause: PromotionEdges['pause'] = async (durationMs, signal) => {
       await ended;
-      await world.edges.pause(durationMs);
+      await world.edges.pause(durationMs, signal);
     };
     const result = await run({ canary: '5%', step: '25%' }, { onProgress, pause });
     expect(result).toMatchObject({ outcome: 'replaced', error: { code: 'RELEASE_REPLACED' } });
@@ -207,8 +207,8 @@ describe('a canary', () => {
 
   test('whose command is killed while a share is watched goes on with that share until the next command', async () => {
     const dead = new Promise<void>((resolve) => {
-      const pause = () => {
-        if ((findSplit(world.ledger, 'tickets')?.percent ?? 0) === 0) return world.edges.pause(1);
+      const pause: PromotionEdges['pause'] = (_durationMs, signal) => {
+        if ((findSplit(world.ledger, 'tickets')?.percent ?? 0) === 0) return world.edges.pause(1, signal);
         resolve();
         return new Promise<void>(() => undefined);
       };
@@ -251,9 +251,9 @@ test('a shadow gets copies: clients see the version that is live alone', async (
   const onProgress = () => {
     asked ??= shareOfVersion2(5);
   };
-  const pause = async (durationMs: number) => {
+  const pause: PromotionEdges['pause'] = async (durationMs, signal) => {
     await asked;
-    await world.edges.pause(durationMs);
+    await world.edges.pause(durationMs, signal);
   };
   const result = await run({ shadow: true }, { onProgress, pause });
   expect(result).toMatchObject({ kind: 'shadow', outcome: 'standing', percent: 100 });

@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import { setRoute } from '../../../src/ledger/promotions.js';
+import { findRoute, setRoute } from '../../../src/ledger/promotions.js';
 import { aliasedVersion, deleteAlias, findVersion, setAlias } from '../../../src/ledger/versions.js';
+import { runCanary } from '../../../src/registry/canary.js';
+import { endCanary } from '../../../src/registry/canary-end.js';
+import type { PromotionEdges } from '../../../src/registry/edges.js';
 import { afterSwitch, earlierVersions, type History, type Switch } from '../../../src/registry/history.js';
 import { packageRun } from '../../../src/registry/package.js';
 import { promote } from '../../../src/registry/promote.js';
@@ -61,6 +64,8 @@ describe('what a rollback goes back to', () => {
   });
 });
 
+const canaryServer = (ledger: World['ledger']) => findRoute(ledger, 'tickets@canary')?.serverId ?? '';
+
 describe('a bare rollback', () => {
   let world: World;
 
@@ -119,6 +124,30 @@ describe('a bare rollback', () => {
     expect(report).toMatchObject({ outcome: 'worse', rollback: { outcome: 'rolled_back', toVersion: 2 } });
     expect(labels()).toEqual([2, 1]);
     expect(await world.rollback()).toMatchObject({ fromVersion: 2, toVersion: 1 });
+  });
+
+  test.each<[string, (canary: World) => Partial<PromotionEdges>]>([
+    ['by hand', () => ({})],
+    ['as it did worse', ({ engine, ledger }) => ({ onProgress: () => void engine.stopServer(canaryServer(ledger)) })],
+    ['by Ctrl-C', ({ stop }) => ({ onProgress: () => stop.abort() })],
+  ])('after a canary was taken back %s stays with what stood in production', async (_how, changes) => {
+    for (const version of [1, 2]) await world.promote(version);
+    const version = findVersion(world.ledger, 'tickets:3');
+    const plan = { kind: 'canary' as const, sticky: 'request' as const, shares: [50], everyMs: 10_000 };
+    const asked = { ...plan, version, actor: 'ada', reason: null };
+    const { outcome, releaseId } = await runCanary({ ...world.edges, ...changes(world) }, asked);
+    expect([labels(), releaseId]).toEqual([[2, 1], expect.any(Number)]);
+    expect(await endCanary(world.edges, 'tickets')).toBe(outcome === 'standing');
+    expect([labels(), tags()]).toEqual([
+      [2, 1],
+      [digest(2), digest(1)],
+    ]);
+    const edges = { ...world.edges, signal: new AbortController().signal };
+    expect(await world.rollback(edges)).toMatchObject({ fromVersion: 2, toVersion: 1, outcome: 'rolled_back' });
+    expect(labels()).toEqual([1, undefined]);
+    expect(() => rollbackCandidate(world.ledger, 'tickets', undefined)).toThrowError(
+      expect.objectContaining({ message: expect.stringContaining('version 1 is live; it was rolled back from 2') }),
+    );
   });
 
   test('does not count what failed, was rehearsed on another route, or was only restarted', async () => {

@@ -98,13 +98,13 @@ test('a canary that stands and lost its server is taken back, not started again;
 });
 
 test('a server that nothing leads to is stopped, unless a command is at work on its model', async () => {
-  expect(await stopOrphans(world.edges)).toEqual([]);
+  expect(await stopOrphans(world.edges)).toEqual({ stopped: [], unseen: [] });
   const orphan = routed('tickets@staging')?.serverId ?? '';
   world.ledger.database.exec("UPDATE routes SET server_id = 'another' WHERE server_id = '" + orphan + "'");
   expect(await killAt(world, 'start: begun', (edges) => world.promote(2, 'beta', edges))).toBe(true);
-  expect(await stopOrphans(world.edges)).toEqual([]);
+  expect(await stopOrphans(world.edges)).toEqual({ stopped: [], unseen: [] });
   await recoverPromotions(world.edges);
-  expect(await stopOrphans(world.edges)).toEqual([orphan]);
+  expect(await stopOrphans(world.edges)).toEqual({ stopped: [orphan], unseen: [] });
   expect(world.engine.servers.has(orphan)).toBe(false);
 });
 

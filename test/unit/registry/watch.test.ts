@@ -4,6 +4,7 @@ import { findPromotion, findRoute } from '../../../src/ledger/promotions.js';
 import { listSteps } from '../../../src/ledger/promotion-steps.js';
 import { openTraffic, type TrafficRow } from '../../../src/ledger/traffic.js';
 import { findVersion } from '../../../src/ledger/versions.js';
+import type { PromotionEdges } from '../../../src/registry/edges.js';
 import type { FailPoint } from '../../../src/registry/journal.js';
 import { promote } from '../../../src/registry/promote.js';
 import { promotionStatus } from '../../../src/registry/report.js';
@@ -176,10 +177,10 @@ describe('beside another command', () => {
     if (!watch) throw new Error('nothing to watch');
     const finishOther = await holdElsewhere('stop: performed');
     let pauses = 0;
-    const pause = async (durationMs: number) => {
+    const pause: PromotionEdges['pause'] = async (durationMs, signal) => {
       pauses += 1;
       if (pauses === 8) await finishOther();
-      return world.edges.pause(durationMs);
+      return world.edges.pause(durationMs, signal);
     };
     const report = await watchRelease({ ...world.edges, pause }, watch, { watchMs, actor: 'ada' });
     expect(report).toMatchObject({ outcome: 'replaced', rollback: null });
@@ -220,7 +221,8 @@ test('while it is watched status says so; of a command that died too, and the ve
       resolve();
     };
     // The second look never comes: as in a command that is killed.
-    const pause = (durationMs: number) => (looked ? new Promise<void>(() => undefined) : world.edges.pause(durationMs));
+    const pause: PromotionEdges['pause'] = (durationMs, signal) =>
+      looked ? new Promise<void>(() => undefined) : world.edges.pause(durationMs, signal);
     void watchRelease({ ...world.edges, onProgress, pause }, watch, { watchMs, actor: 'ada' });
   });
   await looking;
