@@ -19,6 +19,15 @@ export type LocalAnswer = { status: number; text: string };
 /** Questions at once take connections of their own; one after the other share one. */
 export type LocalClient = { ask: (question: LocalQuestion) => Promise<LocalAnswer>; close: () => void };
 
+/** With the code that a connection that takes too long has. */
+class LocalTimeout extends Error {
+  override readonly name = 'LocalTimeout';
+  readonly code = 'ETIMEDOUT';
+  constructor(path: string, timeoutMs: number, cause: unknown) {
+    super(`${path} did not answer within ${Math.ceil(timeoutMs)} ms`, { cause });
+  }
+}
+
 const brokenOff = new Set(['ECONNRESET', 'EPIPE']);
 
 /** @param address as engines write it: `unix:/path/to/socket` or `http://127.0.0.1:PORT` */
@@ -50,7 +59,8 @@ async function ask(agent: Agent, address: string, question: LocalQuestion): Prom
       asked.end(body);
     });
   } catch (error) {
-    // The other side closed a connection that lay idle, at this very moment: nobody has read the question.
+    if (signal.aborted) throw new LocalTimeout(path, timeoutMs, error);
+    // The other side closed a connection that lay idle, most likely at this very moment. What is asked here may be asked twice.
     if (asked.reusedSocket && brokenOff.has(errorCode(error) ?? '')) return ask(agent, address, question);
     throw error;
   }

@@ -8,6 +8,7 @@ import type { Attempt, GatewayRequest, GatewayResponse } from './exchange.js';
 import { mayTake, type Step } from './plan.js';
 import { prepareQuestion, type Prepared } from './prepare.js';
 import { isResponse, type Question } from './question.js';
+import { isReplaced } from './replaced.js';
 import { isUpstreamFault, parseRetryAfter, type Failed } from './retry.js';
 import { upstreamErrorResponse } from './upstream-error.js';
 
@@ -15,6 +16,8 @@ export type AttemptResult =
   | { kind: 'answer'; response: GatewayResponse }
   /** Nothing was sent: this upstream cannot be asked that. */
   | { kind: 'refused'; response: GatewayResponse }
+  /** Nothing was sent: its server is being replaced, or was. */
+  | { kind: 'moved' }
   /** No call may begin: the breaker's probe is on its way. */
   | { kind: 'closed' }
   /** `response`: the upstream's own words, in the client's dialect. */
@@ -33,6 +36,11 @@ export async function sendAttempt(core: Core, asking: Asking, step: Step): Promi
   if (isResponse(prepared)) return { kind: 'refused', response: prepared };
   const settleBreaker = await core.breakers.begin(destination.id);
   if (!settleBreaker) return { kind: 'closed' };
+  // In the same tick in which the call is counted: a switch drains what is counted, and puts its server to sleep.
+  if (isReplaced(core.routing(), route.name, step)) {
+    settleBreaker('cancelled');
+    return { kind: 'moved' };
+  }
   const attempt = beginAttempt(core, request, step);
   try {
     const call = await callUpstream(core, asking, step, prepared);

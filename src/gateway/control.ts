@@ -64,10 +64,18 @@ async function call<Answer>(
     if (status < 300) return schema.parse(JSON.parse(text));
     throw new MlxError('GATEWAY_FAILED', `The gateway could not do ${path.slice(1)}.`, {
       cause: text,
-      hint: 'Its log says why: .mlx/run/gateway.log',
+      hint:
+        status === 404
+          ? 'One of an earlier mlx runs still: mlx gateway stop && mlx gateway start'
+          : 'Its log says why: .mlx/run/gateway.log',
     });
   } catch (error) {
-    if (downCodes.has(errorCode(error) ?? '')) return undefined;
-    throw error;
+    const code = errorCode(error) ?? '';
+    if (downCodes.has(code)) return undefined;
+    if (code !== 'ETIMEDOUT') throw error;
+    throw new MlxError('GATEWAY_FAILED', `The gateway did not answer within ${answerTimeoutMs / 1000} s.`, {
+      cause: error,
+      hint: 'Start it again: mlx gateway stop && mlx gateway start',
+    });
   }
 }

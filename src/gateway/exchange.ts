@@ -110,5 +110,6 @@ export function refuse(
   headers: Record<string, string> = {},
 ): GatewayResponse {
   const { dialect = 'openai' } = request.trace;
-  return jsonResponse(refusal.status, errorBody(dialect, refusal, request.id), headers);
+  const ids = { 'x-request-id': request.id, ...(dialect === 'anthropic' ? { 'request-id': request.id } : {}) };
+  return jsonResponse(refusal.status, errorBody(dialect, refusal, request.id), { ...ids, ...headers });
 }

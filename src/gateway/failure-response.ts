@@ -35,6 +35,8 @@ export function noUpstream(
 ): GatewayResponse {
   request.trace.errorClass = skipped.some(({ reason }) => reason === 'breaker_open') ? 'breaker_open' : 'no_upstream';
   const reasons = skipped.map(({ target, why }) => `${target.upstream}/${target.model}: ${why}`);
+  // Its breaker let one request pass to see whether it answers again, and this is another one.
+  if (reasons.length === 0) reasons.push('it failed too often just now, and one request is trying it already');
   const waitsMs = skipped.map(({ target }) => closedForMs(target.upstream));
   const retryAfterS = Math.max(1, Math.ceil(Math.min(...waitsMs, 10_000) / 1000));
   return refuse(
@@ -43,7 +45,7 @@ export function noUpstream(
       status: 503,
       type: 'server_error',
       code: 'no_upstream',
-      message: `No upstream of ${route.name} can be asked now. ${reasons.join('; ')}`,
+      message: `No upstream of ${route.name} can be asked now: ${reasons.join('; ')}.`,
     },
     { 'retry-after': String(retryAfterS) },
   );

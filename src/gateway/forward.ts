@@ -8,8 +8,8 @@ import { refuse, type GatewayRequest, type GatewayResponse, type Handler } from 
 import { failureResponse, noUpstream, unknownModel } from './failure-response.js';
 import { drawOf, planAttempts, stickyName, type Plan, type Step } from './plan.js';
 import { isResponse, parseQuestion, type Question } from './question.js';
+import { isHeld, isReplaced, movedStep } from './replaced.js';
 import { decide, type Failed } from './retry.js';
-import { resolveTarget } from './routing.js';
 import { startShadow } from './shadow.js';
 
 const bodyLimitBytes = 32 * 1024 * 1024;
@@ -101,20 +101,27 @@ async function attemptInTurn(core: Core, asking: Asking, plan: Plan): Promise<Ga
 
 const exhausted = { retriesLeft: 0, mayRetry: false, random: 0, retry: 0 };
 
-async function attemptRepeatedly(core: Core, asking: Asking, planned: Step, hasNext: boolean): Promise<AttemptResult> {
+/** A switch may begin or end between the plan and the connection, and while an upstream is left alone before it is asked again. */
+async function attemptRepeatedly(
+  core: Core,
+  asking: Asking,
+  planned: Step,
+  hasNext: boolean,
+): Promise<Exclude<AttemptResult, { kind: 'moved' }>> {
+  const { request, route } = asking;
   let step = planned;
-  for (let retry = 0; ; retry += 1) {
-    const result = await sendAttempt(core, asking, step);
-    if (result.kind !== 'failed') return result;
-    const held = isNeverConnected(result.failed) ? await core.holds.pass(asking.request, asking.route.name) : undefined;
-    if (held) return { kind: 'refused', response: held };
-    const moved = movedStep(core, step, result.failed);
-    if (moved) {
-      step = moved;
-      continue;
+  for (let retry = 0; ;) {
+    if (isHeld(core.routing(), route.name, step)) {
+      const held = await core.holds.pass(request, route.name);
+      if (held) return { kind: 'refused', response: held };
     }
+    step = movedStep(core.routing(), step) ?? step;
+    const result = await sendAttempt(core, asking, step);
+    if (result.kind === 'moved') continue;
+    if (result.kind !== 'failed') return result;
+    if (isNeverConnected(result.failed) && isReplaced(core.routing(), route.name, step)) continue;
     const decision = decide(result.failed, {
-      retriesLeft: asking.route.retries - retry,
+      retriesLeft: route.retries - retry,
       hasNext,
       mayRetry: core.retries.left(),
       random: core.random(),
@@ -122,17 +129,9 @@ async function attemptRepeatedly(core: Core, asking: Asking, planned: Step, hasN
     });
     if (decision.kind !== 'retry') return result;
     core.retries.spend();
-    if (!(await waitFor(core.clock, decision.delayMs, asking.request.departure))) return result;
-    step = movedStep(core, step, result.failed) ?? step;
+    if (!(await waitFor(core.clock, decision.delayMs, request.departure))) return result;
+    retry += 1;
   }
-}
-
-/** A switch may take a model server away between the plan and the connection: then the one that came is asked at once. */
-function movedStep(core: Core, step: Step, failed: Failed): Step | undefined {
-  if (!isNeverConnected(failed)) return undefined;
-  const destination = resolveTarget(core.routing(), step.destination.target);
-  if (typeof destination === 'string' || destination.id === step.destination.id) return undefined;
-  return { ...step, destination };
 }
 
 function isNeverConnected(failed: Failed): boolean {

@@ -93,6 +93,8 @@ function readBody(incoming: IncomingMessage, limitBytes: number): Promise<Buffer
     incoming.on('data', take);
     incoming.on('end', () => resolve(size > limitBytes ? 'too_large' : whole(chunks)));
     incoming.on('error', reject);
+    // Gone before anybody listened: then nothing comes any more.
+    if (incoming.destroyed) reject(new Error('the client went away'));
   });
 }
 

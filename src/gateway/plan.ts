@@ -1,4 +1,5 @@
 // Which upstreams a request may go to, in which order, and why not to the others. Pure: `mlx routes explain` asks the same.
+import { localUpstream } from '../config/upstream-schema.js';
 import type { DataClass, RouteConfig, Target } from '../config/route-schema.js';
 import type { Breaker } from './breaker.js';
 import { resolveTarget, type Destination, type Routing } from './routing.js';
@@ -64,7 +65,12 @@ function judge(
   if (breaker === 'closed' || (breaker === 'open' && situation.closedForMs(destination.id) === 0)) {
     return { role, destination };
   }
-  return { role, target, reason: 'breaker_open', why: `${target.upstream} failed too often just now` };
+  return {
+    role,
+    target,
+    reason: 'breaker_open',
+    why: `${target.upstream === localUpstream ? 'its model server' : target.upstream} failed too often just now`,
+  };
 }
 
 /** Another route draws anew for the same key: not every canary meets the same people. */

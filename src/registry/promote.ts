@@ -77,7 +77,7 @@ export async function promote(edges: PromotionEdges, request: PromotionRequest):
   if (id === undefined) return promote(edges, request);
   // Where nothing has to be started the gateway was asked a moment ago; a start may outlive it.
   const near = choice.ready?.asleep === false ? { ...edges, gateway: () => gateway } : edges;
-  const ended = await carryOut(near, { ...request, moved }, choice, id);
+  const ended = await carryOut(edges, near, { ...request, moved }, choice, id);
   return { ...known, ...ended, durationMs: Math.round(edges.clock() - begun) };
 }
 
@@ -85,8 +85,10 @@ function alreadyLive(live: Route | undefined): Ended {
   return { id: null, outcome: 'already_live', serverId: live?.serverId ?? null, error: null };
 }
 
+/** `near`: for the way forward; the way back may have to start the gateway again. */
 async function carryOut(
   edges: PromotionEdges,
+  near: PromotionEdges,
   request: PromotionRequest & { moved: Moved },
   choice: Choice,
   id: number,
@@ -98,7 +100,7 @@ async function carryOut(
   const ended = { id, outcome: outcomeOf(request.kind, request.moved), error: null };
   const journal = openJournal(edges, id);
   try {
-    const route = await switchRoute(edges, journal, { ...request, ready, room, into, replaced });
+    const route = await switchRoute(near, journal, { ...request, ready, room, into, replaced });
     await endAsPromoted(edges, journal);
     return { ...ended, serverId: route.serverId };
   } catch (error) {

@@ -72,12 +72,17 @@ async function unusedServers(edges: PromotionEdges, engine: Engine, model: strin
 export async function retire(edges: PromotionEdges, engine: Engine, id: string): Promise<void> {
   await finishAnswers(edges, id);
   try {
-    // Twice: Docker may have been started again in the middle of it.
-    await engine.stopServer(id).catch(() => engine.stopServer(id));
+    await engine.stopServer(id).catch((error: unknown) => stopAgain(engine, id, error));
   } catch (error) {
     if (error instanceof MlxError && error.code === 'DOCKER_UNREACHABLE') throw error;
     edges.onNote(`${id} could not be stopped (${errorMessage(error)}); the next command tries again.`);
   }
+}
+
+/** Docker may have been started again in the middle of it. */
+async function stopAgain(engine: Engine, id: string, error: unknown): Promise<void> {
+  if (!(error instanceof MlxError && error.code === 'COMPOSE_FAILED')) throw error;
+  await engine.stopServer(id);
 }
 
 /** Within their time; what is cut off is said. */

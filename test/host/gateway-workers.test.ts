@@ -1,6 +1,7 @@
 // Several workers behind one address, as real processes: what must be exact over all of them, and what happens when one is killed.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 
 import { Client, type Dispatcher } from 'undici';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -280,7 +281,7 @@ function routeTo({ address }: StandIn, turn: number): Route {
 
 /** One that ended stays in the process table until its parent has looked; one that stays for good runs into the test's own limit. */
 async function gone(pids: readonly number[]): Promise<void> {
-  for (const pid of pids) while (isAlive(pid)) await new Promise((resolve) => setImmediate(resolve));
+  for (const pid of pids) while (isAlive(pid)) await pause(20);
 }
 
 function isAlive(pid: number): boolean {

@@ -2,9 +2,11 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import { buildRouting } from '../../../src/gateway/routing.js';
+import { buildRouting, type Routing } from '../../../src/gateway/routing.js';
+import type { Stages } from '../../../src/gateway/stages.js';
 import type { Route } from '../../../src/ledger/promotions.js';
-import { openCore } from './core-bench.js';
+import type { RouteHold } from '../../../src/ledger/route-holds.js';
+import { openCore, type CoreBench } from './core-bench.js';
 import {
   answerJson,
   chunkEvent,
@@ -73,17 +75,39 @@ describe('when the server fails', () => {
     answer.destroy();
     expect(await refusal(await asking)).toMatchObject({ status: 502, code: 'upstream_failed' });
   });
+});
 
-  test('because a switch took it away just now, the new one is asked instead', async () => {
-    const replacement = await startStandIn(join(bench.folder, 'new.sock'), (call) => answerJson(call, 'new'));
-    const [gone, arrived] = ['gone', 'new'].map((name) =>
-      buildRouting({ routes: [], upstreams: [] }, [
-        { ...route, serverId: name, address: `unix:${join(bench.folder, `${name}.sock`)}` },
-      ]),
+describe('a server that a switch replaces', () => {
+  let replacement: StandIn;
+  let current: Routing;
+  let core: CoreBench;
+
+  const towards = (serverId: string, holds: RouteHold[] = []) =>
+    buildRouting(
+      { routes: [], upstreams: [] },
+      [{ ...route, serverId, address: `unix:${join(bench.folder, `${serverId}.sock`)}` }],
+      holds,
     );
-    let reads = 0;
-    if (!gone || !arrived) throw new Error('both were built');
-    const core = openCore({ routing: () => (reads++ === 0 ? gone : arrived) });
+  const open = (stages: Partial<Stages> = {}) => (core = openCore({ routing: () => current, stages }));
+
+  beforeEach(async () => {
+    replacement = await startStandIn(join(bench.folder, 'new.sock'), (call) => answerJson(call, 'new'));
+    current = towards('one');
+  });
+
+  afterEach(async () => {
+    await core.close();
+    await replacement.close();
+  });
+
+  test('between the plan and the connection: the new one is asked instead', async () => {
+    current = towards('gone');
+    const { upstreams } = open().core;
+    const { lease } = upstreams;
+    upstreams.lease = (destination) => {
+      current = towards('new');
+      return lease(destination);
+    };
     const answer = await core.ask(question);
     expect(answer.status).toBe(200);
     expect(answer.trace.attempts).toMatchObject([
@@ -91,8 +115,44 @@ describe('when the server fails', () => {
       { status: 200, errorClass: null },
     ]);
     expect(replacement.calls).toHaveLength(1);
-    await core.close();
-    await replacement.close();
+  });
+
+  test('before the call was counted, is not asked any more', async () => {
+    open({ meter: () => void (current = towards('new')) });
+    const answer = await core.ask(question);
+    expect([answer.status, answer.trace.attempts.length]).toEqual([200, 1]);
+    expect([server.calls.length, replacement.calls.length]).toEqual([0, 1]);
+  });
+
+  test('and holds its requests before the call was counted: it waits like those that come later', async () => {
+    let begun = (): void => undefined;
+    const held = new Promise<void>((resolve) => (begun = resolve));
+    open({
+      meter: () => {
+        if (current.holds.size === 0 && current.locals.get('tickets')?.serverId === 'one') {
+          current = towards('one', [{ name: 'tickets', untilMs: Infinity }]);
+          begun();
+        }
+        return undefined;
+      },
+    });
+    const asking = core.ask(question);
+    await held;
+    while (core.core.holds.waiting() === 0) await new Promise(setImmediate);
+    current = towards('new');
+    core.core.holds.changed();
+    expect((await asking).status).toBe(200);
+    expect([server.calls.length, replacement.calls.length]).toEqual([0, 1]);
+  });
+
+  test('while it had asked to come back later: the new one gets the question, not the one that may sleep by now', async () => {
+    open();
+    const asking = core.ask(question);
+    const { answer } = await server.nextCall();
+    current = towards('new');
+    answer.writeHead(503, { 'retry-after': '0' }).end();
+    expect((await asking).status).toBe(200);
+    expect([server.calls.length, replacement.calls.length]).toEqual([1, 1]);
   });
 });
 

@@ -23,6 +23,17 @@ afterEach(async () => {
 const post = (path: string, body: string | Buffer, headers?: Record<string, string>, signal?: AbortSignal) =>
   postTo(bench, path, body, headers, signal);
 
+test('a refusal names the request as every answer does, so that it can be found in the traffic log', async () => {
+  const [plain, anthropic] = await Promise.all(
+    ['/v1/chat/completions', '/v1/messages'].map((path) =>
+      postTo(bench, path, question, { authorization: 'Bearer x' }),
+    ),
+  );
+  expect([plain?.statusCode, plain?.headers['x-request-id']]).toEqual([401, expect.stringMatching(/^req_/)]);
+  expect(anthropic?.headers['request-id']).toBe(anthropic?.headers['x-request-id']);
+  await Promise.all([plain?.body.dump(), anthropic?.body.dump()]);
+});
+
 describe('refused', () => {
   test.each([
     ['no key', { authorization: '' }],

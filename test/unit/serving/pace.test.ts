@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { measurePace, paceProblem, type Pace } from '../../../src/serving/pace.js';
+import { measurePace, paceProblem, requirePace, type Pace } from '../../../src/serving/pace.js';
 import type { ReadinessPrompt } from '../../../src/serving/prompt.js';
 
 const live: Pace = { answerMs: 400, tokenMs: 40 };
@@ -30,6 +30,14 @@ describe('a version is too slow', () => {
       "its answers take 4000 ms, 400.0 ms a token, the other's 400 ms, 40.0 ms a token (10.0 times as long; at most 5)",
     );
   });
+});
+
+test('a version that answers no question at all does not get the route', () => {
+  const beside = { ...live, version: 'tickets:1' };
+  expect(() => requirePace('tickets:2', null, beside, 5)).toThrow(
+    "tickets:2 is far slower than tickets:1, which is live: it answered none of 3 questions, the other's answers take 400 ms, 40.0 ms a token.",
+  );
+  expect(() => requirePace('tickets:2', null, beside, 0)).not.toThrow();
 });
 
 describe('the pace of a server', () => {
