@@ -22,8 +22,9 @@ Examples:
 };
 
 export const run: CommandModule['run'] = async (context, [requestId = '']) => {
-  const request = readRequest(context.paths().trafficFile, requestId);
-  return outcome(explainRequest(await context.ledger(), request), render);
+  const paths = context.paths();
+  const request = readRequest(paths.trafficFile, requestId);
+  return outcome(explainRequest(await context.ledger(), paths, request), render);
 };
 
 function readRequest(trafficFile: string, requestId: string): TrafficRequest {
@@ -59,7 +60,7 @@ function render({ request, version, run, release }: Explanation): string {
     ...rows,
     ['version', `${version.model}:${version.version}  ${version.digest.slice(0, 19)}${changed}`],
     ['live by', live],
-    ['run', `${run.id}  (recipe ${run.recipe}, lock ${run.lockFile})`],
+    ['run', `${run.id}  (recipe ${run.recipe}, ${run.lockFile === null ? 'no lock' : `lock ${run.lockFile}`})`],
     ['base', `${run.baseModel}@${run.baseCommit.slice(0, 12)}`],
     ['learned', learned.join('; ')],
   ]);

@@ -1,4 +1,6 @@
 // `mlx keys create`: makes a key for a client of the gateway. Touches the ledger, and tells the running gateway.
+import pc from 'picocolors';
+
 import { readWholeNumber } from '../config/whole-number.js';
 import type { Context } from '../context.js';
 import { MlxError } from '../errors.js';
@@ -6,6 +8,7 @@ import { describeLimits } from '../gateway/keys/describe.js';
 import { makeKey } from '../gateway/keys/secret.js';
 import { tellGateway } from '../gateway/keys/tell.js';
 import { insertKey, type Limits } from '../ledger/keys.js';
+import { listRoutes } from '../ledger/promotions.js';
 import { outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
 
@@ -17,7 +20,7 @@ export const define: CommandModule['define'] = (command) => {
       '--feature <names>',
       'what they are counted for; of several, x-mlx-feature chooses and the first is taken without it',
     )
-    .option('--models <names>', 'only these, by the names of their routes: tickets,gpt-5.4')
+    .option('--models <names>', 'only these, by the names of their routes (mlx routes ls): tickets,gpt-5.4')
     .option('--budget-day-usd <usd>', 'at most so much a day (UTC)')
     .option('--budget-month-usd <usd>', 'at most so much a month (UTC)')
     .option('--tokens-day <count>', 'at most so many tokens a day')
@@ -38,6 +41,7 @@ Examples:
 
 export const run: CommandModule['run'] = async (context, [name], flags) => {
   const wanted = readWanted(name, flags);
+  await warnOfNoRoute(context, wanted.models);
   if (context.flags.dryRun) {
     return outcome({ dryRun: true, ...wanted }, () => `Would make a key${limitsText(wanted.limits)}.`);
   }
@@ -52,6 +56,19 @@ export const run: CommandModule['run'] = async (context, [name], flags) => {
   const made = { key: fresh.id, secret: fresh.text, ...wanted, gatewayKnows };
   return outcome(made, (value) => renderMade(value, context));
 };
+
+/** A warning alone: a key may be made before its model is served. */
+async function warnOfNoRoute(context: Context, models: readonly string[]): Promise<void> {
+  if (models.length === 0) return;
+  const { routes } = await context.config();
+  const served = listRoutes(await context.ledger());
+  const known = [...new Set([...routes, ...served].map(({ name }) => name))].sort();
+  const unknown = models.filter((model) => !known.includes(model));
+  if (unknown.length === 0) return;
+  const there = known.length === 0 ? 'there is none yet' : `there are ${known.join(', ')}`;
+  const line = `No route is named ${unknown.join(' or ')}; ${there}. The key is for what will be served under that name.`;
+  context.output.note(pc.yellow(line));
+}
 
 type Wanted = { name: string | null; tenant: string | null; features: string[]; models: string[]; limits: Limits };
 

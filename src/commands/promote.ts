@@ -47,8 +47,12 @@ export const define: CommandModule['define'] = (command) => {
 const details = `
 The new version comes up beside the old one, must answer real prompts (and those of evals/golden.jsonl right), leave memory, and not
 take serving.max_slowdown times as long for an answer as the old one; it gets the route in one step; the old one finishes its open answers
-and stays for serving.keep_warm_s. Where anything fails before that step, the old one stays as it was. How it comes up (--dry-run shows
-the choice and the figures behind it: what the old server uses, what is free before the start):
+and stays for serving.keep_warm_s. Where anything fails before that step, the old one stays as it was.
+
+Held-out scores are shown beside those of the live version (a worse one as a warning) and never stop a promotion. Golden prompts do: one
+wrong answer, and the version does not go live (exit status 4).
+
+How it comes up (--dry-run shows the choice and the figures behind it: what the old server uses, what is free before the start):
   adapter-swap  its adapter is loaded into the vLLM that runs, where base model, settings and server image are the same (docker)
   side-by-side  a second server, where what the first one uses fits beside it
   sleep         no room for two on the GPU: requests wait in the gateway, the old vLLM's weights move to the machine's memory, the

@@ -2,14 +2,14 @@
 import pc from 'picocolors';
 
 import { MlxError } from '../errors.js';
-import { findPromotion, type Promotion } from '../ledger/promotions.js';
+import { findPromotion } from '../ledger/promotions.js';
 import { listSteps } from '../ledger/promotion-steps.js';
 import { formatDuration } from '../output/numbers.js';
 import { outcome } from '../output/output.js';
 import { renderTable, type Column } from '../output/table.js';
 import type { CommandModule } from '../program.js';
-import { release, releaseState } from '../registry/release.js';
 import { settlePromotions } from '../registry/settle.js';
+import { standingRelease, standingText, type StandingRelease } from '../registry/standing.js';
 import { describeWatch } from '../registry/watch-report.js';
 
 export const define: CommandModule['define'] = (command) => {
@@ -49,13 +49,14 @@ export const run: CommandModule['run'] = async (context, [text = '']) => {
   const watches = listSteps(ledger, found.id)
     .filter(({ step }) => step === 'watch')
     .map(describeWatch);
-  return outcome({ ...release(found), steps }, () =>
-    [render(found, steps, context.output.columns), ...watches].join('\n\n'),
+  const standing = standingRelease(ledger, found);
+  return outcome({ ...standing, steps }, () =>
+    [render(standing, steps, context.output.columns), ...watches].join('\n\n'),
   );
 };
 
-function render(promotion: Promotion, steps: ShownStep[], width: number): string {
-  const { id, kind, model, alias, fromVersion, toVersion, actor, reason, startedAtMs, errorMessage } = promotion;
+function render(shown: StandingRelease, steps: ShownStep[], width: number): string {
+  const { id, kind, model, alias, fromVersion, toVersion, actor, reason, startedAtMs, errorMessage, back } = shown;
   const columns: Column<ShownStep>[] = [
     { title: 'step', cell: ({ step }) => step },
     { title: 'state', cell: ({ state }) => (state === 'undone' ? pc.yellow(state) : state) },
@@ -67,12 +68,18 @@ function render(promotion: Promotion, steps: ShownStep[], width: number): string
     },
   ];
   return [
-    `release ${id}  ${kind} of ${model}@${alias}: ${fromVersion ?? 'nothing'} -> ${toVersion}  ${releaseState(promotion)}`,
+    `release ${id}  ${kind} of ${model}@${alias}: ${fromVersion ?? 'nothing'} -> ${toVersion}  ${standingText(shown)}`,
     `by ${actor} at ${new Date(startedAtMs).toISOString()}${reason === null ? '' : `: ${reason}`}`,
     ...(errorMessage === null ? [] : [errorMessage]),
+    ...(back === null ? [] : [backLine(back)]),
     '',
     steps.length === 0 ? pc.dim('no step was begun') : renderTable(columns, steps, width),
   ].join('\n');
+}
+
+function backLine({ atMs, why, release: by }: NonNullable<StandingRelease['back']>): string {
+  const when = atMs === null ? '' : ` at ${new Date(atMs).toISOString()}`;
+  return `went back${by === null ? '' : ` by release ${by}`}${when}: ${why ?? 'no reason was given'}`;
 }
 
 /** Steps take milliseconds or minutes. */

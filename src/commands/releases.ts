@@ -39,7 +39,7 @@ function renderReleases(releases: StandingRelease[], { now, output }: Context): 
   if (releases.length === 0) return 'Nothing was put live yet: mlx promote MODEL:VERSION';
   const nowMs = now().getTime();
   const columns: Column<StandingRelease>[] = [
-    { title: '#', cell: ({ id }) => String(id), dropFirst: 4 },
+    { title: '#', cell: ({ id }) => String(id) },
     { title: 'when', cell: ({ startedAtMs }) => formatAgo(startedAtMs, nowMs) },
     { title: 'who', cell: ({ actor }) => actor, dropFirst: 2 },
     { title: 'what', cell: ({ kind }) => kind },

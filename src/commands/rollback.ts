@@ -4,6 +4,7 @@ import { Option } from 'commander';
 import type { Context } from '../context.js';
 import { exitStatus, MlxError } from '../errors.js';
 import { findRoute, type Route } from '../ledger/promotions.js';
+import type { ModelVersion } from '../ledger/versions.js';
 import { outcome, type Outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
 import { actorName } from '../registry/actor.js';
@@ -15,7 +16,7 @@ import { readStrategy, strategies, strategyHelp } from '../registry/strategy.js'
 import { planPromotion } from '../registry/plan.js';
 import { promote } from '../registry/promote.js';
 import { promotionStatus, renderDrill, renderPlan, renderPromotion } from '../registry/report.js';
-import { canaryAlias, onlyModel, rollbackCandidate, routeName } from '../registry/targets.js';
+import { canaryAlias, liveVersion, onlyModel, rollbackCandidate, routeName } from '../registry/targets.js';
 
 export const define: CommandModule['define'] = (command) => {
   command
@@ -59,6 +60,7 @@ export const run: CommandModule['run'] = async (context, [model], flags) => {
   if (context.flags.dryRun) return outcome(await planPromotion(edges, candidate, 'rollback', strategy), renderPlan);
   const actor = actorName(context.environment);
   if (flags['drill'] === true) return drilled(await drillRollback(edges, candidate, { actor, strategy }));
+  sayWhatGoesBack(liveVersion(ledger, name), candidate.version, edges.onNote);
   const result = await promote(edges, { ...candidate, kind: 'rollback', actor, reason: message ?? null, strategy });
   if (result.error === null && result.outcome !== 'already_live') await endCanary(edges, result.model);
   return outcome(result, renderPromotion, promotionStatus(result));
@@ -74,6 +76,16 @@ async function takeBack(context: Context, { model, version }: Route): Promise<Ou
     const verb = dryRun ? 'would be' : 'is';
     return `The share of ${model}:${version} ${verb} taken back; version ${live ?? '--'} has all requests. Run it again and production goes back to what it was before.`;
   });
+}
+
+/** Who meant the share of a canary, which is over by now, can still press Ctrl-C. */
+function sayWhatGoesBack(
+  live: number | undefined,
+  { model, version }: ModelVersion,
+  onNote: (line: string) => void,
+): void {
+  if (live === undefined || live === version) return;
+  onNote(`Production of ${model} goes back from version ${live} to version ${version}.`);
 }
 
 function drilled(drill: Drill): Outcome {

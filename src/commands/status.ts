@@ -125,7 +125,10 @@ function routesOf(gateway: GatewayState | undefined): ProjectStatus['routes'] {
 
 async function warmServers(ledger: Ledger, parts: readonly Part[]): Promise<ProjectStatus['warm']> {
   const routed = new Set(listRoutes(ledger).map(({ serverId }) => serverId));
-  const addresses = new Map(parts.map(({ name, address }) => [name, address]));
+  // One that has exited waits for nothing: it stands above, with what it said.
+  const addresses = new Map(
+    parts.filter(({ state }) => state !== 'exited').map(({ name, address }) => [name, address]),
+  );
   const warm = listWarmServers(ledger).filter(({ serverId }) => !routed.has(serverId) && addresses.has(serverId));
   return Promise.all(
     warm.map(async ({ serverId, model, version, untilMs }) => {

@@ -8,7 +8,7 @@ export type Output = {
   json: boolean;
   /** stderr is a terminal, and neither CI nor --json: Ink and prompts may be used. */
   interactive: boolean;
-  /** Terminal columns, 80 when unknown. */
+  /** Of the terminal that shows the result, 80 when it does not say; Infinity in a pipe or a file, where nothing has to be left out. */
   columns: number;
   /** Long work: one JSON object a line on stdout with --json, else the line on stderr. */
   progress: (event: ProgressEvent, line?: string) => void;

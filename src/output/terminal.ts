@@ -24,7 +24,7 @@ export function terminalOutput(
   return {
     json,
     interactive,
-    columns: streams.stdout.columns ?? streams.stderr.columns ?? 80,
+    columns: streams.stdout.isTTY === true ? (streams.stdout.columns ?? 80) : Infinity,
     note,
     progress: (event, line) => {
       if (json) printJson(event);

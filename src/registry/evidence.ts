@@ -1,5 +1,7 @@
 // What stands behind a version that goes live: its run, its scores beside those of the version before, and whether it answered its golden
 // prompts right. Reads the ledger.
+import pc from 'picocolors';
+
 import { latestMetrics, runDatasets } from '../ledger/metrics.js';
 import type { Ledger } from '../ledger/open.js';
 import { listSteps } from '../ledger/promotion-steps.js';
@@ -43,16 +45,17 @@ export function evidenceOf(
   return { run: version.runId, scores, otherRows, golden: { prompts, verdict } };
 }
 
-/** Under the line that says what went live. Pure. */
+/** Under the line that says what went live. A worse main score stops nothing, so it has to be seen. Pure. */
 export function renderEvidence({ run, scores, otherRows, golden }: Evidence): string {
   const held = scores.map(({ name, value, before, against }) => {
     const beside = before === null ? '' : ` (before ${formatNumber(before)}, ${against ?? ''})`;
     return `${name} ${formatNumber(value)}${beside}`;
   });
   const rows = otherRows ? ['the version before was scored on other rows'] : [];
+  const heldOut = `held out  ${[...held, ...rows].join(', ') || 'no scores'}`;
   return [
     `run       ${run}`,
-    `held out  ${[...held, ...rows].join(', ') || 'no scores'}`,
+    scores[0]?.against === 'worse' ? pc.yellow(heldOut) : heldOut,
     `golden    ${goldenText(golden)}`,
   ].join('\n');
 }

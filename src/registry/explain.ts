@@ -1,11 +1,18 @@
 // Where an answer came from: request -> route -> version -> run -> rows, and who put that version live and why. Reads two ledgers.
+import { existsSync, readFileSync } from 'node:fs';
+import { relative } from 'node:path';
+
+import type { Paths } from '../config/paths.js';
+import { MlxError } from '../errors.js';
 import { runDatasets, type RunDataset } from '../ledger/metrics.js';
 import type { Ledger } from '../ledger/open.js';
 import { listPromotions } from '../ledger/promotions.js';
 import { findRun } from '../ledger/runs.js';
 import type { TrafficRequest } from '../ledger/traffic-request.js';
 import { listVersions } from '../ledger/versions.js';
-import { lockFileOf } from '../recipe/lock.js';
+import { parseLock } from '../recipe/lock.js';
+import { readResolution } from '../training/resolution.js';
+import { runFolder } from '../training/run-folder.js';
 import { release, type Release } from './release.js';
 
 export type Explanation = {
@@ -15,7 +22,8 @@ export type Explanation = {
   run: {
     id: string;
     recipe: string;
-    lockFile: string;
+    /** Beside the recipe, or in the run's folder where that one belongs to another run by now; null: it has none. */
+    lockFile: string | null;
     baseModel: string;
     baseCommit: string;
     adapterSha256: string | null;
@@ -27,12 +35,16 @@ export type Explanation = {
 
 const enoughReleases = 10_000;
 
-export function explainRequest(ledger: Ledger, request: TrafficRequest): Explanation {
+export function explainRequest(
+  ledger: Ledger,
+  paths: Pick<Paths, 'project' | 'runs'>,
+  request: TrafficRequest,
+): Explanation {
   const [model = '', number = ''] = request.version?.split(':') ?? [];
   const found = listVersions(ledger, model).find(({ version }) => version === Number(number));
   if (!found) return { request, version: null, run: null, release: null };
   const { version, digest, runId } = found;
-  const { id, recipe, recipeFile, baseModel, baseCommit, adapterSha256 } = findRun(ledger, runId);
+  const { id, recipe, baseModel, baseCommit, adapterSha256 } = findRun(ledger, runId);
   const live = listPromotions(ledger, { model, state: 'promoted', limit: enoughReleases }).find(
     ({ toVersion, startedAtMs }) => toVersion === version && startedAtMs <= request.startedAtMs,
   );
@@ -41,9 +53,28 @@ export function explainRequest(ledger: Ledger, request: TrafficRequest): Explana
     version: { model, version, digest, sameDigest: digest === request.digest },
     run: {
       ...{ id, recipe, baseModel, baseCommit, adapterSha256 },
-      lockFile: lockFileOf(recipeFile),
+      lockFile: lockOfRun(paths, id),
       datasets: runDatasets(ledger, id),
     },
     release: live ? release(live) : null,
   };
+}
+
+/** The next run of a recipe writes over the lock beside it, and a run with --no-lock leaves another's there. */
+function lockOfRun({ project, runs }: Pick<Paths, 'project' | 'runs'>, id: string): string | null {
+  const folder = runFolder(runs, id);
+  const places = [readResolution(folder)?.lockFile, folder.lock];
+  const found = places.find((file) => typeof file === 'string' && isLockOf(file, id));
+  return typeof found === 'string' ? relative(project, found) : null;
+}
+
+function isLockOf(file: string, id: string): boolean {
+  if (!existsSync(file)) return false;
+  try {
+    return parseLock(readFileSync(file, 'utf8'), file).results.run === id;
+  } catch (error) {
+    // An edited one, or one with a merge conflict, proves nothing of this run.
+    if (error instanceof MlxError) return false;
+    throw error;
+  }
 }

@@ -3,7 +3,7 @@
 import { ownerIsAlive } from '../engine/owner.js';
 import type { Ledger } from '../ledger/open.js';
 import { findRoute, listRoutes, openPromotions, type Promotion } from '../ledger/promotions.js';
-import { listSplits } from '../ledger/route-splits.js';
+import { findSplit, listSplits } from '../ledger/route-splits.js';
 import { listWarmServers, type WarmServer } from '../ledger/warm-servers.js';
 import type { CommandEdges, PromotionEdges } from './edges.js';
 import { deadPromotions } from './journal.js';
@@ -46,10 +46,8 @@ export async function settlePromotions(command: CommandEdges): Promise<Due> {
   const drills = await doneOf(edges, due.drills, 'rehearsal', (model) => endDrill(edges, model));
   // Also of a candidate whose start was interrupted and is finished now.
   const canaries = await doneOf(edges, dueCanaries(edges.ledger), 'canary', async (model) => {
-    if (!(await endCanary(edges, model))) return;
-    edges.onNote(
-      `The share of ${model} that a candidate had was interrupted: all requests go to the live version again.`,
-    );
+    const line = takenBackLine(edges.ledger, model);
+    if (await endCanary(edges, model)) edges.onNote(line);
   });
   return { promotions, drills, canaries, warm: await stopExpiredServers(edges) };
 }
@@ -67,6 +65,14 @@ async function doneOf(
     if (await doOrLeave(edges, left, () => end(model))) done.push(model);
   }
   return done;
+}
+
+/** What it was is known only before it is ended. */
+function takenBackLine(ledger: Ledger, model: string): string {
+  const shared = findRoute(ledger, routeName(model, canaryAlias));
+  const name = shared === undefined ? model : `${model}:${shared.version}`;
+  const why = findSplit(ledger, model)?.owner === null ? 'it is live by now, or gone' : 'its command is gone';
+  return `The share of ${name} was taken back: ${why}. All requests go to the live version again.`;
 }
 
 /** Models whose canary nobody steps and nobody left standing, or whose candidate is live by now. */

@@ -3,7 +3,7 @@
 import pc from 'picocolors';
 
 import { listSteps } from '../ledger/promotion-steps.js';
-import { listRoutes, type Promotion } from '../ledger/promotions.js';
+import { listPromotions, listRoutes, type Promotion } from '../ledger/promotions.js';
 import type { Ledger } from '../ledger/open.js';
 import { release, releaseState, type Release } from './release.js';
 import { isLabelled, routeName } from './targets.js';
@@ -16,13 +16,19 @@ export type StandingRelease = Release & {
   back: { code: string | null; atMs: number | null; why: string | null; release: number | null } | null;
 };
 
+const enoughReleases = 10_000;
+
 /** @param newestFirst complete from the newest on: what came after a release says what became of it */
 export function standingReleases(ledger: Ledger, newestFirst: readonly Promotion[]): StandingRelease[] {
   const routes = new Set(listRoutes(ledger).map(({ name }) => name));
-  return newestFirst.map((promotion, index) => {
-    const next = newestFirst.slice(0, index).findLast((later) => isNext(later, promotion));
-    return { ...release(promotion), ...standingOf(ledger, promotion, next, routes) };
-  });
+  return newestFirst.map((promotion, index) => standingIn(ledger, promotion, newestFirst.slice(0, index), routes));
+}
+
+export function standingRelease(ledger: Ledger, promotion: Promotion): StandingRelease {
+  const routes = new Set(listRoutes(ledger).map(({ name }) => name));
+  const releases = listPromotions(ledger, { model: promotion.model, limit: enoughReleases });
+  const later = releases.filter(({ id }) => id > promotion.id);
+  return standingIn(ledger, promotion, later, routes);
 }
 
 /** With its code, as a table shows it. Pure. */
@@ -47,6 +53,16 @@ export function standingText(shown: StandingRelease): string {
 export function setback({ state, errorMessage, endedAtMs, back }: StandingRelease) {
   if (state === 'failed') return { atMs: endedAtMs, why: errorMessage?.split('\n')[0] ?? '' };
   return back && { atMs: back.atMs, why: back.why ?? 'no reason was given' };
+}
+
+function standingIn(
+  ledger: Ledger,
+  promotion: Promotion,
+  later: readonly Promotion[],
+  routes: ReadonlySet<string>,
+): StandingRelease {
+  const next = later.findLast((one) => isNext(one, promotion));
+  return { ...release(promotion), ...standingOf(ledger, promotion, next, routes) };
 }
 
 /** The first that moved the same alias after it: a restart of what is live moves nothing. */

@@ -61,6 +61,22 @@ describe('mlx keys', () => {
     expect(everyFile(join(place.folder, '.mlx'))).not.toContain(String(made['secret']).slice(15));
   });
 
+  it('warns of a model that no route leads to, and names those that there are', async () => {
+    const made = await run('keys', 'create', '--models', 'tickets,nosuch');
+    expect(made.status).toBe(0);
+    expect(made.stderr).toContain('No route is named nosuch; there are other, tickets.');
+    expect((await run('keys', 'create', '--models', 'tickets', '--dry-run')).stderr).not.toContain('No route');
+  });
+
+  it('shows on a narrow terminal what a key may ask for, and in a pipe everything', async () => {
+    const long = ['--tenant', 'a-tenant-of-some-length', '--feature', 'a-feature-of-some-length'];
+    await run('keys', 'create', 'billing-app', '--models', 'tickets', '--tokens-day', '100000', ...long);
+    const narrow = await mlx(['keys', 'ls'], { folder: place.folder, environment, columns: 84 });
+    expect(narrow.stdout).toContain('models');
+    expect(narrow.stdout).not.toContain('limits');
+    expect((await run('keys', 'ls')).stdout).toMatch(/key +name +tenant +feature +models +limits +made +state/);
+  });
+
   it('revokes a key at once, and keeps the running answer', async () => {
     await run('gateway', 'start');
     const made = await json('keys', 'create', 'ci');

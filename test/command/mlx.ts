@@ -10,11 +10,14 @@ export type MlxSettings = {
   environment?: NodeJS.ProcessEnv;
   signal?: AbortSignal;
   onStdout?: () => void;
+  /** stdout is a terminal of this width; a pipe without. */
+  columns?: number;
 };
 
 export async function mlx(argv: readonly string[], settings: MlxSettings): Promise<MlxRun> {
   const stdout = collector();
   const stderr = collector();
+  if (settings.columns !== undefined) Object.assign(stdout.stream, { isTTY: true, columns: settings.columns });
   if (settings.onStdout) stdout.stream.on('data', settings.onStdout);
   const status = await runMlx(argv, {
     streams: { stdin: Readable.from([]), stdout: stdout.stream, stderr: stderr.stream },

@@ -8,6 +8,9 @@ import { setRoute } from '../../src/ledger/promotions.js';
 import { projectPaths } from '../../src/config/paths.js';
 import { openTraffic } from '../../src/ledger/traffic.js';
 import { setAlias } from '../../src/ledger/versions.js';
+import { renderLock } from '../../src/recipe/lock.js';
+import { runFolder } from '../../src/training/run-folder.js';
+import { lock } from '../unit/recipe/sample-lock.js';
 import { mlx, mlxJson } from './mlx.js';
 import { modelsProject, released } from './models-project.js';
 import { addRun, now, type Place } from './runs-project.js';
@@ -106,16 +109,51 @@ describe('mlx explain', () => {
     expect((await json('explain', 'r-1')).value).toMatchObject({
       request: { request_id: 'r-1', tenant: 'acme', finish_reason: 'stop' },
       version: { model: 'tickets', version: 2, same_digest: true },
-      run: { id: 'tickets-aaa002', lock_file: 'recipes/tickets.lock.yaml' },
+      run: { id: 'tickets-aaa002', lock_file: null },
       release: { id: 1, actor: 'ada', reason: 'better' },
     });
-    expect((await run('explain', 'r-1')).stdout).toMatch(/live by +ada, release 1: better\nrun +tickets-aaa002/);
+    expect((await run('explain', 'r-1')).stdout).toMatch(
+      /live by +ada, release 1: better\nrun +tickets-aaa002 .*no lock/,
+    );
     expect((await json('explain', 'r-2')).value).toMatchObject({
       request: { upstream: 'openai' },
       version: null,
       run: null,
     });
     expect(await json('explain', 'r-9')).toMatchObject({ status: 2, value: { error: { code: 'NOT_FOUND' } } });
+  });
+
+  it('names the lock of the run: beside the recipe, else its own, and never that of another run', async () => {
+    const paths = projectPaths(place.folder, { HOME: place.folder });
+    const folder = runFolder(paths.runs, 'tickets-aaa002');
+    const beside = join(paths.recipes, 'tickets.lock.yaml');
+    const written = (file: string, run: string) =>
+      writeFileSync(file, renderLock({ ...lock(), results: { ...lock().results, run } }));
+    const traffic = openTraffic(paths.trafficFile);
+    traffic.insert([row]);
+    traffic.close();
+    const shown = async () => ((await json('explain', 'r-1')).value as { run: { lock_file: string } }).run.lock_file;
+    mkdirSync(paths.recipes, { recursive: true });
+    written(beside, 'tickets-aaa002');
+    writeFileSync(folder.resolution, JSON.stringify({ lockFile: beside }));
+    expect(await shown()).toBe('recipes/tickets.lock.yaml');
+    written(beside, 'tickets-aaa001');
+    expect(await shown()).toBeNull();
+    written(folder.lock, 'tickets-aaa002');
+    expect(await shown()).toBe('.mlx/runs/tickets-aaa002/run.lock.yaml');
+    writeFileSync(beside, '<<<<<<< ours');
+    writeFileSync(folder.resolution, JSON.stringify({ lockFile: null }));
+    expect(await shown()).toBe('.mlx/runs/tickets-aaa002/run.lock.yaml');
+  });
+});
+
+describe('mlx rollback', () => {
+  it('says what goes back in production before it does anything', async () => {
+    released(place, null, 1, 'promoted', null);
+    released(place, 1, 2, 'promoted', null);
+    const { stderr } = await run('rollback');
+    expect(stderr.split('\n')[0]).toBe('Production of tickets goes back from version 2 to version 1.');
+    expect((await run('rollback', '--to', '2')).stderr).not.toContain('goes back');
   });
 });
 

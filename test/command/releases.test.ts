@@ -69,6 +69,36 @@ describe('mlx releases', () => {
     expect(stdout).toMatch(/#2 tickets:2 rolled back .+: answers in French/);
   });
 
+  it('shows of one release the standing that it has among all', async () => {
+    released(place, null, 1, 'promoted', 'first');
+    released(place, 1, 2, 'promoted', 'better');
+    released(place, 2, 1, 'promoted', 'answers in French', 'rollback');
+    for (const id of ['1', '2', '3']) {
+      const [shown, listed] = [await json('releases', 'show', id), await json('releases')];
+      const { releases } = listed.value as { releases: { id: number; standing: string }[] };
+      expect(shown.value).toMatchObject(releases.find((one) => String(one.id) === id) ?? {});
+    }
+    const { stdout } = await run('releases', 'show', '2');
+    expect(stdout).toMatch(/1 -> 2 {2}rolled back\n/);
+    expect(stdout).toMatch(/went back by release 3 at .*: answers in French/);
+    expect((await run('releases', 'show', '1')).stdout).toContain('nothing -> 1  replaced');
+    expect((await run('releases', 'show', '3')).stdout).toContain('2 -> 1  live');
+  });
+
+  it('numbers every release, on a narrow terminal too', async () => {
+    released(
+      place,
+      null,
+      1,
+      'promoted',
+      'a reason that is far too long for a terminal of eighty columns, as reasons are',
+    );
+    const narrow = await mlx(['releases'], { folder: place.folder, columns: 60 });
+    expect(narrow.stdout.split('\n')[0]).toMatch(/^# +when/);
+    expect(narrow.stdout).not.toContain('why');
+    expect((await run('releases')).stdout).toContain('as reasons are');
+  });
+
   it('calls live only what is: what came before was replaced', async () => {
     released(place, null, 1, 'promoted', 'first');
     released(place, 1, 2, 'promoted', 'better');

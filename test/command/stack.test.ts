@@ -7,12 +7,15 @@ import { expect, onTestFinished, test } from 'vitest';
 
 import { projectPaths } from '../../src/config/paths.js';
 import { currentOwner } from '../../src/engine/owner.js';
+import { freePort } from '../../src/engine/port.js';
 import { writeRecord } from '../../src/engine/host/records.js';
 import { serverFile, serverLog } from '../../src/engine/host/server-records.js';
 import { openLedger } from '../../src/ledger/open.js';
 import { setRoute } from '../../src/ledger/promotions.js';
+import { setSplit } from '../../src/ledger/route-splits.js';
 import { insertRun } from '../../src/ledger/runs.js';
 import { insertVersion, setAlias } from '../../src/ledger/versions.js';
+import { keepWarm } from '../../src/ledger/warm-servers.js';
 import * as program from './mlx.js';
 
 /** Docker is out of reach, so that no test touches what the machine's Engine holds. */
@@ -58,6 +61,40 @@ test('status shows a model server that died, with its last lines and what to do'
   expect(stdout).toContain(
     'exited  tickets-v1-aa\n  loading\n  Killed\nnext  mlx logs tickets-v1-aa; then mlx serve tickets:1',
   );
+});
+
+test('status calls no server warm that has exited', async () => {
+  const { folder } = project();
+  deadServer(folder);
+  const paths = projectPaths(folder, { HOME: folder });
+  const ledger = openLedger(paths.ledgerFile);
+  const warm = { model: 'tickets', version: 1, engine: 'host', untilMs: Date.now() + 300_000 } as const;
+  keepWarm(ledger, { ...warm, serverId: 'tickets-v1-aa' });
+  expect((await mlx(['status'], { folder })).stdout).not.toContain('warm, for a rollback');
+  const own = { id: 'tickets-v1-bb', owner: currentOwner(), model: 'tickets', version: 1, digest: 'sha256:1' };
+  writeRecord(serverFile(paths, own.id), { ...own, socket: join(folder, 'b'), venv: '/venv', startedAtMs: Date.now() });
+  keepWarm(ledger, { ...warm, serverId: own.id });
+  ledger.close();
+  const { value } = await mlxJson(['status'], { folder });
+  expect(value).toMatchObject({ warm: [{ server_id: 'tickets-v1-bb' }] });
+});
+
+test('status says which share it took back, because its command is gone', async () => {
+  const { folder } = project();
+  const ports = { ...environment, MLX_GATEWAY_PORT: String(await freePort()) };
+  const paths = projectPaths(folder, { HOME: folder });
+  const ledger = openLedger(paths.ledgerFile);
+  const common = { model: 'tickets', digest: 'sha256:1', engine: 'host', address: 'unix:/nowhere' } as const;
+  setRoute(ledger, { ...common, name: 'tickets', version: 1, serverId: 'a', updatedAtMs: 1 });
+  setRoute(ledger, { ...common, name: 'tickets@canary', version: 2, serverId: 'b', updatedAtMs: 1 });
+  const share = { name: 'tickets', kind: 'canary', candidate: 'tickets@canary', percent: 5, sticky: 'key' } as const;
+  setSplit(ledger, { ...share, owner: '999999999:1:other' });
+  ledger.close();
+  const { stderr, stdout } = await program.mlx(['status'], { folder, environment: ports });
+  await program.mlx(['gateway', 'stop'], { folder, environment: ports });
+
+  expect(stderr).toMatch(/^The share of tickets:2 was taken back: its command is gone\. /m);
+  expect(stdout).not.toContain('divided');
 });
 
 test('status shows which routes wait for a gateway that was killed, and how to start it', async () => {
