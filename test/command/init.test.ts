@@ -209,7 +209,8 @@ describe('mlx config', () => {
   it('shows each setting, its value and where it came from', async () => {
     const folder = scratch();
     writeFileSync(join(folder, 'mlx.yaml'), 'gateway:\n  port: 4700\n');
-    const { stdout, status } = await mlx(['config', '--engine', 'host'], { folder, environment: { MLX_GPU: 'off' } });
+    const environment = { MLX_GPU: 'off' };
+    const { stdout, status } = await mlx(['config', '--engine', 'host'], { folder, environment, columns: 80 });
     expect(status).toBe(0);
     const shown = stdout.trimEnd().split('\n');
     const lines = shown.map((line) => line.replaceAll(/ {2,}/g, '  '));

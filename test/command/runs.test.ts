@@ -23,7 +23,7 @@ describe('mlx runs ls', () => {
     const place = project();
     addRun(place, 'tickets-000001', 90);
     addRun(place, 'tickets-000002', 30, failed());
-    const { stdout, status } = await mlx(['runs', 'ls'], place);
+    const { stdout, status } = await mlx(['runs', 'ls'], { ...place, columns: 80 });
     expect(status).toBe(0);
     expect(stdout).toMatchInlineSnapshot(`
       "run             state                 started           took  exact match

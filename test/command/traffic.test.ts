@@ -106,7 +106,7 @@ describe('mlx budgets', () => {
       ],
     });
     expect((await run('budgets')).stdout).toMatch(
-      /key:abcdefghjk \(billing-app\) +USD a day +\$0\.85 of \$1\.00 +\$0\.15 +85 %/,
+      /key:abcdefghjk \(billing-app\) +USD a day +\$0\.85 of \$1\.00 +\$0\.00 +\$0\.15 +85 %/,
     );
   });
 });
