@@ -22,6 +22,8 @@ export async function serveControls(socketPath: string, controls: Controls): Pro
   mkdirSync(dirname(socketPath), { recursive: true, mode: 0o700 });
   rmSync(socketPath, { force: true });
   const server = createServer((incoming, outgoing) => {
+    // Closing: a connection that is kept open learns what a new one does. Else one that keeps asking would be answered to the end.
+    if (!server.listening) return void incoming.socket.destroy();
     incoming.resume();
     void answer(`${incoming.method} ${incoming.url}`, controls, outgoing);
   });

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { projectPaths } from '../../src/config/paths.js';
 import { journalFile } from '../../src/capture/store.js';
+import { ownerOf } from '../../src/engine/owner.js';
 import { freePort } from '../../src/engine/port.js';
 import type { GatewayState } from '../../src/gateway/control-api.js';
 import { gatewayControl, type GatewayControl } from '../../src/gateway/control.js';
@@ -279,15 +280,7 @@ function routeTo({ address }: StandIn, turn: number): Route {
   return { ...fixed, address, version: turn, digest: `sha256:${turn}`, serverId: `s${turn}`, updatedAtMs: turn };
 }
 
-/** One that ended stays in the process table until its parent has looked; one that stays for good runs into the test's own limit. */
+/** One that ended may stand in the process table until its parent looks: that is gone. One that stays runs into the test's own limit. */
 async function gone(pids: readonly number[]): Promise<void> {
-  for (const pid of pids) while (isAlive(pid)) await pause(20);
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
+  for (const pid of pids) while (ownerOf(pid) !== undefined) await pause(20);
 }
