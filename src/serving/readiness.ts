@@ -53,8 +53,8 @@ export async function waitUntilReady(edges: ReadinessEdges, request: ReadinessRe
     await requireApplied(client, { model: server.servedName, version }, [...prompts, ...asked]);
     await requireRoom(edges.engine, server);
     if (request.live) {
-      const pace = await measurePace(client, server.servedName, prompts, edges.clock);
-      requirePace(version, pace, request.live, request.maxSlowdown);
+      const measure = () => measurePace(client, server.servedName, prompts, edges.clock);
+      await requirePace(edges, measure, { version, live: request.live, maxSlowdown: request.maxSlowdown });
     }
     await requireStillHealthy(edges, server, client);
   } finally {

@@ -17,7 +17,7 @@ export type DockerProject = { engine: Engine; paths: Paths; folder: string; remo
 export async function dockerProject(mlxYaml = '', more: NodeJS.ProcessEnv = {}): Promise<DockerProject | undefined> {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'mlx-docker-')));
   writeFileSync(join(folder, 'mlx.yaml'), `engine: docker\n${mlxYaml}`);
-  const environment = { ...process.env, MLX_HOME: join(folder, 'home'), ...more };
+  const environment = { ...process.env, ...more, MLX_HOME: join(folder, 'home') };
   const paths = projectPaths(folder, environment);
   const engine = await openDockerEngine({ paths, config: await loadConfig(paths, environment), environment });
   if (engine) return { engine, paths, folder, remove: () => removeProject(paths) };
