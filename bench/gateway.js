@@ -8,7 +8,7 @@
 // Peers are taken where they are installed: haproxy, nginx and wrk from PATH; MLX_BENCH_PORTKEY names a folder in which
 // `npm install @portkey-ai/gateway` was run, MLX_BENCH_LITELLM a Python environment with litellm[proxy]. Our gateway runs with keys, budgets,
 // metering and its traffic log on, on one process; the peers log nothing. `bare node` is a proxy of Node's parts alone: the floor.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,6 +24,7 @@ import {
   startNginx,
   startPortkey,
 } from './gateway/contenders.js';
+import { onCore } from './gateway/cores.js';
 import { measureFirstToken, measureRequests, measureStreams } from './gateway/load.js';
 import { quantile } from './measure.js';
 
@@ -140,8 +141,7 @@ function goal(what, value, relation, bound) {
 
 async function startMock() {
   const script = fileURLToPath(new URL('gateway/mock.js', import.meta.url));
-  const pin = spawnSync('taskset', ['-c', '1', 'true']).status === 0 ? ['taskset', '-c', '1'] : [];
-  const [program, ...argv] = [...pin, process.execPath, script];
+  const [program, ...argv] = [...onCore(1), process.execPath, script];
   const child = spawn(program, argv, { stdio: ['ignore', 'pipe', 'inherit'] });
   const [line] = await once(child.stdout, 'data');
   const mock = contender('mock', Number(line), child, {});

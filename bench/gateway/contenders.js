@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 
 import { freePort } from '../free-port.js';
 import { mlx, runMlx, runToEnd } from '../mlx.js';
+import { onCore } from './cores.js';
 
-/** Who is measured has the first core for itself; the mock has the second, beside the load. Where there is no taskset, nobody has. */
-const pin = spawnSync('taskset', ['-c', '0', 'true']).status === 0 ? ['taskset', '-c', '0'] : [];
+const pin = onCore(0);
 const spawn = (program, argv, options) => {
   const [file, ...given] = [...pin, program, ...argv];
   return start(file, given, options);

@@ -6,9 +6,9 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
+import { onCore } from './cores.js';
+
 const ticksPerSecond = 100;
-/** On the core of the mock: on the gateway's own it would take turns with what is measured. */
-const pinnedLoad = spawnSync('taskset', ['-c', '1', 'true']).status === 0 ? ['taskset', '-c', '1'] : [];
 const body = (stream) =>
   JSON.stringify({ model: 'm', messages: [{ role: 'user', content: 'Where is my invoice? '.repeat(8) }], stream });
 
@@ -29,7 +29,8 @@ export function measureRequests({ port, pid, headers = {} }, { folder, connectio
     script,
     `http://127.0.0.1:${port}/v1/chat/completions`,
   ];
-  const [program, ...words] = [...pinnedLoad, 'wrk', ...argv];
+  // On the gateway's own core it would take turns with what is measured.
+  const [program, ...words] = [...onCore(1), 'wrk', ...argv];
   const { stdout, error } = spawnSync(program, words, { encoding: 'utf8' });
   if (error) throw error;
   const usedS = cpuSeconds(pid) - beforeS;

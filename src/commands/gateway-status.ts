@@ -8,7 +8,7 @@ import { formatDuration } from '../output/numbers.js';
 import { outcome } from '../output/output.js';
 import { renderTable } from '../output/table.js';
 import type { CommandModule } from '../program.js';
-import { serverClient } from '../serving/server-client.js';
+import { askServer } from '../serving/server-client.js';
 
 export const define: CommandModule['define'] = (command) => {
   command.addHelpText(
@@ -66,13 +66,8 @@ async function described(state: GatewayState | undefined, context: Context): Pro
 }
 
 async function healthOf(address: string): Promise<{ healthy: boolean; seen: string | null }> {
-  const client = serverClient(address);
-  try {
-    const health = await client.health();
-    return { healthy: health.ok, seen: health.ok ? null : health.seen };
-  } finally {
-    client.close();
-  }
+  const health = await askServer(address, (client) => client.health());
+  return { healthy: health.ok, seen: health.ok ? null : health.seen };
 }
 
 function renderStatus(status: Described, width: number): string {

@@ -139,13 +139,8 @@ async function warmServers(ledger: Ledger, parts: readonly Part[]): Promise<Proj
 
 async function isAsleep(address: string | undefined): Promise<boolean> {
   if (address === undefined) return false;
-  const { serverClient } = await import('../serving/server-client.js');
-  const client = serverClient(address);
-  try {
-    return (await client.isAsleep()) === true;
-  } finally {
-    client.close();
-  }
+  const { askServer } = await import('../serving/server-client.js');
+  return (await askServer(address, (client) => client.isAsleep())) === true;
 }
 
 /** Only on engines that are in use: status opens no other for it. */

@@ -23,6 +23,7 @@ export async function endGroup(owner: string, mark: string, graceMs: number): Pr
   if (!ownerIsAlive(owner) && killGroup(leader, 'SIGTERM')) await waitWhile(() => groupExists(leader), leftoverGraceMs);
   killGroup(leader, 'SIGKILL');
   await waitWhile(() => ownerIsAlive(owner), leftoverGraceMs);
+  await waitForGroupEnd(leader);
   return true;
 }
 

@@ -29,6 +29,7 @@ class LocalTimeout extends Error {
 }
 
 const brokenOff = new Set(['ECONNRESET', 'EPIPE']);
+const absent = new Set(['ENOENT', 'ECONNREFUSED', ...brokenOff]);
 
 /** @param address as engines write it: `unix:/path/to/socket` or `http://127.0.0.1:PORT` */
 export function localClient(address: string): LocalClient {
@@ -37,6 +38,11 @@ export function localClient(address: string): LocalClient {
     ask: (question) => ask(agent, address, question),
     close: () => agent.destroy(),
   };
+}
+
+/** Nobody listens at that address, or whoever did is just ending. */
+export function isNobodyThere(error: unknown): boolean {
+  return absent.has(errorCode(error) ?? '');
 }
 
 async function ask(agent: Agent, address: string, question: LocalQuestion): Promise<LocalAnswer> {

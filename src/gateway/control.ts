@@ -1,7 +1,7 @@
 // Commands talk to the running gateway through this: over its unix socket, which only its user can open.
 import type { z } from 'zod';
 
-import { localClient, type LocalClient } from '../engine/local-client.js';
+import { isNobodyThere, localClient, type LocalClient } from '../engine/local-client.js';
 import { errorCode, MlxError } from '../errors.js';
 import type { Route } from '../ledger/promotions.js';
 import {
@@ -29,8 +29,6 @@ export type GatewayControl = {
   requestStop: () => Promise<boolean>;
 };
 
-/** Codes of a socket that nobody listens on. */
-const downCodes = new Set(['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
 const answerTimeoutMs = 10_000;
 
 export function gatewayControl(socketFolder: string): GatewayControl {
@@ -70,9 +68,8 @@ async function call<Answer>(
           : 'Its log says why: .mlx/run/gateway.log',
     });
   } catch (error) {
-    const code = errorCode(error) ?? '';
-    if (downCodes.has(code)) return undefined;
-    if (code !== 'ETIMEDOUT') throw error;
+    if (isNobodyThere(error)) return undefined;
+    if (errorCode(error) !== 'ETIMEDOUT') throw error;
     throw new MlxError('GATEWAY_FAILED', `The gateway did not answer within ${answerTimeoutMs / 1000} s.`, {
       cause: error,
       hint: 'Start it again: mlx gateway stop && mlx gateway start',

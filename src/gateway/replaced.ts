@@ -5,10 +5,11 @@ import { resolveTarget, type Routing } from './routing.js';
 
 /** Its route's requests wait: whoever is switching may stop its server, or put it to sleep, at any moment. */
 export function isHeld(routing: Routing, route: string, { destination }: Step): boolean {
+  // Nearly always: nothing else is looked up for a request then.
+  if (heldUntil(routing, route) === undefined) return false;
   const { upstream, model } = destination.target;
   const primary = routing.routes.get(route)?.primary;
-  if (primary?.upstream !== upstream || primary.model !== model) return false;
-  return heldUntil(routing, route) !== undefined;
+  return primary?.upstream === upstream && primary.model === model;
 }
 
 /** The same step at the server that is there now; undefined where that is the same one, or none. */

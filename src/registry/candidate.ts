@@ -9,7 +9,7 @@ import { readGolden } from '../serving/golden.js';
 import { measurePace, type LivePace } from '../serving/pace.js';
 import { readinessPrompts } from '../serving/prompt.js';
 import { waitUntilReady } from '../serving/readiness.js';
-import { serverClient } from '../serving/server-client.js';
+import { askServer } from '../serving/server-client.js';
 import type { PromotionEdges } from './edges.js';
 import { serverSettings } from './settings.js';
 
@@ -67,14 +67,9 @@ export async function livePace(
   { model, version, address, servedName }: Route,
 ): Promise<LivePace | null> {
   if (edges.maxSlowdown === 0) return null;
-  const client = serverClient(address);
-  try {
-    const prompts = await promptsOf(edges, candidate);
-    const pace = await measurePace(client, servedName ?? model, prompts, edges.clock);
-    return pace && { ...pace, version: `${model}:${version}` };
-  } finally {
-    client.close();
-  }
+  const prompts = await promptsOf(edges, candidate);
+  const pace = await askServer(address, (client) => measurePace(client, servedName ?? model, prompts, edges.clock));
+  return pace && { ...pace, version: `${model}:${version}` };
 }
 
 function promptsOf({ heldOutFile }: PromotionEdges, { runId }: ModelVersion): ReturnType<typeof readinessPrompts> {

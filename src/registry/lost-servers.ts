@@ -4,11 +4,11 @@ import type { EngineKind, ModelServer } from '../engine/engine.js';
 import type { Ledger } from '../ledger/open.js';
 import { listRoutes, openPromotions, type Route } from '../ledger/promotions.js';
 import { listVersions } from '../ledger/versions.js';
-import { listWarmServers } from '../ledger/warm-servers.js';
 import { listSplits } from '../ledger/route-splits.js';
 import type { PromotionEdges } from './edges.js';
 import { doOrLeave } from './leave.js';
 import { promote, type PromotionResult } from './promote.js';
+import { usedServers } from './retire.js';
 import { canaryAlias, drillAlias, routeName, serveCandidate } from './targets.js';
 
 /** As `mlx serve` would, one after the other. @returns what became of each */
@@ -49,7 +49,7 @@ async function orphansOf({ ledger, engine }: PromotionEdges, kind: EngineKind): 
   // First these: whoever starts one has written it down before.
   const servers = await (await engine(kind)).listServers();
   const busy = new Set(openPromotions(ledger).map(({ model }) => model));
-  const used = new Set([...listRoutes(ledger), ...listWarmServers(ledger)].map(({ serverId }) => serverId));
+  const used = usedServers(ledger);
   return servers.filter(({ id, model }) => !busy.has(model) && !used.has(id)).map(({ id }) => id);
 }
 

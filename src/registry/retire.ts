@@ -1,6 +1,7 @@
 // Stops the servers of a model that no route uses any more, once their open answers are over.
 import type { Engine, EngineKind } from '../engine/engine.js';
 import { errorMessage, MlxError } from '../errors.js';
+import type { Ledger } from '../ledger/open.js';
 import { deleteRoute, listRoutes, type Route } from '../ledger/promotions.js';
 import { forgetWarm, keepWarm, listWarmServers, setWarmUntil, type WarmServer } from '../ledger/warm-servers.js';
 import type { PromotionEdges } from './edges.js';
@@ -59,10 +60,15 @@ async function stopWarm(edges: PromotionEdges, servers: readonly WarmServer[]): 
 }
 
 async function unusedServers(edges: PromotionEdges, engine: Engine, model: string): Promise<string[]> {
-  const used = new Set([...listRoutes(edges.ledger), ...listWarmServers(edges.ledger)].map(({ serverId }) => serverId));
+  const used = usedServers(edges.ledger);
   return (await engine.listServers())
     .filter((server) => server.model === model && !used.has(server.id))
     .map(({ id }) => id);
+}
+
+/** By their ids: a route leads there, or it is kept warm. */
+export function usedServers(ledger: Ledger): ReadonlySet<string> {
+  return new Set([...listRoutes(ledger), ...listWarmServers(ledger)].map(({ serverId }) => serverId));
 }
 
 /**

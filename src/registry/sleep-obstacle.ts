@@ -1,7 +1,7 @@
 // Why the server of a route cannot be put to sleep: what others need of it, what it says itself, what the machine's memory has room for. Reads only.
 import { listRoutes, type Route } from '../ledger/promotions.js';
 import { findVersion } from '../ledger/versions.js';
-import { serverClient } from '../serving/server-client.js';
+import { askServer } from '../serving/server-client.js';
 import type { PromotionEdges } from './edges.js';
 import { sleepRoomObstacle } from './strategy.js';
 
@@ -17,10 +17,5 @@ export async function sleepObstacleOf(edges: Edges, route: Route): Promise<strin
 }
 
 async function offersSleep(address: string): Promise<boolean> {
-  const client = serverClient(address);
-  try {
-    return (await client.isAsleep()) !== undefined;
-  } finally {
-    client.close();
-  }
+  return (await askServer(address, (client) => client.isAsleep())) !== undefined;
 }

@@ -5,7 +5,7 @@ import { listRoutes } from '../ledger/promotions.js';
 import { findVersion } from '../ledger/versions.js';
 import { forgetWarm } from '../ledger/warm-servers.js';
 import { serverCondition } from '../serving/liveness.js';
-import { serverClient, type Probe, type ServerClient } from '../serving/server-client.js';
+import { askServer, type Probe, type ServerClient } from '../serving/server-client.js';
 import { waitForServer } from './candidate.js';
 import type { PromotionEdges } from './edges.js';
 import { undoStop } from './hold.js';
@@ -64,15 +64,6 @@ export async function undoWake(edges: PromotionEdges, { serverId, engine }: Slee
 
 async function sleeps(client: ServerClient): Promise<Probe> {
   return (await client.isAsleep()) === true ? { ok: true } : { ok: false, seen: 'it says that it is awake' };
-}
-
-async function askServer(address: string, ask: (client: ServerClient) => Promise<Probe>): Promise<Probe> {
-  const client = serverClient(address);
-  try {
-    return await ask(client);
-  } finally {
-    client.close();
-  }
 }
 
 function sleepFailed(serverId: string, what: string): MlxError {

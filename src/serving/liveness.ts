@@ -1,6 +1,6 @@
 // Whether the server behind a route still does its work: it has not ended, answers, names the version, and is awake.
 import type { Engine, ModelServer } from '../engine/engine.js';
-import { serverClient } from './server-client.js';
+import { askServer } from './server-client.js';
 
 /** `asleep`: it answers for itself, and has given its model's memory to another one. */
 export type Condition = 'gone' | 'asleep' | 'awake';
@@ -24,12 +24,9 @@ export async function conditionOf({
 }: Pick<ModelServer, 'state' | 'address' | 'servedName'>): Promise<Condition> {
   // A container's own health check lags behind by seconds: one that has just become ready is still starting for it.
   if (state === 'exited') return 'gone';
-  const client = serverClient(address);
-  try {
-    const [health, names, asleep] = await Promise.all([client.health(), client.names(servedName), client.isAsleep()]);
-    if (!health.ok || !names.ok) return 'gone';
-    return asleep === true ? 'asleep' : 'awake';
-  } finally {
-    client.close();
-  }
+  const [health, names, asleep] = await askServer(address, (client) =>
+    Promise.all([client.health(), client.names(servedName), client.isAsleep()]),
+  );
+  if (!health.ok || !names.ok) return 'gone';
+  return asleep === true ? 'asleep' : 'awake';
 }

@@ -9,7 +9,7 @@ import type { GoldenPrompt } from './golden.js';
 import { measurePace, requirePace, type LivePace } from './pace.js';
 import type { ReadinessPrompt } from './prompt.js';
 import { requireRoom } from './room.js';
-import { serverClient, type Probe, type ServerClient } from './server-client.js';
+import { askServer, type Probe, type ServerClient } from './server-client.js';
 
 export type ReadinessEdges = {
   engine: Pick<Engine, 'listServers' | 'logs' | 'measureServer'>;
@@ -43,8 +43,7 @@ const shownColumns = 200;
  *   MEMORY_SHORT, TOO_SLOW, INTERRUPTED
  */
 export async function waitUntilReady(edges: ReadinessEdges, request: ReadinessRequest): Promise<void> {
-  const client = serverClient(request.server.address);
-  try {
+  await askServer(request.server.address, async (client) => {
     await probeUntilReady(edges, request, client);
     const { server, golden, prompts } = request;
     const version = `${server.model}:${server.version}`;
@@ -57,9 +56,7 @@ export async function waitUntilReady(edges: ReadinessEdges, request: ReadinessRe
       await requirePace(edges, measure, { version, live: request.live, maxSlowdown: request.maxSlowdown });
     }
     await requireStillHealthy(edges, server, client);
-  } finally {
-    client.close();
-  }
+  });
 }
 
 async function probeUntilReady(edges: ReadinessEdges, request: ReadinessRequest, client: ServerClient): Promise<void> {

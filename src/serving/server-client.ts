@@ -41,7 +41,7 @@ const answerSchema = z.object({
 const chatPath = '/v1/chat/completions';
 const noAnswer = { ok: false as const, seen: `${chatPath} sent no answer of a known form` };
 
-export function serverClient(address: string): ServerClient {
+function serverClient(address: string): ServerClient {
   const client = localClient(address);
   return {
     health: () => probe(client, { path: '/health', timeoutMs: probeTimeoutMs }, () => ({ ok: true })),
@@ -58,6 +58,19 @@ export function serverClient(address: string): ServerClient {
     wake: () => probe(client, { path: '/wake_up', timeoutMs: sleepTimeoutMs, body: '' }, () => ({ ok: true })),
     close: client.close,
   };
+}
+
+/** One conversation with a server: its connections are closed at the end of it. */
+export async function askServer<Answer>(
+  address: string,
+  ask: (client: ServerClient) => Promise<Answer>,
+): Promise<Answer> {
+  const client = serverClient(address);
+  try {
+    return await ask(client);
+  } finally {
+    client.close();
+  }
 }
 
 async function complete(client: LocalClient, body: string): ReturnType<ServerClient['complete']> {

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { FailPoint } from '../../src/registry/journal.js';
 import { mlxJson } from '../command/mlx.js';
 import { killedAt } from '../host/killed-command.js';
+import { afterFlip } from '../unit/registry/kill-points.js';
 import { standInObstacle, standInStage, type StandInStage } from './stand-in-stage.js';
 
 const obstacle = await standInObstacle();
@@ -12,10 +13,6 @@ const why = obstacle === undefined ? '' : ` (skipped: ${obstacle})`;
 const recoveryMs = 30_000;
 
 const beforeFlip: FailPoint[] = ['ready: performed', 'flip: begun'];
-const afterFlip: FailPoint[] = [
-  ...(['flip: performed', 'tags: begun', 'tags: performed'] as const),
-  ...(['drain: begun', 'drain: performed', 'end: begun'] as const),
-];
 
 describe.skipIf(obstacle !== undefined)(`a switch between containers${why}`, () => {
   let stage: StandInStage;

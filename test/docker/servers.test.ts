@@ -9,7 +9,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 
 import { packageRoot } from '../../src/config/paths.js';
 import type { ModelServer } from '../../src/engine/engine.js';
-import { serverClient } from '../../src/serving/server-client.js';
+import { askServer } from '../../src/serving/server-client.js';
 import { never, probe, quiet, run } from './probe.js';
 import { containersOf, sharedProject, type DockerProject } from './project.js';
 
@@ -58,9 +58,7 @@ describe.skipIf(skipped)(`a model server in a container${why}`, () => {
     const answers = await untilItAnswers(server);
     expect(await engine.listServers()).toMatchObject([{ id: 'live-v1-0001', digest }]);
     expect(answers.data.map(({ id }) => id)).toEqual(['base', model()]);
-    const client = serverClient(server.address);
-    expect(await client.isAsleep()).toBeUndefined();
-    client.close();
+    expect(await askServer(server.address, (client) => client.isAsleep())).toBeUndefined();
     const tuned = await complete(server, model());
     expect(tuned).not.toBe('');
     expect(tuned).not.toBe(await complete(server, 'base'));

@@ -9,6 +9,7 @@ import { expect } from 'vitest';
 
 import { engineVersion } from '../../src/engine/docker/connection.js';
 import { freePort } from '../../src/engine/port.js';
+import { errorMessage } from '../../src/errors.js';
 import { gatewayKey } from '../../src/gateway/key.js';
 import { openLedger } from '../../src/ledger/open.js';
 import { findRoute, listPromotions } from '../../src/ledger/promotions.js';
@@ -25,8 +26,8 @@ export type StandInStage = {
   engine: DockerProject['engine'];
   environment: NodeJS.ProcessEnv;
   json: (...argv: string[]) => ReturnType<typeof mlxJson>;
-  /** undefined: nobody answers now. */
-  answeringVersion: () => Promise<number | undefined>;
+  /** @returns the version, or why nobody answers now */
+  answeringVersion: () => Promise<number | string>;
   /** @returns the version that is live: of route, gateway, alias and tag; no container but its own and one that is kept warm */
   expectConsistent: () => Promise<number>;
   remove: () => Promise<void>;
@@ -69,7 +70,7 @@ export async function standInStage(engineEnvironment: NodeJS.ProcessEnv): Promis
   };
 }
 
-async function askVersion(port: number, key: string, model: string): Promise<number | undefined> {
+async function askVersion(port: number, key: string, model: string): Promise<number | string> {
   const body = { model, messages: [{ role: 'user', content: 'invoice?' }], max_tokens: 4 };
   try {
     const answer = await fetch(`http://127.0.0.1:${port}/v1/chat/completions`, {
@@ -78,10 +79,11 @@ async function askVersion(port: number, key: string, model: string): Promise<num
       body: JSON.stringify(body),
       signal: AbortSignal.timeout(5_000),
     });
-    await answer.text();
-    return answer.status === 200 ? Number(answer.headers.get('x-mlx-version')?.split(':')[1]) : undefined;
-  } catch {
-    return undefined;
+    const text = await answer.text();
+    if (answer.status !== 200) return `${answer.status} ${text}`;
+    return Number(answer.headers.get('x-mlx-version')?.split(':')[1]);
+  } catch (error) {
+    return `no answer: ${errorMessage(error)} ${errorMessage((error as Error).cause)}`;
   }
 }
 

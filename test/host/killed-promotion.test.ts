@@ -9,6 +9,7 @@ import { aliasedVersion } from '../../src/ledger/versions.js';
 import { listWarmServers } from '../../src/ledger/warm-servers.js';
 import type { FailPoint } from '../../src/registry/journal.js';
 import { mlxJson } from '../command/mlx.js';
+import { afterFlip, switchPoints } from '../unit/registry/kill-points.js';
 import { killedAt } from './killed-command.js';
 import { promotionProject, type PromotionProject } from './promotion-project.js';
 
@@ -61,18 +62,8 @@ async function expectConsistent(): Promise<number> {
   }
 }
 
-const afterFlip: FailPoint[] = [
-  'flip: performed',
-  'tags: begun',
-  'tags: performed',
-  'drain: begun',
-  'drain: performed',
-  'end: begun',
-];
-const beforeFlip: FailPoint[] = ['start: begun', 'start: performed', 'ready: begun', 'ready: performed', 'flip: begun'];
-
 describe('mlx promote, killed', () => {
-  test.each([...beforeFlip, ...afterFlip])('at "%s"', async (point) => {
+  test.each(switchPoints)('at "%s"', async (point) => {
     const before = await expectConsistent();
     expect(await killed(point, ['promote', `tickets:${3 - before}`], 0)).toBe('SIGKILL');
     await answeringVersion();

@@ -1,7 +1,6 @@
 // vLLM's administrative calls, over the server's socket: load an adapter under a name, and take it away. Clients never reach
 // them: the gateway's allow-list knows no such path. https://docs.vllm.ai/en/latest/features/lora/
-import { errorCode } from '../../errors.js';
-import { localClient, type LocalAnswer } from '../local-client.js';
+import { isNobodyThere, localClient, type LocalAnswer } from '../local-client.js';
 
 /** A large adapter from a slow disk. */
 const loadTimeoutMs = 120_000;
@@ -17,12 +16,10 @@ export async function unloadAdapter(address: string, name: string): Promise<Loca
   try {
     return await post(address, '/v1/unload_lora_adapter', { lora_name: name }, unloadTimeoutMs);
   } catch (error) {
-    if (goneCodes.has(errorCode(error) ?? '')) return undefined;
+    if (isNobodyThere(error)) return undefined;
     throw error;
   }
 }
-
-const goneCodes = new Set(['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
 
 async function post(address: string, path: string, body: object, timeoutMs: number): Promise<LocalAnswer> {
   const client = localClient(address);

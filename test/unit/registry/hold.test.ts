@@ -8,7 +8,7 @@ import type { PromotionEdges } from '../../../src/registry/edges.js';
 import type { FailPoint } from '../../../src/registry/journal.js';
 import { recoverPromotions } from '../../../src/registry/recover.js';
 import { production } from '../../../src/registry/targets.js';
-import { killAt } from './killed.js';
+import { at, killAt } from './killed.js';
 import { makeWorld, type World } from './world.js';
 
 let world: World;
@@ -25,20 +25,10 @@ const hold = (edges: PromotionEdges = world.edges) => world.promote(2, productio
 
 const running = () => [...world.engine.servers.values()].map(({ state }) => state.version);
 
-/** Calls `work` when the switch comes to that place, and lets it go on. */
-function at(place: FailPoint, work: () => void): PromotionEdges {
-  return {
-    ...world.edges,
-    failPoint: async (point) => {
-      if (point === place) work();
-    },
-  };
-}
-
 test('requests that come while there is no server wait, and the new version answers them', async () => {
   const answers: Promise<{ status: number; version: string }>[] = [];
   const counts: number[] = [];
-  const edges = at('start: begun', () => {
+  const edges = at(world, 'start: begun', () => {
     counts.push(running().length);
     for (let index = 0; index < 20; index += 1) answers.push(world.ask());
   });
@@ -62,7 +52,7 @@ test('open answers of the old server end before it is stopped', async () => {
 
 test('where the new version does not come up the old one comes back, and answers whoever waited', async () => {
   let answer: Promise<{ status: number; version: string }> | undefined;
-  const edges = at('start: begun', () => {
+  const edges = at(world, 'start: begun', () => {
     world.engine.behaviour = 'exits';
     answer = world.ask();
   });
@@ -80,7 +70,7 @@ test('where the new version does not come up the old one comes back, and answers
 });
 
 test('Ctrl-C while there is no server brings the old version back', async () => {
-  const failing = hold(at('ready: begun', () => world.stop.abort()));
+  const failing = hold(at(world, 'ready: begun', () => world.stop.abort()));
   expect(await failing).toMatchObject({ outcome: 'failed', error: { code: 'INTERRUPTED' } });
   expect(await world.ask()).toEqual({ status: 200, version: 'tickets:1' });
   expect([running(), listHolds(world.ledger)]).toEqual([[1], []]);
@@ -88,7 +78,7 @@ test('Ctrl-C while there is no server brings the old version back', async () => 
 
 test('who waits longer than the longest time is told to come again', async () => {
   let refused: Promise<{ status: number; version: string }> | undefined;
-  const edges = at('start: begun', () => {
+  const edges = at(world, 'start: begun', () => {
     refused = world.ask();
   });
   expect(await hold({ ...edges, maxHoldMs: 1 })).toMatchObject({ outcome: 'promoted' });

@@ -6,21 +6,6 @@ import type { PromotionEdges } from '../../../src/registry/edges.js';
 import type { FailPoint } from '../../../src/registry/journal.js';
 import type { World } from './world.js';
 
-/** Every place of a switch that starts a server, in its order. */
-export const switchPoints: readonly FailPoint[] = [
-  'start: begun',
-  'start: performed',
-  'ready: begun',
-  'ready: performed',
-  'flip: begun',
-  'flip: performed',
-  'tags: begun',
-  'tags: performed',
-  'drain: begun',
-  'drain: performed',
-  'end: begun',
-];
-
 /** Resolves when the command has reached the place, or with false when it ended without coming there. */
 export async function killAt(
   world: World,
@@ -51,6 +36,16 @@ export function failingDrain(world: World): Pick<PromotionEdges, 'failPoint'> {
         world.engine.listServers = listServers;
         throw new MlxError('DOCKER_UNREACHABLE', 'The Docker Engine does not answer.');
       };
+    },
+  };
+}
+
+/** Calls `work` when the switch comes to that place, and lets it go on. */
+export function at(world: World, place: FailPoint, work: () => void): PromotionEdges {
+  return {
+    ...world.edges,
+    failPoint: async (point) => {
+      if (point === place) work();
     },
   };
 }

@@ -11,7 +11,8 @@ import { recoverPromotions } from '../../../src/registry/recover.js';
 import { planRecovery, type Facts } from '../../../src/registry/recovery.js';
 import { readJournal, type JournalEntry, type Subject } from '../../../src/registry/subjects.js';
 import { production } from '../../../src/registry/targets.js';
-import { killAt, switchPoints } from './killed.js';
+import { switchPoints } from './kill-points.js';
+import { killAt } from './killed.js';
 import { makeWorld, type World } from './world.js';
 
 let world: World;

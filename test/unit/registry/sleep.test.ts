@@ -13,8 +13,8 @@ import { planPromotion } from '../../../src/registry/plan.js';
 import { recoverPromotions } from '../../../src/registry/recover.js';
 import { stopExpiredServers } from '../../../src/registry/retire.js';
 import { aliasTarget, production, rollbackCandidate } from '../../../src/registry/targets.js';
-import { serverClient } from '../../../src/serving/server-client.js';
-import { killAt } from './killed.js';
+import { askServer } from '../../../src/serving/server-client.js';
+import { at, killAt } from './killed.js';
 import { makeWorld, type World } from './world.js';
 
 const gib = 2 ** 30;
@@ -43,21 +43,9 @@ const stepNames = (id: number) => listSteps(world.ledger, id).map(({ step }) => 
 async function asleep(): Promise<number[]> {
   const found: number[] = [];
   for (const { state } of world.engine.servers.values()) {
-    const client = serverClient(state.address);
-    if ((await client.isAsleep()) === true) found.push(state.version);
-    client.close();
+    if ((await askServer(state.address, (client) => client.isAsleep())) === true) found.push(state.version);
   }
   return found;
-}
-
-/** Calls `work` when the switch comes to that place, and lets it go on. */
-function at(place: FailPoint, work: () => void): PromotionEdges {
-  return {
-    ...world.edges,
-    failPoint: async (point) => {
-      if (point === place) work();
-    },
-  };
 }
 
 test('is chosen by itself where a second server does not fit and the memory of the machine takes the weights', async () => {
@@ -89,7 +77,7 @@ test('who sleeps does not come up by itself with the machine, and who is awake d
 test('requests that come while nobody is awake wait, and the new version answers them', async () => {
   const answers: Promise<{ status: number; version: string }>[] = [];
   await promote(
-    at('start: begun', () => {
+    at(world, 'start: begun', () => {
       for (let index = 0; index < 20; index += 1) answers.push(world.ask());
     }),
   );
@@ -110,7 +98,7 @@ test('open answers of the old server end before it sleeps', async () => {
 test('where the new version does not come up the old one is woken, and no server is started for it', async () => {
   let answer: Promise<{ status: number; version: string }> | undefined;
   const failing = promote(
-    at('start: begun', () => {
+    at(world, 'start: begun', () => {
       world.engine.behaviour = 'exits';
       answer = world.ask();
     }),

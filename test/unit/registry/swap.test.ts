@@ -15,7 +15,8 @@ import { recoverPromotions } from '../../../src/registry/recover.js';
 import { stopExpiredServers } from '../../../src/registry/retire.js';
 import { aliasTarget, production, rollbackCandidate } from '../../../src/registry/targets.js';
 import type { Behaviour } from './fake-engine.js';
-import { killAt, switchPoints } from './killed.js';
+import { switchPoints } from './kill-points.js';
+import { killAt } from './killed.js';
 import { makeWorld, type World } from './world.js';
 
 let world: World;
