@@ -12,6 +12,11 @@ export type Output = {
   columns: number;
   /** Long work: one JSON object a line on stdout with --json, else the line on stderr. */
   progress: (event: ProgressEvent, line?: string) => void;
+  /**
+   * How things stand, while something is looked at again and again: on a terminal one line that is rewritten, else now and then a line,
+   * where what it says (`said`: without the time) has changed. With --json every event.
+   */
+  tick: (event: ProgressEvent, line: string, said: string) => void;
   /** For people alone, on stderr: a hint, a note, a section title. */
   note: (line: string) => void;
   /** Streamed text for people on stdout (chat, logs); with --json an event `text`. */

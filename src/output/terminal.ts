@@ -4,6 +4,7 @@ import pc from 'picocolors';
 import { MlxError } from '../errors.js';
 import { toSnakeCase } from './json.js';
 import type { Output } from './output.js';
+import { openTicker } from './ticker.js';
 
 export type Streams = {
   stdin: NodeJS.ReadableStream & { isTTY?: boolean };
@@ -15,11 +16,17 @@ export function terminalOutput(
   streams: Streams,
   flags: { json: boolean; yes: boolean },
   environment: NodeJS.ProcessEnv,
+  clock: () => number = () => performance.now(),
 ): Output {
   const { json, yes } = flags;
   const interactive = !json && streams.stderr.isTTY === true && !environment['CI'];
-  const printJson = (value: unknown): void => void streams.stdout.write(`${JSON.stringify(toSnakeCase(value))}\n`);
-  const note = (line: string): void => void (json || streams.stderr.write(`${line}\n`));
+  const ticker = openTicker(streams.stderr, interactive && environment['TERM'] !== 'dumb', clock);
+  const print = (stream: NodeJS.WritableStream, text: string): void => {
+    ticker.clear();
+    stream.write(text);
+  };
+  const printJson = (value: unknown): void => print(streams.stdout, `${JSON.stringify(toSnakeCase(value))}\n`);
+  const note = (line: string): void => void (json || print(streams.stderr, `${line}\n`));
 
   return {
     json,
@@ -30,19 +37,24 @@ export function terminalOutput(
       if (json) printJson(event);
       else if (line !== undefined) note(line);
     },
+    tick: (event, line, said) => {
+      if (json) printJson(event);
+      else ticker.show(line, said);
+    },
     stream: (text) => {
       if (json) printJson({ event: 'text', text });
-      else streams.stdout.write(text);
+      else print(streams.stdout, text);
     },
     result: (value, render) => {
       if (json) return printJson(value);
       const text = render(value);
-      if (text !== '') streams.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+      ticker.clear();
+      if (text !== '') print(streams.stdout, text.endsWith('\n') ? text : `${text}\n`);
     },
     error: (error) => {
       if (json)
         printJson({ error: { code: error.code, message: error.message, hint: error.hint, problems: error.problems } });
-      else streams.stderr.write(`${renderError(error)}\n`);
+      else print(streams.stderr, `${renderError(error)}\n`);
     },
     confirm: async (question) => yes || ask(streams, interactive, question),
   };

@@ -14,7 +14,7 @@ import { lookPlan, observe, type ObservedOutcome } from './observe.js';
 import { promote, type PromotionResult } from './promote.js';
 import type { AskedStrategy } from './strategy.js';
 import { canaryAlias, routeName } from './targets.js';
-import { progressLine } from './watch-report.js';
+import { lookLine } from './watch-report.js';
 import type { Finding } from './watch-verdict.js';
 
 export type CanaryStep = { percent: number; outcome: ObservedOutcome; findings: Finding[]; durationMs: number };
@@ -184,10 +184,7 @@ async function shareStep(
         everyMs: lookPlan(everyMs).everyMs,
         looks: from.looks,
         onLook: (seen) =>
-          edges.onProgress(
-            progressLine({ model, version, against: from.fromVersion }, { ...seen, watchMs: everyMs }),
-            Math.min(1, seen.passedMs / everyMs),
-          ),
+          edges.onLook(lookLine({ model, version, against: from.fromVersion }, { ...seen, watchMs: everyMs })),
       })
     : { outcome: 'replaced' as const, findings: [] };
   journalled(JSON.stringify({ outcome, findings }));

@@ -19,6 +19,9 @@ import { runFolder } from '../training/run-folder.js';
 import type { FailPoint } from './journal.js';
 import type { StepName } from './subjects.js';
 
+/** `said`: the line without its time, which is new at every look. */
+export type Look = { line: string; said: string; fraction: number };
+
 export type PromotionEdges = {
   ledger: Ledger;
   engine: (kind: EngineKind) => Promise<Engine>;
@@ -53,6 +56,8 @@ export type PromotionEdges = {
   signal: AbortSignal;
   onStep: (step: StepName, line: string) => void;
   onProgress: OnProgress;
+  /** How a version that is watched stands now. */
+  onLook: (look: Look) => void;
   onNote: (line: string) => void;
   failPoint: (point: FailPoint) => Promise<void>;
 };
@@ -102,6 +107,7 @@ export async function openPromotionEdges(command: CommandEdges): Promise<Promoti
     signal,
     onStep: (step, line) => output.progress({ event: 'promotion_step', step, line }, line),
     onProgress: (line, fraction) => output.progress({ event: 'progress', line, fraction }, line),
+    onLook: ({ line, said, fraction }) => output.tick({ event: 'progress', line, fraction }, line, said),
     onNote: (line) => output.progress({ event: 'note', line }, line),
     failPoint: async (point) => failPoints.publish(point),
   };

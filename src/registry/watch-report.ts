@@ -6,6 +6,7 @@ import { listPromotions } from '../ledger/promotions.js';
 import { listSteps, type PromotionStep } from '../ledger/promotion-steps.js';
 import type { VersionFigures } from '../ledger/traffic-figures.js';
 import { formatCount, formatDuration } from '../output/numbers.js';
+import type { Look } from './edges.js';
 import type { PromotionResult } from './promote.js';
 import { renderPromotion } from './report.js';
 import { liveVersion } from './targets.js';
@@ -18,14 +19,17 @@ export type WatchedPromotion = Omit<PromotionResult, 'outcome'> & {
   watch: WatchReport | null;
 };
 
-export function progressLine(
+/** Short enough for a terminal of 80 columns: it is rewritten there at each look, and cut where it does not fit. */
+export function lookLine(
   { model, version, against }: Pick<Watch, 'model' | 'version' | 'against'>,
   seen: { before: VersionFigures; after: VersionFigures; passedMs: number; watchMs: number },
-): string {
-  const said = ({ requests, failures }: VersionFigures): string =>
-    `${formatCount(requests)} requests, ${formatCount(failures)} failed`;
-  const time = `${formatDuration(seen.passedMs)} of ${formatDuration(seen.watchMs)}`;
-  return `watching ${model}:${version}, ${time}: ${said(seen.after)} (${model}:${against}: ${said(seen.before)})`;
+): Look {
+  const { before, after, passedMs, watchMs } = seen;
+  const figures = `${formatCount(after.requests)} requests, ${formatCount(after.failures)} failed`;
+  const others = `version ${against}: ${formatCount(before.requests)}, ${formatCount(before.failures)} failed`;
+  const said = `${figures} (${others})`;
+  const time = `${formatDuration(passedMs)} of ${formatDuration(watchMs)}`;
+  return { line: `${model}:${version}, ${time}: ${said}`, said, fraction: Math.min(1, passedMs / watchMs) };
 }
 
 /** The result of the command with what the watch found: a version that was taken back, or not judged, is no success. */

@@ -12,7 +12,7 @@ import { lookPlan, observe, type ObservedOutcome } from './observe.js';
 import { promote, type PromotionResult } from './promote.js';
 import type { AskedStrategy } from './strategy.js';
 import { aliasTarget } from './targets.js';
-import { progressLine } from './watch-report.js';
+import { lookLine } from './watch-report.js';
 import { worseText, type Finding } from './watch-verdict.js';
 
 export type Watch = {
@@ -87,7 +87,7 @@ function look(edges: PromotionEdges, watch: Watch, { begunAtMs, watchMs }: { beg
     after: { version: version(watch.version), sinceMs: begunAtMs, untilMs: Infinity },
     durationMs: watchMs,
     ...lookPlan(watchMs),
-    onLook: (seen) => edges.onProgress(progressLine(watch, { ...seen, watchMs }), Math.min(1, seen.passedMs / watchMs)),
+    onLook: (seen) => edges.onLook(lookLine(watch, { ...seen, watchMs })),
   });
 }
 

@@ -279,7 +279,7 @@ function addVersion(place: Place): void {
 function answering({ folder }: Place, meanwhile: () => void): Context {
   const output: Output = {
     ...{ json: false, interactive: true, columns: 80 },
-    ...{ progress: ignore, note: ignore, stream: ignore, result: ignore, error: ignore },
+    ...{ progress: ignore, note: ignore, tick: () => undefined, stream: ignore, result: ignore, error: ignore },
     confirm: () => {
       meanwhile();
       return Promise.resolve(true);

@@ -60,7 +60,7 @@ describe.skipIf(skipped)(`adapters of several versions in one container${why}`, 
       maxSlowdown: 5,
       ...{ keepWarmMs: 300_000, now: () => new Date(), clock: () => performance.now(), signal: never },
       pause: (durationMs) => pause(durationMs),
-      ...{ onStep: quiet, onProgress: quiet, onNote: quiet, failPoint: async () => undefined },
+      ...{ onStep: quiet, onProgress: quiet, onLook: quiet, onNote: quiet, failPoint: async () => undefined },
     };
   });
 

@@ -66,8 +66,8 @@ describe('a canary', () => {
     record(1, 300);
     record(2, 60);
     const shares: (number | undefined)[] = [];
-    const onProgress = () => void shares.push(findSplit(world.ledger, 'tickets')?.percent);
-    const result = await run({ canary: '5%', step: '25%' }, { onProgress });
+    const onLook = () => void shares.push(findSplit(world.ledger, 'tickets')?.percent);
+    const result = await run({ canary: '5%', step: '25%' }, { onLook });
     expect(result).toMatchObject({ outcome: 'standing', percent: 80, fromVersion: 1, toVersion: 2, error: null });
     expect([...new Set(shares.filter((share) => share !== 0))]).toEqual([5, 30, 55, 80]);
     expect(findRoute(world.ledger, 'tickets')?.version).toBe(1);
@@ -107,7 +107,7 @@ describe('a canary', () => {
   test('that fails is covered for by the version that is live, and counted all the same', async () => {
     record(1, 60);
     let asked: Promise<unknown> | undefined;
-    const onProgress = () => {
+    const onLook = () => {
       asked ??= failingCandidate();
     };
     const failingCandidate = async () => {
@@ -122,7 +122,7 @@ describe('a canary', () => {
       await asked;
       await paused(durationMs, signal);
     };
-    await run({ canary: '99%' }, { onProgress, pause });
+    await run({ canary: '99%' }, { onLook, pause });
     await expectTakenBack();
     const traffic = openTrafficForReading(world.paths.trafficFile);
     const since = { sinceMs: 0, untilMs: Infinity };
@@ -140,7 +140,7 @@ describe('a canary', () => {
   });
 
   test('is taken back on Ctrl-C', async () => {
-    const result = await run({ canary: '5%' }, { onProgress: () => world.stop.abort() });
+    const result = await run({ canary: '5%' }, { onLook: () => world.stop.abort() });
     expect(result).toMatchObject({ outcome: 'taken_back', error: { code: 'INTERRUPTED' } });
     expect(canaryStatus(result)).toBe(130);
     await expectTakenBack();
@@ -183,7 +183,7 @@ describe('a canary', () => {
 
   test('that somebody takes back meanwhile is left alone', async () => {
     let ended: Promise<unknown> | undefined;
-    const onProgress = () => {
+    const onLook = () => {
       ended ??= endCanary(world.edges, 'tickets');
     };
     record(1, 60);
@@ -192,7 +192,7 @@ describe('a canary', () => {
       await ended;
       await world.edges.pause(durationMs, signal);
     };
-    const result = await run({ canary: '5%', step: '25%' }, { onProgress, pause });
+    const result = await run({ canary: '5%', step: '25%' }, { onLook, pause });
     expect(result).toMatchObject({ outcome: 'replaced', error: { code: 'RELEASE_REPLACED' } });
     await expectTakenBack();
   });
@@ -248,14 +248,14 @@ describe('a canary', () => {
 
 test('a shadow gets copies: clients see the version that is live alone', async () => {
   let asked: Promise<number> | undefined;
-  const onProgress = () => {
+  const onLook = () => {
     asked ??= shareOfVersion2(5);
   };
   const pause: PromotionEdges['pause'] = async (durationMs, signal) => {
     await asked;
     await world.edges.pause(durationMs, signal);
   };
-  const result = await run({ shadow: true }, { onProgress, pause });
+  const result = await run({ shadow: true }, { onLook, pause });
   expect(result).toMatchObject({ kind: 'shadow', outcome: 'standing', percent: 100 });
   expect(await asked).toBe(0);
   const traffic = openTrafficForReading(world.paths.trafficFile);

@@ -128,8 +128,8 @@ describe('a bare rollback', () => {
 
   test.each<[string, (canary: World) => Partial<PromotionEdges>]>([
     ['by hand', () => ({})],
-    ['as it did worse', ({ engine, ledger }) => ({ onProgress: () => void engine.stopServer(canaryServer(ledger)) })],
-    ['by Ctrl-C', ({ stop }) => ({ onProgress: () => stop.abort() })],
+    ['as it did worse', ({ engine, ledger }) => ({ onLook: () => void engine.stopServer(canaryServer(ledger)) })],
+    ['by Ctrl-C', ({ stop }) => ({ onLook: () => stop.abort() })],
   ])('after a canary was taken back %s stays with what stood in production', async (_how, changes) => {
     for (const version of [1, 2]) await world.promote(version);
     const version = findVersion(world.ledger, 'tickets:3');

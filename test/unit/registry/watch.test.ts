@@ -41,7 +41,7 @@ async function watchVersion2(whileWatching: () => void = () => undefined) {
   const promoted = await world.promote(2);
   const watch = watchOf(world.edges, promoted);
   if (!watch) throw new Error('nothing to watch');
-  const edges = { ...world.edges, onProgress: whileWatching };
+  const edges = { ...world.edges, onLook: whileWatching };
   const report: WatchReport = await watchRelease(edges, watch, { watchMs, actor: 'ada' });
   return { watched: watchedPromotion(promoted, report), releaseId: watch.releaseId };
 }
@@ -216,14 +216,14 @@ test('while it is watched status says so; of a command that died too, and the ve
   if (!watch) throw new Error('nothing to watch');
   let looked = false;
   const looking = new Promise<void>((resolve) => {
-    const onProgress = (): void => {
+    const onLook = (): void => {
       looked = true;
       resolve();
     };
     // The second look never comes: as in a command that is killed.
     const pause: PromotionEdges['pause'] = (durationMs, signal) =>
       looked ? new Promise<void>(() => undefined) : world.edges.pause(durationMs, signal);
-    void watchRelease({ ...world.edges, onProgress, pause }, watch, { watchMs, actor: 'ada' });
+    void watchRelease({ ...world.edges, onLook, pause }, watch, { watchMs, actor: 'ada' });
   });
   await looking;
   expect(watchNotes(world.ledger)).toMatchObject([{ version: 2, watching: true, release: promoted.id }]);

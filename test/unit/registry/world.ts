@@ -69,7 +69,13 @@ export async function makeWorld(): Promise<World> {
   });
   const stop = new AbortController();
   const [notes, steps]: [string[], string[]] = [[], []];
-  const shared = { ledger, engine: () => Promise.resolve(engine), signal: stop.signal, onProgress: () => undefined };
+  const shared = {
+    ledger,
+    engine: () => Promise.resolve(engine),
+    signal: stop.signal,
+    onProgress: () => undefined,
+    onLook: () => undefined,
+  };
   const packageEdges: PackageEdges = { ...shared, paths, now: () => new Date() };
   const edges: PromotionEdges = {
     ...shared,
