@@ -15,7 +15,7 @@ const chunks = [
   {
     name: 'core',
     test: inside(
-      'main|program|context|errors|config/paths|engine/owner|output/(output|terminal|json|numbers|table)',
+      'main|program|context|errors|config/paths|engine/owner|output/(output|terminal|ticker|wrap|json|numbers|table)',
       'commander|picocolors',
     ),
   },

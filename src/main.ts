@@ -4,7 +4,8 @@ import { CommanderError, type Command } from 'commander';
 import { productVersion } from './config/version.js';
 import { openContext, type GlobalFlags } from './context.js';
 import { errorCode, errorMessage, exitStatus, MlxError } from './errors.js';
-import { terminalOutput, type Streams } from './output/terminal.js';
+import { columnsOf, terminalOutput, type Streams } from './output/terminal.js';
+import { wrapHelp } from './output/wrap.js';
 import { buildProgram, type Invocation } from './program.js';
 
 export type Surroundings = {
@@ -59,7 +60,7 @@ async function runCommand(invocation: Invocation, surroundings: Surroundings): P
   const context = openContext({ ...surroundings, flags, output });
   try {
     const outcome = await invocation.module.run(context, invocation.args, invocation.flags);
-    output.result(outcome.value, outcome.render);
+    output.result(outcome.value, outcome.render, outcome.verbatim);
     return outcome.exitStatus;
   } finally {
     context.close();
@@ -93,9 +94,9 @@ function interruptOnSignal(): AbortController {
 function useStreams(program: Command, streams: Streams, json: boolean): void {
   const each = (command: Command): void => {
     command.exitOverride().configureOutput({
-      writeOut: (text) => void streams.stdout.write(text),
+      writeOut: (text) => void streams.stdout.write(wrapHelp(text, columnsOf(streams.stdout))),
       // With --json a usage error is the one JSON document on stdout instead.
-      writeErr: (text) => void (json || streams.stderr.write(text)),
+      writeErr: (text) => void (json || streams.stderr.write(wrapHelp(text, columnsOf(streams.stderr)))),
     });
     command.commands.forEach(each);
   };

@@ -10,7 +10,7 @@ import { hasUserSystemd, installUnit, removeUnit, unitFile } from '../engine/sys
 import { gatewayControl } from '../gateway/control.js';
 import { gatewayProgram } from '../gateway/program.js';
 import { unitName, unitText, type UnitFacts } from '../gateway/unit.js';
-import { outcome, type Outcome } from '../output/output.js';
+import { outcome, verbatim, type Outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
 
 export const define: CommandModule['define'] = (command) => {
@@ -37,12 +37,12 @@ export const run: CommandModule['run'] = async (context, _args, flags) => {
   const [name, text] = [unitName(facts), unitText(facts)];
   const home = context.environment['HOME'] ?? homedir();
   const file = unitFile(context.environment, home, name);
-  if (flags['print'] === true) return outcome({ name, file, text }, () => text.trimEnd());
+  if (flags['print'] === true) return verbatim({ name, file, text }, () => text.trimEnd());
   if (flags['uninstall'] === true) return uninstall(context, { name, file });
   if (context.flags.dryRun)
     return outcome({ dryRun: true, name, file, text }, () => `Would write ${file} and enable it.`);
   if (!(await hasUserSystemd(context.environment)))
-    return outcome({ installed: false, name, file, text }, () => withoutSystemd(facts));
+    return verbatim({ installed: false, name, file, text }, () => withoutSystemd(facts));
   const running = (await gatewayControl(context.paths().sockets).state()) !== undefined;
   await installUnit(context.environment, file, name, text, !running);
   return outcome({ installed: true, started: !running, name, file }, () => installed(name, file, running));

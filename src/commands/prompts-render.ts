@@ -1,6 +1,6 @@
 // `mlx prompts render`: the messages that a model would get. Reads the prompt's file; sends nothing.
 import { MlxError } from '../errors.js';
-import { outcome } from '../output/output.js';
+import { verbatim } from '../output/output.js';
 import type { CommandModule } from '../program.js';
 import { loadPrompt } from '../prompts/load.js';
 import type { Message } from '../prompts/prompt.js';
@@ -23,7 +23,7 @@ export const run: CommandModule['run'] = async (context, [name = ''], flags) => 
   const prompt = await loadPrompt(context.paths().prompts, name);
   const { sha256, parameters } = prompt;
   const value = { name, sha256, parameters, messages: renderPrompt(prompt, values) };
-  return outcome(value, ({ messages }) => renderMessages(messages));
+  return verbatim(value, ({ messages }) => renderMessages(messages));
 };
 
 function parseVariable(text: string): [string, string] {

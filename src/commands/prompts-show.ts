@@ -1,5 +1,5 @@
 // `mlx prompts show`: one prompt, its variables, parameters and messages. Reads its file.
-import { outcome } from '../output/output.js';
+import { verbatim } from '../output/output.js';
 import type { CommandModule } from '../program.js';
 import { loadPrompt } from '../prompts/load.js';
 import type { Prompt } from '../prompts/prompt.js';
@@ -33,7 +33,7 @@ Examples:
 };
 
 export const run: CommandModule['run'] = async (context, [name = '']) =>
-  outcome(await loadPrompt(context.paths().prompts, name), renderShown);
+  verbatim(await loadPrompt(context.paths().prompts, name), renderShown);
 
 function renderShown({ name, description, sha256, variables, parameters, messages }: Prompt): string {
   const facts = [

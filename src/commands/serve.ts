@@ -1,6 +1,6 @@
 // `mlx serve`: makes sure that a version runs and has an address. Touches: a model server, a route, the gateway, the ledger.
 import type { Context } from '../context.js';
-import { outcome } from '../output/output.js';
+import { outcome, verbatim } from '../output/output.js';
 import type { CommandModule } from '../program.js';
 import { actorName } from '../registry/actor.js';
 import { openPromotionEdges } from '../registry/edges.js';
@@ -38,7 +38,10 @@ export const run: CommandModule['run'] = async (context, [reference]) => {
   const actor = actorName(context.environment);
   const result = await promote(edges, { ...candidate, kind: 'promote', actor, reason: 'mlx serve' });
   const served = { ...result, url: await baseUrl(context) };
-  return outcome(served, renderServed, promotionStatus(result));
+  // What an application takes is copied as it is.
+  return result.error === null
+    ? verbatim(served, renderServed)
+    : outcome(served, renderPromotion, promotionStatus(result));
 };
 
 async function baseUrl(context: Context): Promise<string> {
@@ -46,7 +49,6 @@ async function baseUrl(context: Context): Promise<string> {
 }
 
 function renderServed(served: PromotionResult & { url: string }): string {
-  if (served.error !== null) return renderPromotion(served);
   const body = JSON.stringify({ model: served.route, messages: [{ role: 'user', content: 'Hello' }] });
   return `${renderPromotion(served)}
 

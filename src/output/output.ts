@@ -21,16 +21,21 @@ export type Output = {
   note: (line: string) => void;
   /** Streamed text for people on stdout (chat, logs); with --json an event `text`. */
   stream: (text: string) => void;
-  /** The last thing on stdout: exactly one JSON document, or the text of `render`. */
-  result: <Value>(value: Value, render: (value: Value) => string) => void;
+  /** The last thing on stdout: exactly one JSON document, or the text of `render`, broken at words on a terminal unless it is `verbatim`. */
+  result: <Value>(value: Value, render: (value: Value) => string, verbatim?: boolean) => void;
   error: (error: MlxError) => void;
   /** Throws PROMPT_NEEDS_TERMINAL naming --yes when nobody can answer. */
   confirm: (question: string) => Promise<boolean>;
 };
 
 /** What a command returns: main.ts prints it and exits with the status. */
-export type Outcome = { value: unknown; render: () => string; exitStatus: number };
+export type Outcome = { value: unknown; render: () => string; exitStatus: number; verbatim?: boolean };
 
 export function outcome<Value>(value: Value, render: (value: Value) => string, exitStatus = 0): Outcome {
   return { value, render: () => render(value), exitStatus };
+}
+
+/** Text that is not ours to break, as a file's: it is printed as it is on a terminal, too. */
+export function verbatim<Value>(value: Value, render: (value: Value) => string): Outcome {
+  return { ...outcome(value, render), verbatim: true };
 }

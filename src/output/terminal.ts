@@ -4,7 +4,8 @@ import pc from 'picocolors';
 import { MlxError } from '../errors.js';
 import { toSnakeCase } from './json.js';
 import type { Output } from './output.js';
-import { openTicker } from './ticker.js';
+import { openTicker, type Ticker } from './ticker.js';
+import { wrapText } from './wrap.js';
 
 export type Streams = {
   stdin: NodeJS.ReadableStream & { isTTY?: boolean };
@@ -21,17 +22,12 @@ export function terminalOutput(
   const { json, yes } = flags;
   const interactive = !json && streams.stderr.isTTY === true && !environment['CI'];
   const ticker = openTicker(streams.stderr, interactive && environment['TERM'] !== 'dumb', clock);
-  const print = (stream: NodeJS.WritableStream, text: string): void => {
-    ticker.clear();
-    stream.write(text);
-  };
-  const printJson = (value: unknown): void => print(streams.stdout, `${JSON.stringify(toSnakeCase(value))}\n`);
-  const note = (line: string): void => void (json || print(streams.stderr, `${line}\n`));
-
+  const { write, say, printJson } = writersTo(streams, ticker);
+  const note = (line: string): void => void (json || say(line));
   return {
     json,
     interactive,
-    columns: streams.stdout.isTTY === true ? (streams.stdout.columns ?? 80) : Infinity,
+    columns: columnsOf(streams.stdout),
     note,
     progress: (event, line) => {
       if (json) printJson(event);
@@ -43,21 +39,38 @@ export function terminalOutput(
     },
     stream: (text) => {
       if (json) printJson({ event: 'text', text });
-      else print(streams.stdout, text);
+      else write(text);
     },
-    result: (value, render) => {
+    result: (value, render, verbatim = false) => {
       if (json) return printJson(value);
-      const text = render(value);
-      ticker.clear();
-      if (text !== '') print(streams.stdout, text.endsWith('\n') ? text : `${text}\n`);
+      const text = verbatim ? render(value) : wrapText(render(value), columnsOf(streams.stdout));
+      write(text === '' || text.endsWith('\n') ? text : `${text}\n`);
     },
     error: (error) => {
-      if (json)
-        printJson({ error: { code: error.code, message: error.message, hint: error.hint, problems: error.problems } });
-      else print(streams.stderr, `${renderError(error)}\n`);
+      const { code, message, hint, problems } = error;
+      if (json) printJson({ error: { code, message, hint, problems } });
+      else say(renderError(error));
     },
     confirm: async (question) => yes || ask(streams, interactive, question),
   };
+}
+
+/** Whatever is printed first takes away the line that is rewritten: stdout and stderr are mostly the same terminal. */
+function writersTo({ stdout, stderr }: Streams, ticker: Ticker) {
+  const write = (text: string, stream: NodeJS.WritableStream = stdout): void => {
+    ticker.clear();
+    if (text !== '') stream.write(text);
+  };
+  return {
+    write,
+    say: (text: string): void => write(`${wrapText(text, columnsOf(stderr))}\n`, stderr),
+    printJson: (value: unknown): void => write(`${JSON.stringify(toSnakeCase(value))}\n`),
+  };
+}
+
+/** Of a terminal, 80 when it does not say; Infinity in a pipe or a file. */
+export function columnsOf(stream: Streams['stdout']): number {
+  return stream.isTTY === true ? (stream.columns ?? 80) : Infinity;
 }
 
 /** What failed, every problem with its place, and the next command. */

@@ -43,6 +43,24 @@ test('an error shows every problem with its place, and the next command', () => 
   expect(text).toContain('Mend it');
 });
 
+test('on a terminal text is broken at words, except what is not ours; in a pipe nothing is', () => {
+  const text = 'Where nothing better is known, nothing is done.';
+  for (const [isTTY, broken] of [
+    [true, 'Where nothing better is known, nothing\nis done.\n'],
+    [false, `${text}\n`],
+  ] as const) {
+    const stream = () => Object.assign(new PassThrough(), { isTTY, columns: 40 });
+    const streams = { stdin: new PassThrough(), stdout: stream(), stderr: stream() };
+    const output = terminalOutput(streams, { json: false, yes: false }, {});
+    output.note(text);
+    output.error(new MlxError('USAGE', text));
+    expect(String(streams.stderr.read())).toContain(broken);
+    output.result(1, () => text);
+    output.result(1, () => text, true);
+    expect(String(streams.stdout.read())).toBe(`${broken}${text}\n`);
+  }
+});
+
 test('a question that nobody can answer is an error that names the flag', async () => {
   const { output } = capture({ json: false, yes: false });
   await expect(output.confirm('Delete?')).rejects.toMatchObject({
