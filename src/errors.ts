@@ -30,6 +30,7 @@ const statusByCode: Record<string, ExitStatus> = {
   SPLIT_EMPTY: exitStatus.usage,
   PROJECT_NOT_FOUND: exitStatus.usage,
   FILE_EXISTS: exitStatus.usage,
+  KEY_EXISTS: exitStatus.usage,
   NOT_FOUND: exitStatus.usage,
   AMBIGUOUS: exitStatus.usage,
   PROMPT_NEEDS_TERMINAL: exitStatus.usage,

@@ -7,7 +7,8 @@ import { MlxError } from '../errors.js';
 import { describeLimits } from '../gateway/keys/describe.js';
 import { makeKey } from '../gateway/keys/secret.js';
 import { tellGateway } from '../gateway/keys/tell.js';
-import { insertKey, type Limits } from '../ledger/keys.js';
+import { insertKey, listKeys, type Limits } from '../ledger/keys.js';
+import { write, type Ledger } from '../ledger/open.js';
 import { listRoutes } from '../ledger/promotions.js';
 import { outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
@@ -31,7 +32,7 @@ export const define: CommandModule['define'] = (command) => {
     'after',
     `
 The key is shown once; only a hash of it is kept. A client sends it as "Authorization: Bearer KEY" or "x-api-key: KEY".
-Without --feature a client may name any in the header x-mlx-feature.
+Without --feature a client may name any in the header x-mlx-feature. A name is one key's until that is revoked.
 
 Examples:
   mlx keys create billing-app --tenant acme --feature invoices --budget-day-usd 5
@@ -42,20 +43,31 @@ Examples:
 export const run: CommandModule['run'] = async (context, [name], flags) => {
   const wanted = readWanted(name, flags);
   await warnOfNoRoute(context, wanted.models);
+  const ledger = await context.ledger();
+  requireFreeName(ledger, wanted.name);
   if (context.flags.dryRun) {
     return outcome({ dryRun: true, ...wanted }, () => `Would make a key${limitsText(wanted.limits)}.`);
   }
   const fresh = makeKey();
-  insertKey(await context.ledger(), {
-    ...wanted,
-    id: fresh.id,
-    sha256: fresh.sha256,
-    createdAtMs: context.now().getTime(),
+  write(ledger, () => {
+    // Again, with nobody else at it: of two commands at once one makes the key.
+    requireFreeName(ledger, wanted.name);
+    insertKey(ledger, { ...wanted, id: fresh.id, sha256: fresh.sha256, createdAtMs: context.now().getTime() });
   });
   const gatewayKnows = await tellGateway(context.paths().sockets);
   const made = { key: fresh.id, secret: fresh.text, ...wanted, gatewayKnows };
   return outcome(made, (value) => renderMade(value, context));
 };
+
+/** By its name a key is rotated and revoked: two of them could be neither. @throws MlxError KEY_EXISTS */
+function requireFreeName(ledger: Ledger, name: string | null): void {
+  const holder = listKeys(ledger).find((key) => key.name === name && name !== null && key.revokedAtMs === null);
+  if (!holder) return;
+  const made = new Date(holder.createdAtMs).toISOString().slice(0, 10);
+  throw new MlxError('KEY_EXISTS', `There is a key named ${name ?? ''} already: ${holder.id}, made ${made}.`, {
+    hint: `Give it a new secret: mlx keys rotate ${name ?? ''}, or end it first: mlx keys revoke ${name ?? ''}`,
+  });
+}
 
 /** A warning alone: a key may be made before its model is served. */
 async function warnOfNoRoute(context: Context, models: readonly string[]): Promise<void> {

@@ -25,10 +25,7 @@ export function terminalOutput(
   const { write, say, printJson } = writersTo(streams, ticker);
   const note = (line: string): void => void (json || say(line));
   return {
-    json,
-    interactive,
-    columns: columnsOf(streams.stdout),
-    note,
+    ...{ json, interactive, columns: columnsOf(streams.stdout), note },
     progress: (event, line) => {
       if (json) printJson(event);
       else if (line !== undefined) note(line);

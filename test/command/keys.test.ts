@@ -61,6 +61,21 @@ describe('mlx keys', () => {
     expect(everyFile(join(place.folder, '.mlx'))).not.toContain(String(made['secret']).slice(15));
   });
 
+  it('gives a name to one key at a time: a second one is refused, and may have it when the first is revoked', async () => {
+    const first = await json('keys', 'create', 'billing-app');
+    for (const more of [[], ['--dry-run']]) {
+      const second = await run('keys', 'create', 'billing-app', '--tenant', 'acme', ...more);
+      expect(second).toMatchObject({ status: 2, stdout: '' });
+      expect(second.stderr).toContain(`There is a key named billing-app already: ${String(first['key'])}, made `);
+      expect(second.stderr).toMatch(/mlx keys rotate billing-app.*mlx keys revoke billing-app/);
+    }
+    expect((await json('keys', 'ls'))['keys']).toHaveLength(1);
+    // Keys without a name are as many as one likes.
+    expect([(await run('keys', 'create')).status, (await run('keys', 'create')).status]).toEqual([0, 0]);
+    await run('keys', 'revoke', 'billing-app');
+    expect((await json('keys', 'create', 'billing-app'))['key']).not.toBe(first['key']);
+  });
+
   it('warns of a model that no route leads to, and names those that there are', async () => {
     const made = await run('keys', 'create', '--models', 'tickets,nosuch');
     expect(made.status).toBe(0);
