@@ -5,11 +5,12 @@ import { MlxError } from '../errors.js';
 import { outcome, type Outcome } from '../output/output.js';
 import { readSpan } from '../output/spans.js';
 import { listKeys } from '../ledger/keys.js';
+import { findRoute } from '../ledger/promotions.js';
 import { findVersion, type ModelVersion } from '../ledger/versions.js';
 import type { CommandModule } from '../program.js';
 import { actorName } from '../registry/actor.js';
 import { runCanary, type CanaryRequest } from '../registry/canary.js';
-import { endCanary } from '../registry/canary-end.js';
+import { endCanary, type CanaryEnd } from '../registry/canary-end.js';
 import { readCanary, stickies } from '../registry/canary-flags.js';
 import { canaryReport, canaryStatus, renderCanary, renderPlannedCanary } from '../registry/canary-report.js';
 import { openPromotionEdges, type PromotionEdges } from '../registry/edges.js';
@@ -104,7 +105,7 @@ export const run: CommandModule['run'] = async (context, [reference = ''], flags
   const result = await promote(edges, { ...candidate, kind: 'promote', actor, reason: message ?? null, strategy });
   // Whoever had a share until now: the version that was promoted has all requests, or another one was.
   const switched = result.error === null && result.outcome !== 'already_live';
-  if (switched && alias === production) await endCanary(edges, version.model);
+  if (switched && alias === production) await endCanary(edges, version.model, endedBy(edges, version, actor));
   const watched =
     watchMs === undefined ? { ...result, watch: null } : await watchIt(edges, result, { watchMs, actor, strategy });
   const evidence = evidenceOf(edges.ledger, version, result.fromVersion, prompts, result);
@@ -115,6 +116,12 @@ export const run: CommandModule['run'] = async (context, [reference = ''], flags
     promotionStatus(watched),
   );
 };
+
+function endedBy({ ledger }: PromotionEdges, { model, version }: ModelVersion, actor: string): CanaryEnd {
+  const promoted = findRoute(ledger, routeName(model, canaryAlias))?.version === version;
+  const outcome = promoted ? 'promoted' : 'taken_back';
+  return { outcome, code: null, actor, reason: `version ${version} was promoted` };
+}
 
 function planned(edges: PromotionEdges, plan: PromotionPlan, version: ModelVersion, prompts: number): Outcome {
   const evidence = evidenceOf(edges.ledger, version, plan.fromVersion, prompts);

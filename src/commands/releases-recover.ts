@@ -87,7 +87,7 @@ async function recoverMore(edges: PromotionEdges, flags: Record<string, unknown>
   const restarted = await done('servers', 'Which model servers are gone is not known.', () =>
     restartLostServers(edges, actor),
   );
-  const lost = await done('canaries', 'Which canaries are lost is not known.', () => endLostCanaries(edges));
+  const lost = await done('canaries', 'Which canaries are lost is not known.', () => endLostCanaries(edges, actor));
   const tags = await done('tags', 'Which image tags were moved is not known.', async () => {
     const moved = await movedTags(edges);
     await putTagsBack(edges, moved);

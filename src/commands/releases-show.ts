@@ -77,9 +77,11 @@ function render(shown: StandingRelease, steps: ShownStep[], width: number): stri
   ].join('\n');
 }
 
-function backLine({ atMs, why, release: by }: NonNullable<StandingRelease['back']>): string {
+/** Who did it stands with the release that did it, where there is one. */
+function backLine({ atMs, actor, why, release: by }: NonNullable<StandingRelease['back']>): string {
   const when = atMs === null ? '' : ` at ${new Date(atMs).toISOString()}`;
-  return `went back${by === null ? '' : ` by release ${by}`}${when}: ${why ?? 'no reason was given'}`;
+  const who = by === null ? `${when}${actor === null ? '' : ` by ${actor}`}` : ` by release ${by}${when}`;
+  return `went back${who}: ${why ?? 'no reason was given'}`;
 }
 
 /** Steps take milliseconds or minutes. */

@@ -17,7 +17,8 @@ export const define: CommandModule['define'] = (command) => {
   command.addHelpText(
     'after',
     `
-What failed, was rolled back, or was taken back by a watch is shown with its code, and below the table with when and why.
+What failed, was rolled back, or was taken back (after a watch, or as a canary) is shown with its code, and below the table with when, by whom
+and why.
 
 Examples:
   mlx releases
@@ -66,5 +67,6 @@ function setbackLine(shown: StandingRelease, nowMs: number): string[] {
   const found = setback(shown);
   if (!found) return [];
   const when = found.atMs === null ? '' : ` ${formatAgo(found.atMs, nowMs)}`;
-  return [`#${shown.id} ${shown.model}:${shown.toVersion} ${standingText(shown)}${when}: ${found.why}`];
+  const by = found.actor === null ? '' : ` by ${found.actor}`;
+  return [`#${shown.id} ${shown.model}:${shown.toVersion} ${standingText(shown)}${when}${by}: ${found.why}`];
 }

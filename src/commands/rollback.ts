@@ -9,7 +9,7 @@ import { outcome, type Outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
 import { actorName } from '../registry/actor.js';
 import { drillRollback, type Drill } from '../registry/drill.js';
-import { endCanary } from '../registry/canary-end.js';
+import { endCanary, type CanaryEnd } from '../registry/canary-end.js';
 import { openPromotionEdges } from '../registry/edges.js';
 import { settlePromotions } from '../registry/settle.js';
 import { readStrategy, strategies, strategyHelp } from '../registry/strategy.js';
@@ -50,7 +50,7 @@ export const run: CommandModule['run'] = async (context, [model], flags) => {
   const ledger = await context.ledger();
   const name = model ?? onlyModel(ledger);
   const trial = findRoute(ledger, routeName(name, canaryAlias));
-  if (trial && to === undefined && flags['drill'] !== true) return takeBack(context, trial);
+  if (trial && to === undefined && flags['drill'] !== true) return takeBack(context, trial, message);
   // What was interrupted may have switched already, and what was live before depends on it.
   if (!context.flags.dryRun) await settlePromotions(context);
   const candidate = rollbackCandidate(ledger, name, readVersion(to));
@@ -62,20 +62,26 @@ export const run: CommandModule['run'] = async (context, [model], flags) => {
   if (flags['drill'] === true) return drilled(await drillRollback(edges, candidate, { actor, strategy }));
   sayWhatGoesBack(liveVersion(ledger, name), candidate.version, edges.onNote);
   const result = await promote(edges, { ...candidate, kind: 'rollback', actor, reason: message ?? null, strategy });
-  if (result.error === null && result.outcome !== 'already_live') await endCanary(edges, result.model);
+  if (result.error === null && result.outcome !== 'already_live')
+    await endCanary(edges, name, takenBackBy(actor, `production went back to version ${result.toVersion}`));
   return outcome(result, renderPromotion, promotionStatus(result));
 };
 
 /** While a version is on trial, it is what is taken back: production is not touched. */
-async function takeBack(context: Context, { model, version }: Route): Promise<Outcome> {
+async function takeBack(context: Context, { model, version }: Route, message = 'mlx rollback'): Promise<Outcome> {
   const { dryRun } = context.flags;
-  if (!dryRun) await endCanary(await openPromotionEdges(context), model);
+  const end = takenBackBy(actorName(context.environment), message);
+  if (!dryRun) await endCanary(await openPromotionEdges(context), model, end);
   const live = findRoute(await context.ledger(), model)?.version ?? null;
   const value = { outcome: 'canary_taken_back', dryRun, model, version, live };
   return outcome(value, () => {
     const verb = dryRun ? 'would be' : 'is';
     return `The share of ${model}:${version} ${verb} taken back; version ${live ?? '--'} has all requests. Run it again and production goes back to what it was before.`;
   });
+}
+
+function takenBackBy(actor: string, reason: string): CanaryEnd {
+  return { outcome: 'taken_back', code: null, actor, reason };
 }
 
 /** Who meant the share of a canary, which is over by now, can still press Ctrl-C. */

@@ -3,11 +3,11 @@
 import { currentOwner, ownerIsAlive } from '../engine/owner.js';
 import { MlxError } from '../errors.js';
 import { write } from '../ledger/open.js';
-import { findRoute, listPromotions } from '../ledger/promotions.js';
+import { findRoute } from '../ledger/promotions.js';
 import { beginStep, endStep } from '../ledger/promotion-steps.js';
 import { changeSplit, findSplit, setSplit, type RouteSplit } from '../ledger/route-splits.js';
 import type { ModelVersion } from '../ledger/versions.js';
-import { endCanary } from './canary-end.js';
+import { candidateRelease, endCanary, type CanaryEnd } from './canary-end.js';
 import type { CanaryPlan } from './canary-flags.js';
 import type { PromotionEdges } from './edges.js';
 import { lookPlan, observe, type ObservedOutcome } from './observe.js';
@@ -15,7 +15,7 @@ import { promote, type PromotionResult } from './promote.js';
 import type { AskedStrategy } from './strategy.js';
 import { canaryAlias, routeName } from './targets.js';
 import { lookLine } from './watch-report.js';
-import type { Finding } from './watch-verdict.js';
+import { worseText, type Finding } from './watch-verdict.js';
 
 export type CanaryStep = { percent: number; outcome: ObservedOutcome; findings: Finding[]; durationMs: number };
 
@@ -59,16 +59,24 @@ export async function runCanary(edges: PromotionEdges, request: CanaryRequest): 
     const percent = before?.percent ?? 0;
     return { ...known, percent, outcome: 'failed', releaseId: release.id, error: release.error };
   }
-  const releaseId = release.id ?? candidateRelease(edges, version);
+  // Of a share that stands already, and goes on.
+  const releaseId = release.id ?? candidateRelease(edges.ledger, version);
   const steps = await stepUp(edges, request, split, { fromVersion, releaseId });
   const [last] = steps.slice(-1);
   const ended = { ...known, steps, releaseId, error: null };
   if (last?.outcome === 'replaced') return { ...ended, outcome: 'replaced' };
   if (last?.outcome === 'worse' || last?.outcome === 'stopped') {
-    await endCanary({ ...edges, signal: new AbortController().signal }, model);
+    await endCanary({ ...edges, signal: new AbortController().signal }, model, takenBack(last, actor, fromVersion));
     return { ...ended, outcome: 'taken_back' };
   }
   return { ...ended, outcome: 'standing', percent: last?.percent ?? 0 };
+}
+
+function takenBack({ outcome, findings }: CanaryStep, actor: string, fromVersion: number): CanaryEnd {
+  if (outcome !== 'worse')
+    return { outcome: 'taken_back', code: 'INTERRUPTED', actor, reason: 'its command was stopped' };
+  const reason = `it did worse than version ${fromVersion}: ${worseText(findings)}`;
+  return { outcome: 'taken_back', code: 'WATCH_WORSE', actor, reason };
 }
 
 async function begun<Result>(notBegun: () => Promise<void>, start: () => Promise<Result>): Promise<Result> {
@@ -87,12 +95,6 @@ async function endAttempt(edges: PromotionEdges, split: RouteSplit, before: Rout
     if (findSplit(edges.ledger, split.name)?.owner === split.owner) setSplit(edges.ledger, before);
   });
   await (await edges.gateway()).readRows();
-}
-
-/** Of a share that stands already, and goes on. */
-function candidateRelease({ ledger }: PromotionEdges, { model, version }: ModelVersion): number | null {
-  const releases = listPromotions(ledger, { model, state: 'promoted', limit: 100 });
-  return releases.find(({ alias, toVersion }) => alias === canaryAlias && toVersion === version)?.id ?? null;
 }
 
 function requireOtherLive(edges: PromotionEdges, { model, version, digest }: ModelVersion): number {

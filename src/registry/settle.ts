@@ -5,6 +5,8 @@ import type { Ledger } from '../ledger/open.js';
 import { findRoute, listRoutes, openPromotions, type Promotion } from '../ledger/promotions.js';
 import { findSplit, listSplits } from '../ledger/route-splits.js';
 import { listWarmServers, type WarmServer } from '../ledger/warm-servers.js';
+import { actorName } from './actor.js';
+import type { CanaryEnd } from './canary-end.js';
 import type { CommandEdges, PromotionEdges } from './edges.js';
 import { deadPromotions } from './journal.js';
 import { canaryAlias, drillAlias, routeName } from './targets.js';
@@ -46,8 +48,8 @@ export async function settlePromotions(command: CommandEdges): Promise<Due> {
   const drills = await doneOf(edges, due.drills, 'rehearsal', (model) => endDrill(edges, model));
   // Also of a candidate whose start was interrupted and is finished now.
   const canaries = await doneOf(edges, dueCanaries(edges.ledger), 'canary', async (model) => {
-    const line = takenBackLine(edges.ledger, model);
-    if (await endCanary(edges, model)) edges.onNote(line);
+    const { line, end } = endOf(edges.ledger, model, actorName(command.environment));
+    if (await endCanary(edges, model, end)) edges.onNote(line);
   });
   return { promotions, drills, canaries, warm: await stopExpiredServers(edges) };
 }
@@ -68,11 +70,14 @@ async function doneOf(
 }
 
 /** What it was is known only before it is ended. */
-function takenBackLine(ledger: Ledger, model: string): string {
-  const shared = findRoute(ledger, routeName(model, canaryAlias));
+function endOf(ledger: Ledger, model: string, actor: string): { line: string; end: CanaryEnd } {
+  const [live, shared] = [findRoute(ledger, model), findRoute(ledger, routeName(model, canaryAlias))];
   const name = shared === undefined ? model : `${model}:${shared.version}`;
-  const why = findSplit(ledger, model)?.owner === null ? 'it is live by now, or gone' : 'its command is gone';
-  return `The share of ${name} was taken back: ${why}. All requests go to the live version again.`;
+  const gone = findSplit(ledger, model)?.owner === null ? 'it is live by now, or gone' : 'its command is gone';
+  const line = `The share of ${name} was taken back: ${gone}. All requests go to the live version again.`;
+  const promoted = shared !== undefined && live?.digest === shared.digest;
+  const reason = promoted ? 'it is live' : 'its command was gone';
+  return { line, end: { outcome: promoted ? 'promoted' : 'taken_back', code: null, actor, reason } };
 }
 
 /** Models whose canary nobody steps and nobody left standing, or whose candidate is live by now. */

@@ -5,6 +5,7 @@ import pc from 'picocolors';
 import { listSteps } from '../ledger/promotion-steps.js';
 import { listPromotions, listRoutes, type Promotion } from '../ledger/promotions.js';
 import type { Ledger } from '../ledger/open.js';
+import type { CanaryEnd } from './canary-end.js';
 import { release, releaseState, type Release } from './release.js';
 import { isLabelled, routeName } from './targets.js';
 import { worseText, type Finding } from './watch-verdict.js';
@@ -12,8 +13,14 @@ import { worseText, type Finding } from './watch-verdict.js';
 export type StandingRelease = Release & {
   /** `over`: a rehearsal or a canary, of which nothing is left. */
   standing: 'under_way' | 'failed' | 'live' | 'replaced' | 'rolled_back' | 'taken_back' | 'over';
-  /** Of one that was rolled back, or taken back because it did worse: the code, when, why, and the release that did it. */
-  back: { code: string | null; atMs: number | null; why: string | null; release: number | null } | null;
+  /** Of one that was rolled back, or taken back by a watch, a canary's end or a person: the code, when, by whom, why, and the release that did it. */
+  back: {
+    code: string | null;
+    atMs: number | null;
+    actor: string | null;
+    why: string | null;
+    release: number | null;
+  } | null;
 };
 
 const enoughReleases = 10_000;
@@ -51,8 +58,8 @@ export function standingText(shown: StandingRelease): string {
 
 /** Why it is not live any more, or never was; null where nothing went wrong. Pure. */
 export function setback({ state, errorMessage, endedAtMs, back }: StandingRelease) {
-  if (state === 'failed') return { atMs: endedAtMs, why: errorMessage?.split('\n')[0] ?? '' };
-  return back && { atMs: back.atMs, why: back.why ?? 'no reason was given' };
+  if (state === 'failed') return { atMs: endedAtMs, actor: null, why: errorMessage?.split('\n')[0] ?? '' };
+  return back && { atMs: back.atMs, actor: back.actor, why: back.why ?? 'no reason was given' };
 }
 
 function standingIn(
@@ -83,25 +90,36 @@ function standingOf(
   if (isGone) return trialEnd(ledger, promotion.id);
   if (!next) return { standing: 'live', back: null };
   if (next.kind !== 'rollback' || next.fromVersion !== toVersion) return { standing: 'replaced', back: null };
-  const found = lastFinding(ledger, promotion.id, 'watch');
-  const watched = found?.outcome === 'worse';
-  const back = { code: watched ? 'WATCH_WORSE' : null, atMs: next.endedAtMs, why: next.reason, release: next.id };
+  const watched = lastResult<Found>(ledger, promotion.id, 'watch')?.outcome === 'worse';
+  const { endedAtMs: atMs, actor, reason: why, id: release } = next;
+  const back = { code: watched ? 'WATCH_WORSE' : null, atMs, actor, why, release };
   return { standing: watched ? 'taken_back' : 'rolled_back', back };
 }
 
 /** Of a canary, a shadow or a rehearsal that has no route any more. */
 function trialEnd(ledger: Ledger, id: number): Pick<StandingRelease, 'standing' | 'back'> {
-  const found = lastFinding(ledger, id, 'share');
-  if (found?.outcome !== 'worse') return { standing: 'over', back: null };
-  const back = { code: 'WATCH_WORSE', atMs: found.atMs, why: worseText(found.findings), release: null };
-  return { standing: 'taken_back', back };
+  const end = lastResult<CanaryEnd>(ledger, id, 'end') ?? endOfOldRelease(ledger, id);
+  if (end?.outcome !== 'taken_back') return { standing: 'over', back: null };
+  const { code, atMs, actor, reason: why } = end;
+  return { standing: 'taken_back', back: { code, atMs, actor, why, release: null } };
 }
 
-type Found = { outcome: string; findings: Finding[]; atMs: number | null };
+/** An earlier mlx wrote nothing when a canary ended; its last share says whether it did worse. */
+function endOfOldRelease(ledger: Ledger, id: number) {
+  const share = lastResult<Found>(ledger, id, 'share');
+  if (share?.outcome !== 'worse') return undefined;
+  const reason = worseText(share.findings);
+  return { outcome: 'taken_back', code: 'WATCH_WORSE', actor: null, reason, atMs: share.atMs };
+}
 
-function lastFinding(ledger: Ledger, id: number, name: 'watch' | 'share'): Found | undefined {
+type Found = { outcome: string; findings: Finding[] };
+
+function lastResult<Result>(
+  ledger: Ledger,
+  id: number,
+  name: 'watch' | 'share' | 'end',
+): (Result & { atMs: number | null }) | undefined {
   const step = listSteps(ledger, id).findLast((one) => one.step === name);
   if (!step || step.result === null) return undefined;
-  const { outcome, findings } = JSON.parse(step.result) as Omit<Found, 'atMs'>;
-  return { outcome, findings, atMs: step.endedAtMs };
+  return { ...(JSON.parse(step.result) as Result), atMs: step.endedAtMs };
 }

@@ -22,6 +22,7 @@ const json = (...argv: string[]) => mlxJson(argv, { folder: project.folder, envi
 
 beforeAll(async () => {
   project = await standInProject(['good', 'good', 'fails_later', 'slow_later', 'dies_later']);
+  project.environment['MLX_ACTOR'] = 'ada';
   const served = await json('serve', 'tickets:1');
   expect(served.status, served.stdout + served.stderr).toBe(0);
 });
@@ -133,7 +134,23 @@ describe('mlx promote --canary', () => {
     await load.answered(20);
     expect((await json('releases', 'recover')).value).toMatchObject({ canaries: ['tickets'] });
     expect([live(), share()]).toEqual([1, undefined]);
+    expect(await lastBack()).toMatchObject({ code: null, actor: 'ada', why: 'its command was gone' });
     const { lost } = await load.stop();
     expect(lost).toEqual([]);
   });
+
+  test('that a person takes back says by whom and why', async () => {
+    await json('promote', 'tickets:2', '--canary', '40%', '--sticky', 'request', '--every', '1s');
+    expect(share()).toBe(40);
+    expect((await json('rollback', 'tickets', '-m', 'answers in French')).value).toMatchObject({ live: 1, version: 2 });
+    expect(await lastBack()).toMatchObject({ code: null, actor: 'ada', why: 'answers in French' });
+    const told = await mlx(['releases'], { folder: project.folder, environment: project.environment });
+    expect(told.stdout).toMatch(/#\d+ tickets:2 taken back .+ by ada: answers in French/);
+  });
+
+  async function lastBack(): Promise<unknown> {
+    const { value } = await json('releases');
+    return (value as { releases: { alias: string; back: unknown }[] }).releases.find(({ alias }) => alias === 'canary')
+      ?.back;
+  }
 });

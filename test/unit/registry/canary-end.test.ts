@@ -2,14 +2,16 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { MlxError } from '../../../src/errors.js';
-import { findRoute } from '../../../src/ledger/promotions.js';
+import { findRoute, listPromotions } from '../../../src/ledger/promotions.js';
+import { listSteps } from '../../../src/ledger/promotion-steps.js';
 import { findSplit, listSplits } from '../../../src/ledger/route-splits.js';
 import { findVersion } from '../../../src/ledger/versions.js';
 import { runCanary } from '../../../src/registry/canary.js';
-import { endCanary } from '../../../src/registry/canary-end.js';
+import { endCanary, endLostCanaries, type CanaryEnd } from '../../../src/registry/canary-end.js';
 import type { PromotionEdges } from '../../../src/registry/edges.js';
 import { stopExpiredServers } from '../../../src/registry/retire.js';
 import { duePromotions } from '../../../src/registry/settle.js';
+import { standingRelease, type StandingRelease } from '../../../src/registry/standing.js';
 import { makeWorld, type World } from './world.js';
 
 let world: World;
@@ -63,4 +65,74 @@ describe('a canary', () => {
     expect(await stopExpiredServers(world.edges)).toMatchObject([{ version: 2 }]);
     expectTakenBack();
   });
+
+  const ended = (canary: World, reason: string, outcome: CanaryEnd['outcome'] = 'taken_back') =>
+    endCanary(canary.edges, 'tickets', { outcome, code: null, actor: 'eve', reason });
+
+  test.each<[string, Partial<StandingRelease['back']>, (world: World) => Promise<unknown>]>([
+    [
+      'by Ctrl-C',
+      { code: 'INTERRUPTED', actor: 'ada', why: 'its command was stopped' },
+      (canary) => run({ onLook: () => canary.stop.abort() }),
+    ],
+    [
+      'as it does worse',
+      { code: 'WATCH_WORSE', actor: 'ada', why: expect.stringMatching(/^it did worse than version 1: its server .+/) },
+      (canary) => run({ onLook: () => stopCandidate(canary) }),
+    ],
+    [
+      'by a person',
+      { code: null, actor: 'eve', why: 'answers in French' },
+      async (canary) => {
+        await run();
+        await ended(canary, 'answers in French');
+      },
+    ],
+    [
+      'as its server is lost',
+      { code: null, actor: 'eve', why: expect.stringMatching(/^its server .+ did not answer any more$/) },
+      async (canary) => {
+        await run();
+        stopCandidate(canary);
+        await endLostCanaries(canary.edges, 'eve');
+      },
+    ],
+  ])('taken back %s says in its release when, by whom and why', async (_how, back, takeBack) => {
+    await takeBack(world);
+    expectTakenBack();
+    const release = standing();
+    expect(release).toMatchObject({ standing: 'taken_back', back: { ...back, release: null } });
+    expect(release.back?.atMs).toBeGreaterThan(0);
+    expect(listSteps(world.ledger, release.id).at(-1)).toMatchObject({ step: 'end', state: 'done' });
+  });
+
+  test('that was interrupted in the middle of its end keeps the reason that it had', async () => {
+    await run();
+    const gateway = () => Promise.reject(new MlxError('GATEWAY_DOWN', 'gone'));
+    const edges = { ...world.edges, gateway };
+    await expect(ended({ ...world, edges }, 'answers in French')).rejects.toMatchObject({ code: 'GATEWAY_DOWN' });
+    await ended(world, 'its command was gone');
+    expectTakenBack();
+    expect(standing().back).toMatchObject({ why: 'answers in French' });
+    expect(listSteps(world.ledger, standing().id).filter(({ step }) => step === 'end')).toHaveLength(1);
+  });
+
+  test('that got all requests was not taken back', async () => {
+    await run();
+    await world.promote(2);
+    await ended(world, 'version 2 was promoted', 'promoted');
+    expect(standing()).toMatchObject({ standing: 'over', back: null });
+  });
+
+  const standing = () => {
+    const trials = listPromotions(world.ledger, { model: 'tickets', limit: 9 }).filter(
+      ({ alias }) => alias === 'canary',
+    );
+    const [release] = trials.map((trial) => standingRelease(world.ledger, trial));
+    if (!release) throw new Error('no canary');
+    return release;
+  };
+
+  const stopCandidate = ({ engine, ledger }: World) =>
+    void engine.stopServer(findRoute(ledger, 'tickets@canary')?.serverId ?? '');
 });

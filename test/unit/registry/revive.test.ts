@@ -81,15 +81,15 @@ test('a canary that stands and lost its server is taken back, not started again;
     'serve tickets',
     'releases recover --servers',
   ]);
-  expect(await endLostCanaries(world.edges)).toEqual([]);
+  expect(await endLostCanaries(world.edges, 'ada')).toEqual([]);
   const server = world.engine.servers.get(route.serverId);
   if (!server) throw new Error('no server');
   // As after a reboot: its container loads the model, and does not answer yet.
   server.state = { ...server.state, state: 'starting' };
   await new Promise((resolve) => server.runsIn.http.close(resolve).closeAllConnections());
-  expect(await endLostCanaries(world.edges)).toEqual([]);
+  expect(await endLostCanaries(world.edges, 'ada')).toEqual([]);
   await world.engine.stopServer(route.serverId);
-  expect(await endLostCanaries(world.edges)).toEqual(['tickets']);
+  expect(await endLostCanaries(world.edges, 'ada')).toEqual(['tickets']);
   expect([findSplit(world.ledger, 'tickets'), routed('tickets@canary'), routed('tickets')?.version]).toEqual([
     undefined,
     undefined,
