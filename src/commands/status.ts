@@ -17,6 +17,7 @@ import { splitNotes } from '../registry/canary-report.js';
 import { describeMoved, movedTags } from '../registry/labels.js';
 import { settlePromotions } from '../registry/settle.js';
 import { watchNotes } from '../registry/watch-report.js';
+import { disksOf } from '../stack/disks.js';
 import { usedEngines } from '../stack/engines.js';
 import { renderStatus, type ProjectStatus } from '../stack/render.js';
 import { stackParts, type Part } from '../stack/status.js';
@@ -27,8 +28,8 @@ export const define: CommandModule['define'] = (command) => {
   command.addHelpText(
     'after',
     `
-Shows MLflow, the gateway, model servers, running training, with address and health, and budgets near their end. Of a part that is not well it
-shows the last lines and what to do.
+Shows MLflow, the gateway, model servers, running training, with address and health, budgets near their end, and a disk (of the project
+or of MLX_HOME) with less than 5 GiB free, or less than 5 % and 50 GiB. Of a part that is not well it shows the last lines and what to do.
 
 Examples:
   mlx status
@@ -49,6 +50,7 @@ export const run: CommandModule['run'] = async (given, _args, flags) => {
     project: context.paths().project,
     configProblem: problem,
     engine: engines.map(({ description }) => description).join(' + '),
+    disks: await disksOf([context.paths().project, context.home.home]),
     parts: [...(gateway ? gatewayPart(gateway) : missingGateway(await context.ledger(), parts)), ...parts],
     workers: gateway?.workers ?? [],
     budgets: (gateway?.budgets ?? []).filter(({ state }) => state !== 'ok'),

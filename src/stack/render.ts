@@ -2,8 +2,9 @@
 import pc from 'picocolors';
 
 import type { BudgetState, WorkerState } from '../gateway/control-api.js';
-import { formatCount, formatDuration, formatUsd } from '../output/numbers.js';
+import { formatBytes, formatCount, formatDuration, formatUsd } from '../output/numbers.js';
 import { renderTable, type Column } from '../output/table.js';
+import type { Disk } from './disks.js';
 import type { Part } from './status.js';
 import type { UpReport } from './up.js';
 
@@ -12,6 +13,8 @@ export type ProjectStatus = {
   /** What is wrong with mlx.yaml; the running gateway goes on with the one before. */
   configProblem: string | null;
   engine: string;
+  /** Of the project and of MLX_HOME. */
+  disks: Disk[];
   parts: Part[];
   /** Of the gateway, with gateway.workers > 1. */
   workers: WorkerState[];
@@ -36,6 +39,7 @@ export function renderStatus(status: ProjectStatus, nowMs: number, columns: numb
     status.configProblem === null
       ? ''
       : `${pc.red('broken')}  mlx.yaml\n${pc.dim(`  ${status.configProblem}`)}\n${pc.cyan('next')}  mlx config`,
+    ...status.disks.filter(({ low }) => low).map(diskLine),
     status.parts.length === 0 ? pc.dim(nothingRuns(status)) : partsTable(status, nowMs, columns),
     ...status.parts.filter((part) => part.fix !== undefined).map(attention),
     section('workers of the gateway', status.workers.map(workerLine)),
@@ -66,6 +70,11 @@ export function renderStatus(status: ProjectStatus, nowMs: number, columns: numb
     ),
   ];
   return sections.filter((text) => text !== '').join('\n\n');
+}
+
+function diskLine({ folders, freeBytes, sizeBytes }: Disk): string {
+  const left = `${formatBytes(freeBytes)} of ${formatBytes(sizeBytes)} free`;
+  return `${pc.yellow('disk')}  ${left} for ${folders.join(' and ')}: mlx gc --dry-run shows what can go`;
 }
 
 export function renderUp(report: UpReport): string {

@@ -50,7 +50,8 @@ test('status of a project in which nothing runs says so and how to begin', async
 
   expect(people).toMatchObject({ status: 0, stderr: '' });
   expect(people.stdout).toContain('Nothing runs. Start MLflow: mlx up');
-  expect(programs.value).toMatchObject({ project: folder, parts: [], routes: [], models: [], runs: [] });
+  const disks = [{ folders: [folder, join(folder, '.mlx')], free_bytes: expect.any(Number), low: expect.any(Boolean) }];
+  expect(programs.value).toMatchObject({ project: folder, disks, parts: [], routes: [], models: [], runs: [] });
 });
 
 test('status shows a model server that died, with its last lines and what to do', async () => {

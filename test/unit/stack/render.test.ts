@@ -8,6 +8,7 @@ const base: ProjectStatus = {
   project: '/p',
   configProblem: null,
   engine: 'host',
+  disks: [],
   parts: [],
   workers: [],
   budgets: [],
@@ -34,6 +35,15 @@ const plain = (status: ProjectStatus) => stripVTControlCharacters(renderStatus(s
 
 test('a project in which nothing runs says how to begin', () => {
   expect(plain(base)).toBe('/p  host\n\nNothing runs. Start MLflow: mlx up');
+});
+
+test('a disk that is nearly full is told in one line, others are not', () => {
+  const disk = { folders: ['/p', '/home/ada/.mlx'], freeBytes: 3 * 2 ** 30, sizeBytes: 100 * 2 ** 30, low: true };
+  const told = plain({ ...base, disks: [disk, { ...disk, folders: ['/q'], low: false }] });
+  expect(told.split('\n')[2]).toBe(
+    'disk  3.0 GiB of 100 GiB free for /p and /home/ada/.mlx: mlx gc --dry-run shows what can go',
+  );
+  expect(told).not.toContain('/q');
 });
 
 test('where nothing runs a model that was live is offered again', () => {
