@@ -5,6 +5,8 @@ import { createServer, type AddressInfo } from 'node:net';
 import { errorCode, MlxError } from '../errors.js';
 import { askProgram } from './exec.js';
 
+const longestCommand = 200;
+
 /** @throws MlxError PORT_TAKEN that names the holder; `key` is the setting that moves us elsewhere */
 export async function requireFreePort(port: number, what: string, key: string): Promise<void> {
   if (await isPortFree(port)) return;
@@ -76,9 +78,24 @@ function openFiles(pid: string): string[] {
 }
 
 function programName(pid: string): string {
-  const words = readIfThere(`/proc/${pid}/cmdline`).split('\0').filter(Boolean);
-  const shown = words.slice(0, 3).join(' ');
-  return shown === '' ? readIfThere(`/proc/${pid}/comm`).trim() : shown.slice(0, 80);
+  const shown = commandLine(readIfThere(`/proc/${pid}/cmdline`).split('\0').filter(Boolean));
+  return shown === '' ? readIfThere(`/proc/${pid}/comm`).trim() : shown;
+}
+
+/** Enough of it to know which program it is, in whole words, and nothing that was said to be secret. Pure. */
+export function commandLine(words: readonly string[]): string {
+  const secret = /(key|token|secret|passw\w*)$/i;
+  const told = words.map((word, index) => {
+    const [, name = '', value] = /^([^=\s]+)=(.*)$/s.exec(word) ?? [];
+    if (value !== undefined && secret.test(name)) return `${name}=***`;
+    const before = words[index - 1] ?? '';
+    return before.startsWith('-') && secret.test(before) && !word.startsWith('-') ? '***' : word;
+  });
+  const line = told.join(' ').replaceAll(/\s+/g, ' ').trim();
+  if (line.length <= longestCommand) return line;
+  const end = line.lastIndexOf(' ', longestCommand);
+  // One word alone that is longer: a path, of which the end says most.
+  return end > 0 ? `${line.slice(0, end)} …` : `… ${line.slice(-longestCommand)}`;
 }
 
 function readIfThere(file: string): string {
