@@ -25,7 +25,8 @@ export const define: CommandModule['define'] = (command) => {
     'after',
     `
 Latency is of answers alone, from the arrival of a request to the end of its answer. Cost is by the price that held when the
-request came; local models cost what gateway.hardware.usd_per_hour says. Tokens marked ~ are estimates.
+request came; local models cost what gateway.hardware.usd_per_hour says. A cost marked * is without requests that have no known price; --:
+none has one. Tokens marked ~ are estimates.
 
 Examples:
   mlx traffic --by feature --since 30d
@@ -109,16 +110,18 @@ function renderReport({ since, by, total, groups }: Report, width: number): stri
     { title: 'first p95', cell: ({ firstTokenMs }) => milliseconds(firstTokenMs.p95), align: 'right', dropFirst: 6 },
   ];
   const table = renderTable(columns, by === null ? [total] : [...groups, { ...total, group: 'all' }], width);
-  const unpriced =
-    total.unpriced === 0
-      ? []
-      : [pc.dim(`${total.unpriced} requests have no known price: gateway.prices, gateway.hardware`)];
-  return [table, ...unpriced].join('\n');
+  return [table, ...(total.unpriced === 0 ? [] : [pc.dim(withoutPrice(total.unpriced))])].join('\n');
 }
 
-function costText({ costUsd, unpriced, requests }: TrafficSummary): string {
-  if (unpriced > 0 && unpriced === requests) return '--';
-  return `${formatUsd(costUsd)}${unpriced > 0 ? '+' : ''}`;
+/** `*`: of some requests the price is not known, `--`: of all that used tokens. */
+function costText({ costUsd, priced, unpriced }: TrafficSummary): string {
+  if (unpriced === 0) return formatUsd(costUsd);
+  return priced === 0 ? '--' : `${formatUsd(costUsd)}*`;
+}
+
+function withoutPrice(count: number): string {
+  const requests = count === 1 ? '1 request has' : `${formatCount(count)} requests have`;
+  return `-- and *: ${requests} no known price, and no part in the cost. mlx.yaml sets them: gateway.hardware.usd_per_hour for local models, gateway.prices for others`;
 }
 
 function milliseconds(value: number | null): string {

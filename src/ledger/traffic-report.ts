@@ -16,6 +16,8 @@ export type TrafficSummary = {
   cachedInputTokens: number;
   reasoningTokens: number;
   costUsd: number;
+  /** Requests whose cost is known, nothing among them. */
+  priced: number;
   /** Requests that used tokens and have no known price: the cost is without them. */
   unpriced: number;
   latencyMs: Percentiles;
@@ -43,7 +45,7 @@ export function summarizeTraffic(traffic: Ledger, { by, sinceMs }: TrafficFilter
       `SELECT ${expression} AS grouped, COUNT(*) AS requests, SUM(status >= 400 OR end = 'broken') AS errors,
          TOTAL(input_tokens) AS inputTokens, TOTAL(output_tokens) AS outputTokens, TOTAL(cached_input_tokens) AS cachedInputTokens,
          TOTAL(reasoning_tokens) AS reasoningTokens, TOTAL(cost_usd) AS costUsd,
-         SUM(cost_usd IS NULL AND input_tokens IS NOT NULL) AS unpriced
+         SUM(cost_usd IS NOT NULL) AS priced, SUM(cost_usd IS NULL AND input_tokens IS NOT NULL) AS unpriced
        FROM requests WHERE started_at_ms >= ? GROUP BY grouped ORDER BY ${order}`,
     )
     .all(sinceMs) as (Omit<TrafficSummary, 'group' | 'latencyMs' | 'firstTokenMs'> & { grouped: string | null })[];

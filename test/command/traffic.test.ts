@@ -42,7 +42,11 @@ describe('mlx traffic', () => {
       ['search', '2', '0'],
       ['chat', '1', '1'],
       ['all', '3', '1'],
-      ['1 requests have no known price: gateway.prices, gateway.hardware'],
+      [
+        expect.stringMatching(
+          /^-- and \*: 1 request has no known price, .*gateway.hardware.usd_per_hour for local models/,
+        ),
+      ],
       [''],
     ]);
     expect(await json('traffic', '--by', 'feature')).toMatchObject({
@@ -50,6 +54,18 @@ describe('mlx traffic', () => {
       total: { requests: 3, input_tokens: 30, cost_usd: 0.5 },
       groups: [{ group: 'search', latency_ms: { p50: 20, p99: 1500 }, first_token_ms: { p50: 5 } }, { group: 'chat' }],
     });
+  });
+
+  it('shows no cost where no price is known, marks one that is not whole, and says nothing where it is', async () => {
+    const cost = async () =>
+      (await run('traffic', '--by', 'feature')).stdout.split('\n').map((line) => /\$[\d.]+\*?|--/.exec(line)?.[0]);
+    insert({ feature: 'known', costUsd: 0.5 }, { feature: 'known', costUsd: 0 });
+    expect(await cost()).toEqual([undefined, '$0.50', '$0.50', undefined]);
+    // A local model without a price, and a request of its that was refused: it used nothing.
+    const local = { feature: 'local', costUsd: null, price: null };
+    insert(local, { ...local, status: 401, inputTokens: null, outputTokens: null });
+    insert({ ...local, feature: 'mixed' }, { feature: 'mixed', costUsd: 0 }, { feature: 'mixed', costUsd: 0 });
+    expect(await cost()).toEqual([undefined, '$0.50', '$0.00*', '--', '$0.50*', '--', undefined]);
   });
 
   it('follows requests as they end, until it is stopped', async () => {
