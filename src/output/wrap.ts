@@ -22,7 +22,7 @@ const afterCommand = new Set(
   ),
 );
 
-/** Lines that fit stay as they are; Infinity: all of them. */
+/** Lines that fit, and rows of tables, stay as they are; Infinity: all of them. */
 export function wrapText(text: string, width: number): string {
   if (width === Infinity || width < narrowest) return text;
   return text
@@ -51,6 +51,8 @@ function isSameParagraph(previous: string, paragraph: string, line: string): boo
 
 function wrapLine(line: string, width: number): string {
   const units = unitsOf(line);
+  // A row of a table, whose columns say more than its words.
+  if (units.slice(1).filter(({ gap }) => gap > 1).length > 1) return line;
   const hang = ' '.repeat(hangOf(units));
   const lines: string[] = [];
   let last = '';

@@ -49,6 +49,11 @@ test.each([
   }
 });
 
+test('a row of a table stays a row', () => {
+  const row = `serving.ready_timeout_s  300  ${'a long value '.repeat(3)}  default`;
+  expect(wrapText(row, width)).toBe(row);
+});
+
 test('what explains a command goes on right of it', () => {
   expect(wrapText('  mlx replay tickets-3fa91c     that run again, whatever its recipe says today', width)).toBe(
     '  mlx replay tickets-3fa91c     that run again, whatever its\n      recipe says today',
