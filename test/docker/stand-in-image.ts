@@ -11,11 +11,23 @@ import { imageRecipe } from '../../src/engine/docker/image-recipes.js';
 /** No such image exists: the runtime that stands for it is found by its name, and nothing is ever built on it. */
 export const standInBase = 'mlx-test/stand-in';
 
-/** What compose/serve.yaml and the image's own command start. */
+/**
+ * What compose/serve.yaml and the image's own command start. The shell stays, as tini does in the real images: a first process hears no signal
+ * that it has not asked for yet, and Docker waits a minute for one that has just begun.
+ */
 const python = `#!/bin/sh
 [ "$1" = -S ] && exec node /mlx/server/health.mjs
-exec node /mlx/server/model-server.mjs serve.py --model /mlx/base --adapter /mlx/version/adapter \\
-  --name "$MLX_MODEL_NAME" --socket /run/mlx/vllm.sock
+trap 'kill -TERM $server' TERM
+node /mlx/server/model-server.mjs serve.py --model /mlx/base --adapter /mlx/version/adapter \\
+  --name "$MLX_MODEL_NAME" --socket /run/mlx/vllm.sock &
+server=$!
+wait $server
+status=$?
+if kill -0 $server; then
+  wait $server
+  status=$?
+fi 2>/dev/null
+exit $status
 `;
 
 const health = `import { get } from 'node:http';
