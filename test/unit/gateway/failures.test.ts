@@ -130,7 +130,7 @@ describe('a server that a switch replaces', () => {
     open({
       meter: () => {
         if (current.holds.size === 0 && current.locals.get('tickets')?.serverId === 'one') {
-          current = towards('one', [{ name: 'tickets', untilMs: Infinity }]);
+          current = towards('one', [{ name: 'tickets', untilMs: Date.now() + 60_000 }]);
           begun();
         }
         return undefined;
