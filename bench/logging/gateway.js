@@ -1,4 +1,4 @@
-// The gateway of bench/gateway-logging.js: `all` as it is; `unlogged` with budgets and metering, and without traffic log, metrics and spans;
+// The gateway of bench/gateway-logging.js: `all` and `captured` as it is; `unlogged` with budgets and metering, and without traffic log, metrics and spans;
 // `none` without any of these. All ask for a key and route. Prints its port and the key.
 import { join } from 'node:path';
 
@@ -24,7 +24,7 @@ const settings = {
 };
 
 const ledger = openLedger(paths.ledgerFile);
-const open = { all: openClients, unlogged: unloggedClients, none: plainClients }[mode];
+const open = { all: openClients, captured: openClients, unlogged: unloggedClients, none: plainClients }[mode];
 const gateway = await startGatewayServer(settings, open);
 console.log(JSON.stringify({ port: gateway.port, key: mode === 'none' ? gatewayKey(paths.secrets) : limitedKey() }));
 process.once('SIGTERM', () => void gateway.stop().then(() => process.exit(0)));
@@ -53,7 +53,7 @@ async function unloggedClients(given, routing) {
   const { metering } = routing.config().gateway;
   const pricing = openPricing({ ...metering, now, catalogue: () => undefined, urlOf: () => undefined });
   const { keeper } = clients.counting;
-  return { ...clients, finish: chargeFinished({ keeper, now, pricing: () => pricing, sinks: [] }) };
+  return { ...clients, finish: chargeFinished({ keeper, now, pricing: () => pricing, sinks: [] }).add };
 }
 
 async function plainClients() {

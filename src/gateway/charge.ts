@@ -2,6 +2,7 @@
 import { hardwareCostUsd } from '../cost/busy-clock.js';
 import { tokensCostUsd } from '../cost/price.js';
 import type { TrafficRow } from '../ledger/traffic.js';
+import { openAfterwards, type Afterwards } from './afterwards.js';
 import { toNanoUsd } from './budget/account.js';
 import { accountsOf } from './budget/admit.js';
 import type { BudgetKeeper } from './budget/keeper.js';
@@ -19,14 +20,25 @@ export type ChargeEdges = {
   sinks: readonly ((row: TrafficRow, request: Finished['request']) => void)[];
 };
 
-export function chargeFinished(edges: ChargeEdges): (finished: Finished) => void {
-  return (finished) => {
-    const ticket = ticketOf(finished.request.trace);
-    const charge = chargeOf(finished, ticket, edges.pricing());
-    settle(edges.keeper, finished, ticket, charge);
-    const row = trafficRow(finished, charge, edges.now());
-    if (row) for (const sink of edges.sinks) sink(row, finished.request);
+/** A request that is over, and what is only known at that moment. */
+type Ended = { finished: Finished; ticket: Ticket; busyMs: number | undefined; at: Date };
+
+export function chargeFinished(edges: ChargeEdges): Afterwards<Finished> {
+  const { add, flush } = openAfterwards((ended: Ended) => chargeEnded(edges, ended));
+  return {
+    add: (finished) => {
+      const ticket = ticketOf(finished.request.trace);
+      add({ finished, ticket, busyMs: ticket.endBusy?.(), at: edges.now() });
+    },
+    flush,
   };
+}
+
+function chargeEnded({ keeper, pricing, sinks }: ChargeEdges, { finished, ticket, busyMs, at }: Ended): void {
+  const charge = chargeOf(finished, ticket, busyMs, pricing());
+  settle(keeper, finished, ticket, charge);
+  const row = trafficRow(finished, charge, at);
+  if (row) for (const sink of sinks) sink(row, finished.request);
 }
 
 export type Charge = {
@@ -38,8 +50,7 @@ export type Charge = {
   price: string | null;
 };
 
-function chargeOf({ request, status }: Finished, ticket: Ticket, pricing: Pricing): Charge {
-  const busyMs = ticket.endBusy?.();
+function chargeOf({ request, status }: Finished, ticket: Ticket, busyMs: number | undefined, pricing: Pricing): Charge {
   const facts = status < 400 ? (ticket.facts?.() ?? {}) : {};
   const usage = facts.usage ?? (ticket.facts && status < 400 ? estimatedUsage(request, ticket) : undefined);
   const finishReason = request.trace.finishReason ?? facts.finishReason;

@@ -13,7 +13,6 @@ import { openGatewayLog, type GatewayLog } from './log.js';
 import { openMetering, type RunningMetering } from './metering.js';
 import { authorize } from './middleware/keys.js';
 import type { Finished } from './node-server.js';
-import { possibleTargets } from './routing.js';
 import type { GatewaySettings } from './server.js';
 import type { Stages } from './stages.js';
 
@@ -50,7 +49,7 @@ export async function openClients({ paths, now, warn }: GatewaySettings, routing
   const metering = openMetering({
     ...{ trafficFile: paths.trafficFile, settings, catalogue: prices.catalogue, ring: keys.ring },
     ...{ now, warn, log, captures },
-    targetsOf: (name) => possibleTargets(routing.current(), name),
+    targetsOf: (name) => routing.current().reachable.get(name) ?? [],
     urlOf: (upstream) => routing.current().upstreams.get(upstream)?.url,
   });
   const { finish, budgets, metrics } = metering;
@@ -69,6 +68,7 @@ export async function openClients({ paths, now, warn }: GatewaySettings, routing
     },
     close: async () => {
       keys.close();
+      metering.settleAll();
       // Before what finds names for it.
       await captures.close();
       await content.close();

@@ -7,7 +7,6 @@ import { openAlerts } from './alerts.js';
 import { admit } from './budget/admit.js';
 import { openBudgets } from './budget/budgets.js';
 import { budgetStates } from './budget/states.js';
-import type { Target } from './budget/estimate.js';
 import type { BudgetKeeper } from './budget/keeper.js';
 import type { Captures } from './capture/recorder.js';
 import { chargeFinished } from './charge.js';
@@ -18,6 +17,7 @@ import { meterStage, type MeterEdges } from './meter.js';
 import { openMetrics } from './metrics/metrics.js';
 import type { Finished } from './node-server.js';
 import { openPricing } from './pricing.js';
+import type { Reachable } from './routing.js';
 import { openSpans } from './otlp/spans.js';
 import type { Stages } from './stages.js';
 import { openTrafficWriter } from './traffic-writer.js';
@@ -27,7 +27,7 @@ export type MeteringEdges = {
   settings: Metering;
   catalogue: () => Catalogue | undefined;
   ring: () => KeyRing;
-  targetsOf: (route: string) => readonly Target[];
+  targetsOf: (route: string) => readonly Reachable[];
   urlOf: (upstream: string) => string | undefined;
   now: () => Date;
   warn: (line: string) => void;
@@ -40,6 +40,8 @@ export type RunningMetering = {
   keeper: BudgetKeeper;
   beginBusy: MeterEdges['beginBusy'];
   finish: (finished: Finished) => void;
+  /** Settles and writes down now what is over. */
+  settleAll: () => void;
   keysChanged: () => void;
   reload: (settings: Metering) => void;
   budgets: () => BudgetState[];
@@ -54,25 +56,33 @@ export function openMetering(edges: MeteringEdges): RunningMetering {
   let pricing = openPricing({ ...edges, ...settings });
   const { writer, metrics, spans, sinks, lost } = openSinks(edges, () => settings);
   const alerts = openAlerts({ webhook: () => settings.alerts.webhook, warn, log: log.write });
-  const budgets = openBudgets({ settings: () => settings, ring, writer, now, onAlert: alerts.tell });
+  const settleAll = (): void => charging.flush();
+  const budgets = openBudgets({ settings: () => settings, ring, writer, now, onAlert: alerts.tell, settleAll });
   const { keeper, limits } = budgets;
   const shared = { keeper, now, pricing: () => pricing };
-  const charge = chargeFinished({ ...shared, sinks });
+  const charging = chargeFinished({ ...shared, sinks });
   const beginBusy = sharedBusyTime();
-  const states = (): BudgetState[] => budgetStates(budgets.accounts(), settings.alerts.atShare, now().getTime());
+  const states = (): BudgetState[] => {
+    settleAll();
+    return budgetStates(budgets.accounts(), settings.alerts.atShare, now().getTime());
+  };
   const assumedOutputTokens = (): number => settings.assumedOutputTokens;
   return {
     stages: {
       admit: admit({ ...shared, reserve: keeper.reserve, ring, limits, targetsOf, assumedOutputTokens }),
       meter: meterStage({ ...shared, beginBusy }),
     },
-    ...{ keeper, beginBusy },
+    ...{ keeper, beginBusy, settleAll },
     finish: (finished) => {
-      charge(finished);
+      charging.add(finished);
       log.finished(finished);
     },
-    keysChanged: budgets.reload,
+    keysChanged: () => {
+      settleAll();
+      budgets.reload();
+    },
     reload: (changed) => {
+      settleAll();
       settings = changed;
       pricing = openPricing({ ...edges, ...settings });
       budgets.reload();

@@ -24,7 +24,11 @@ export type Routing = {
   splits: readonly RouteSplit[];
   /** Targets of the routes, looked up beforehand: a request finds its destinations ready. */
   resolved: ReadonlyMap<Target, Destination | string>;
+  /** By the name of a route, every upstream that could answer it: whatever a request for it may cost. */
+  reachable: ReadonlyMap<string, readonly Reachable[]>;
 };
+
+export type Reachable = { upstream: string; model: string; local: boolean };
 
 /** Where an attempt goes: all that sending needs, and nothing that has to be looked up again. */
 export type Destination = {
@@ -65,9 +69,12 @@ export function buildRouting(
     holds: new Map(holds.map(({ name, untilMs }) => [name, untilMs])),
     splits,
     resolved: new Map(),
+    reachable: new Map(),
   };
-  const targets = [...routing.routes.values()].flatMap(targetsOf);
-  return { ...routing, resolved: new Map(targets.map((target) => [target, resolveTarget(routing, target)])) };
+  const all = [...routing.routes.values()];
+  const resolved = new Map(all.flatMap(targetsOf).map((target) => [target, resolveTarget(routing, target)]));
+  const known = { ...routing, resolved };
+  return { ...known, reachable: new Map(all.map((route) => [route.name, reachableFrom(known, route)])) };
 }
 
 /** A promotion's canary or shadow, for every route that asks this model server first; one that mlx.yaml has already stays. */
@@ -87,10 +94,8 @@ export function resolveTarget(routing: Routing, target: Target): Destination | s
   return target.upstream === localUpstream ? resolveLocal(routing, target) : resolveRemote(routing, target);
 }
 
-/** Whatever a request for this name may cost: every upstream that could answer it. */
-export function possibleTargets(routing: Routing, name: string): { upstream: string; model: string; local: boolean }[] {
-  const route = routing.routes.get(name);
-  return (route ? targetsOf(route) : []).flatMap((target) => {
+function reachableFrom(routing: Routing, route: RouteConfig): Reachable[] {
+  return targetsOf(route).flatMap((target) => {
     const destination = resolveTarget(routing, target);
     if (typeof destination === 'string') return [];
     const { model, local } = destination;

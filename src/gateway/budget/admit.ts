@@ -4,10 +4,11 @@ import { refuse, type GatewayRequest, type GatewayResponse, type Trace } from '.
 import type { KeyRing } from '../keys/ring.js';
 import type { Pricing } from '../pricing.js';
 import type { Question } from '../question.js';
+import type { Reachable } from '../routing.js';
 import type { Stages } from '../stages.js';
 import { ticketOf } from '../tickets.js';
 import type { Refused } from './checks.js';
-import { estimate, type Target } from './estimate.js';
+import { estimate } from './estimate.js';
 import type { BudgetKeeper } from './keeper.js';
 
 export type AdmitEdges = {
@@ -17,7 +18,7 @@ export type AdmitEdges = {
   limits: () => ReadonlyMap<string, Limits>;
   pricing: () => Pricing;
   /** Every model that a route may end at. */
-  targetsOf: (route: string) => readonly Target[];
+  targetsOf: (route: string) => readonly Reachable[];
   assumedOutputTokens: () => number;
   now: () => Date;
 };
@@ -45,12 +46,12 @@ export function admit(edges: AdmitEdges): Stages['admit'] {
 
 /** The account of everything holds the owner's own requests too. */
 export function accountsOf({ keyId, tenant, feature }: Pick<Trace, 'keyId' | 'tenant' | 'feature'>): string[] {
-  return [
-    ...(keyId === undefined ? [] : [`key:${keyId}`]),
-    ...(tenant === undefined ? [] : [`tenant:${tenant}`]),
-    ...(feature === undefined ? [] : [`feature:${feature}`]),
-    'everything',
-  ];
+  const accounts: string[] = [];
+  if (keyId !== undefined) accounts.push(`key:${keyId}`);
+  if (tenant !== undefined) accounts.push(`tenant:${tenant}`);
+  if (feature !== undefined) accounts.push(`feature:${feature}`);
+  accounts.push('everything');
+  return accounts;
 }
 
 function limitsMoney(limits: Limits | undefined): boolean {

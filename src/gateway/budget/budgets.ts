@@ -5,8 +5,7 @@ import { spendingSince } from '../../ledger/spending.js';
 import type { KeyRing } from '../keys/ring.js';
 import type { TrafficWriter } from '../traffic-writer.js';
 import type { Account } from './account.js';
-import { openBook } from './book.js';
-import type { Alert } from './checks.js';
+import { openBook, type BookEdges } from './book.js';
 import { localKeeper, type BudgetKeeper } from './keeper.js';
 import { periodStart, utcDay } from './periods.js';
 import { limitsOf, usedBy } from './restore.js';
@@ -25,12 +24,11 @@ export type BudgetEdges = {
   ring: () => KeyRing;
   writer: TrafficWriter;
   now: () => Date;
-  onAlert: (alert: Alert) => void;
-};
+} & BookEdges;
 
 export function openBudgets(edges: BudgetEdges): Budgets {
-  const { settings, ring, writer, now, onAlert } = edges;
-  const book = openBook(settings().alerts.atShare, onAlert);
+  const { settings, ring, writer, now } = edges;
+  const book = openBook(settings().alerts.atShare, edges);
   let limits = new Map<string, Limits>();
   const reload = (): void => {
     limits = limitsOf(ring().keys, settings().budgets);

@@ -4,11 +4,10 @@ import { tokensCostUsd } from '../../cost/price.js';
 import { hardwareCostUsd } from '../../cost/busy-clock.js';
 import type { Pricing } from '../pricing.js';
 import type { Question } from '../question.js';
+import type { Reachable } from '../routing.js';
 import { isFields } from '../usage/counts.js';
 import { toNanoUsd } from './account.js';
 import type { Estimate } from './checks.js';
-
-export type Target = { upstream: string; model: string; local: boolean };
 
 /** Natural languages and code have more than two bytes a token in every tokenizer of today. */
 const fewestBytesPerToken = 2;
@@ -23,7 +22,7 @@ const promisedBusyMs = 60_000;
 /** @returns the name of a model without a known price, when money is to be reserved and there is one */
 export function estimate(
   question: Question,
-  targets: readonly Target[],
+  targets: readonly Reachable[],
   pricing: Pricing,
   assumedOutputTokens: number,
 ): Estimate & { unpriced: string | undefined } {
@@ -40,7 +39,12 @@ export function estimate(
   };
 }
 
-function costAtMost(target: Target, pricing: Pricing, inputTokens: number, outputTokens: number): number | undefined {
+function costAtMost(
+  target: Reachable,
+  pricing: Pricing,
+  inputTokens: number,
+  outputTokens: number,
+): number | undefined {
   const quote = pricing.quote(target.upstream, target.model);
   // The whole prompt may be written to the provider's cache, which costs more than to read it.
   const tokens = { inputTokens, outputTokens, cachedInputTokens: 0 };

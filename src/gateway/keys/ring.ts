@@ -24,6 +24,7 @@ export type KeyRing = {
 export const ownerKeyId = 'owner';
 
 type Secret = { hash: Buffer; expiresAtMs: number };
+type Proof = { client: Client; expiresAtMs: number };
 
 const noHash = Buffer.alloc(32);
 
@@ -34,17 +35,22 @@ export function keyRing(ownerKey: string, keys: readonly ApiKey[]): KeyRing {
   for (const key of keys) {
     if (key.revokedAtMs === null) clients.set(key.id, { client: clientOf(key), secrets: key.secrets.map(toSecret) });
   }
-  // Of texts that proved to be keys alone, so that a stranger's fill nothing: hashing is a good part of a short request's way.
-  const hashes = new Map<string, Buffer>();
+  // Texts that proved to be keys, so that a stranger's fill nothing: to prove one is a good part of a short request's way.
+  const proved = new Map<string, Proof>();
+  const prove = (text: string): Proof | undefined => {
+    const id = keyIdOf(text);
+    const { client, secrets } =
+      id === undefined ? { client: owner, secrets: ownerSecrets } : (clients.get(id) ?? nobody);
+    const secret = provedBy(hashKey(text), secrets);
+    if (!client || !secret) return undefined;
+    const proof = { client, expiresAtMs: secret.expiresAtMs };
+    proved.set(text, proof);
+    return proof;
+  };
   return {
     find: (text, nowMs) => {
-      const id = keyIdOf(text);
-      const { client, secrets } =
-        id === undefined ? { client: owner, secrets: ownerSecrets } : (clients.get(id) ?? nobody);
-      const hash = hashes.get(text) ?? hashKey(text);
-      if (!proves(hash, secrets, nowMs)) return undefined;
-      hashes.set(text, hash);
-      return client;
+      const proof = proved.get(text) ?? prove(text);
+      return proof && nowMs < proof.expiresAtMs ? proof.client : undefined;
     },
     byId: (keyId) => (keyId === ownerKeyId ? owner : clients.get(keyId)?.client),
     keys,
@@ -54,10 +60,11 @@ export function keyRing(ownerKey: string, keys: readonly ApiKey[]): KeyRing {
 /** An unknown id costs the same comparison as a known one. */
 const nobody = { client: undefined, secrets: [{ hash: noHash, expiresAtMs: 0 }] };
 
-function proves(sent: Buffer, secrets: readonly Secret[], nowMs: number): boolean {
-  let found = false;
-  for (const { hash, expiresAtMs } of secrets) {
-    if (timingSafeEqual(sent, hash) && nowMs < expiresAtMs) found = true;
+/** Looks at each of them, so that the time says nothing of which one it was. */
+function provedBy(sent: Buffer, secrets: readonly Secret[]): Secret | undefined {
+  let found: Secret | undefined;
+  for (const secret of secrets) {
+    if (timingSafeEqual(sent, secret.hash)) found = secret;
   }
   return found;
 }

@@ -13,7 +13,6 @@ import { meterStage } from '../meter.js';
 import { authorize } from '../middleware/keys.js';
 import type { Finished } from '../node-server.js';
 import { openPricing, type Pricing } from '../pricing.js';
-import { possibleTargets } from '../routing.js';
 import type { Stages } from '../stages.js';
 import { ticketOf } from '../tickets.js';
 import type { FinishedReport, PrimaryCalls } from './calls.js';
@@ -56,7 +55,7 @@ export async function openWorkerClients(
         reserve: (accounts, estimate) => primary.ask('reserve', { accounts, estimate }),
         limits: () => used.limits,
         pricing: () => used.pricing,
-        targetsOf: (route) => possibleTargets(latest.current(), route),
+        targetsOf: (route) => latest.current().reachable.get(route) ?? [],
         assumedOutputTokens: () => latest.config().gateway.metering.assumedOutputTokens,
         now,
       }),
