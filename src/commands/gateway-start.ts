@@ -74,7 +74,7 @@ async function runInForeground(context: Context, port: number): Promise<Outcome>
     import('../registry/revive.js'),
   ]);
   const edges = { ...context, paths: context.paths(), warn: gateway.note };
-  const endings = [tendPromotions(edges), reviveServers(edges)];
+  const endings = [tendPromotions(edges), reviveServers({ ...edges, attend: gateway.attend })];
   await Promise.race([gateway.stopRequested, aborted(context.signal)]);
   for (const end of endings) end();
   await gateway.stop();

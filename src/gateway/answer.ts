@@ -3,6 +3,7 @@ import type { Core } from './app.js';
 import type { Asking } from './attempt.js';
 import { CallError, type Call } from './call.js';
 import type { GatewayRequest, GatewayResponse } from './exchange.js';
+import { reportGone } from './gone-servers.js';
 import type { Step } from './plan.js';
 import type { Prepared } from './prepare.js';
 import { modelNamePassage } from './model-name.js';
@@ -38,7 +39,11 @@ export async function relayAnswer(relaying: Relaying): Promise<GatewayResponse> 
     operation: relaying.prepared.operation,
     passages: translated ? [...passages, translated] : passages,
     translated: translated !== undefined,
-    onBroken: () => relaying.core.breakers.countFailure(relaying.step.destination.id),
+    onBroken: () => {
+      const { core, step } = relaying;
+      core.breakers.countFailure(step.destination.id);
+      reportGone(core.gone, step.destination);
+    },
   });
   return { status, headers, body };
 }

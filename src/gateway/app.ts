@@ -16,6 +16,7 @@ import { catchFailures } from './middleware/failures.js';
 import { checkHost } from './middleware/host.js';
 import { ownerOnly } from './middleware/owner.js';
 import { listModels, showModel } from './models.js';
+import type { GoneServers } from './gone-servers.js';
 import type { Finished } from './node-server.js';
 import type { Holds } from './holds.js';
 import type { RetryBudget } from './retry.js';
@@ -33,6 +34,7 @@ export type Core = {
   routing: () => Routing;
   upstreams: Upstreams;
   breakers: Breakers;
+  gone: GoneServers;
   retries: RetryBudget;
   shadows: Shadows;
   /** What became of a copy that went to a shadow. */

@@ -5,6 +5,7 @@ import { relayAnswer } from './answer.js';
 import type { Core } from './app.js';
 import { CallError, openCall, type Call } from './call.js';
 import type { Attempt, GatewayRequest, GatewayResponse } from './exchange.js';
+import { reportGone } from './gone-servers.js';
 import { mayTake, type Step } from './plan.js';
 import { prepareQuestion, type Prepared } from './prepare.js';
 import { isResponse, type Question } from './question.js';
@@ -56,6 +57,7 @@ export async function sendAttempt(core: Core, asking: Asking, step: Step): Promi
   } catch (error) {
     const failure = error instanceof CallError ? error.failure : 'broken';
     settleBreaker(failure === 'gone' ? 'cancelled' : 'failed');
+    if (failure === 'connect_failed' || failure === 'broken') reportGone(core.gone, destination);
     attempt.end(null, failure);
     request.trace.failure = errorMessage(error);
     return { kind: 'failed', failed: { failure }, response: undefined };

@@ -2,20 +2,28 @@
 import type { RouteConfig } from '../config/route-schema.js';
 import { localUpstream } from '../config/upstream-schema.js';
 import { refuse, type GatewayRequest, type GatewayResponse } from './exchange.js';
+import type { Doing, GoneServers } from './gone-servers.js';
 import type { Plan, Step } from './plan.js';
 import type { FailureClass, Failed } from './retry.js';
 import type { Routing } from './routing.js';
+
+/** Small models are there by then; the next answer says so where one is not. */
+const restartTakesS = 5;
 
 export function failureResponse(
   request: GatewayRequest,
   route: RouteConfig,
   { destination }: Step,
   failed: Failed,
+  doingAbout: GoneServers['doingAbout'],
 ): GatewayResponse {
   const failure = 'failure' in failed ? failed.failure : 'broken';
   request.trace.errorClass = failure;
   const { target, id } = destination;
   const own = target.upstream === localUpstream;
+  const doing = own ? doingAbout(id) : undefined;
+  // One that broke off may be well again: only a look tells that it is gone.
+  if (doing && (failure === 'connect_failed' || doing !== 'looking')) return comesBack(request, route, doing);
   return refuse(request, {
     status: failure.endsWith('_timeout') ? 504 : 502,
     type: 'server_error',
@@ -30,15 +38,18 @@ export function failureResponse(
 export function noUpstream(
   request: GatewayRequest,
   route: RouteConfig,
-  { skipped }: Plan,
+  { steps, skipped }: Plan,
   closedForMs: (id: string) => number,
+  doingAbout: GoneServers['doingAbout'],
 ): GatewayResponse {
   request.trace.errorClass = skipped.some(({ reason }) => reason === 'breaker_open') ? 'breaker_open' : 'no_upstream';
+  const ids = [...steps.map(({ destination }) => destination.id), ...skipped.flatMap(({ id }) => id ?? [])];
+  const doing = ids.map(doingAbout).find((one) => one !== undefined && one !== 'looking');
+  if (doing) return comesBack(request, route, doing);
   const reasons = skipped.map(({ target, why }) => `${target.upstream}/${target.model}: ${why}`);
   // Its breaker let one request pass to see whether it answers again, and this is another one.
   if (reasons.length === 0) reasons.push('it failed too often just now, and one request is trying it already');
-  const waitsMs = skipped.map(({ target }) => closedForMs(target.upstream));
-  const retryAfterS = Math.max(1, Math.ceil(Math.min(...waitsMs, 10_000) / 1000));
+  const retryAfterS = Math.max(1, Math.ceil(Math.min(...ids.map(closedForMs), 10_000) / 1000));
   return refuse(
     request,
     {
@@ -46,6 +57,27 @@ export function noUpstream(
       type: 'server_error',
       code: 'no_upstream',
       message: `No upstream of ${route.name} can be asked now: ${reasons.join('; ')}.`,
+    },
+    { 'retry-after': String(retryAfterS) },
+  );
+}
+
+/** Not a 502, which says that it failed for good: whoever asks again later is answered. */
+function comesBack(request: GatewayRequest, { name }: RouteConfig, doing: Doing): GatewayResponse {
+  const retryAfterS = typeof doing === 'string' ? restartTakesS : Math.max(1, Math.ceil(doing.nextInMs / 1000));
+  const words =
+    doing === 'looking'
+      ? 'does not run right now; the gateway is looking after it'
+      : doing === 'starting'
+        ? 'is gone and is being started again'
+        : 'is gone and not up again yet; it is tried again';
+  return refuse(
+    request,
+    {
+      status: 503,
+      type: 'server_error',
+      code: 'server_restarting',
+      message: `The model server of ${name} ${words}. Try again in ${retryAfterS} s.`,
     },
     { 'retry-after': String(retryAfterS) },
   );

@@ -95,8 +95,9 @@ async function attemptInTurn(core: Core, asking: Asking, plan: Plan): Promise<Ga
     last = { result, step };
     if (decide(result.failed, { ...exhausted, hasNext }).kind === 'end') break;
   }
-  if (last?.result.kind !== 'failed') return noUpstream(request, route, plan, core.breakers.closedForMs);
-  return last.result.response ?? failureResponse(request, route, last.step, last.result.failed);
+  const { breakers, gone } = core;
+  if (last?.result.kind !== 'failed') return noUpstream(request, route, plan, breakers.closedForMs, gone.doingAbout);
+  return last.result.response ?? failureResponse(request, route, last.step, last.result.failed, gone.doingAbout);
 }
 
 const exhausted = { retriesLeft: 0, mayRetry: false, random: 0, retry: 0 };

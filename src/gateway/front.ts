@@ -2,6 +2,7 @@
 import type { LocalBreakers } from './breakers.js';
 import type { Clients } from './clients.js';
 import type { WorkerState } from './control-api.js';
+import type { AttendedServers } from './gone-servers.js';
 import type { LiveRouting } from './live-routing.js';
 import { drain, listen } from './listening.js';
 import { serveHandler } from './node-server.js';
@@ -29,6 +30,7 @@ export type Behind = {
   routing: LiveRouting;
   clients: Clients;
   breakers: LocalBreakers;
+  gone: AttendedServers;
 };
 
 /** @throws MlxError PORT_TAKEN */
@@ -38,8 +40,9 @@ export async function openOwnFront({
   routing,
   clients,
   breakers,
+  gone,
 }: Behind): Promise<Front> {
-  const parts = openParts(breakers);
+  const parts = openParts(breakers, gone);
   let port = wanted;
   const metrics = async (): Promise<string> => clients.metrics(parts.upstreams.open());
   const app = serveApp(parts, { routing, stages: clients.stages, finish: clients.finish, metrics, port: () => port });

@@ -3,6 +3,7 @@ import { createApp } from './app.js';
 import type { Breakers } from './breakers.js';
 import { systemClock } from './clock.js';
 import type { Handler } from './exchange.js';
+import type { GoneServers } from './gone-servers.js';
 import { openHolds } from './holds.js';
 import type { GatewayConfig } from './live-routing.js';
 import { openAdmission } from './middleware/admission.js';
@@ -34,11 +35,11 @@ export type Around = {
 
 export type Parts = ReturnType<typeof openParts>;
 
-export function openParts(breakers: Breakers) {
+export function openParts(breakers: Breakers, gone: GoneServers) {
   const upstreams = openUpstreams();
   const shadows = openShadows();
   return {
-    ...{ upstreams, breakers, shadows },
+    ...{ upstreams, breakers, gone, shadows },
     retries: openRetryBudget(),
     clock: systemClock,
     random: Math.random,

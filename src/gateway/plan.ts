@@ -10,7 +10,8 @@ export type Step = { role: Role; destination: Destination };
 
 export type SkipReason = 'private' | 'unavailable' | 'breaker_open';
 
-export type Skipped = { role: Role; target: Target; reason: SkipReason; why: string };
+/** `id`: of the destination, where there is one. */
+export type Skipped = { role: Role; target: Target; id?: string; reason: SkipReason; why: string };
 
 export type Plan = { steps: Step[]; skipped: Skipped[]; shadow: Step | undefined };
 
@@ -68,6 +69,7 @@ function judge(
   return {
     role,
     target,
+    id: destination.id,
     reason: 'breaker_open',
     why: `${target.upstream === localUpstream ? 'its model server' : target.upstream} failed too often just now`,
   };

@@ -9,6 +9,7 @@ import { openClients } from './clients.js';
 import { systemClock } from './clock.js';
 import { controlSocket, gatewayOwnerFile, type GatewayRows, type GatewayState } from './control-api.js';
 import { serveControls } from './control-server.js';
+import { openAttendedServers, type Attend } from './gone-servers.js';
 import { openOwnFront, type Behind, type Front } from './front.js';
 import { liveRouting, type GatewayConfig, type LiveRouting } from './live-routing.js';
 
@@ -35,6 +36,8 @@ export type RunningGateway = {
   stopRequested: Promise<void>;
   /** A line for the person, on the terminal and in .mlx/run/gateway.log. */
   note: (line: string) => void;
+  /** For whoever looks after model servers: what requests found nobody at. */
+  attend: Attend;
   /** Reads routes and mlx.yaml anew. */
   reload: () => Promise<void>;
   /** Takes no more requests, lets open answers end, then closes. */
@@ -47,7 +50,7 @@ export async function startGatewayServer(settings: GatewaySettings, open = openC
   const breakers = openBreakers(systemClock);
   const routing = await liveRouting(settings);
   const clients = await open(settings, routing);
-  const behind = { ...settings, routing, clients, breakers };
+  const behind = { ...settings, routing, clients, breakers, gone: openAttendedServers(Date.now) };
   // Taken first: of two gateways that start at once, the one without the port must not touch the other's socket.
   const front = await openFront(behind);
   const startedAtMs = now().getTime();
@@ -80,7 +83,7 @@ export async function startGatewayServer(settings: GatewaySettings, open = openC
     forgetOwner();
     await clients.close();
   };
-  return { port: front.port, stopRequested, note: noteTo(settings, clients), reload, stop };
+  return { port: front.port, stopRequested, note: noteTo(settings, clients), attend: behind.gone.attend, reload, stop };
 }
 
 function noteTo({ warn }: GatewaySettings, { log }: Behind['clients']): (line: string) => void {

@@ -49,6 +49,19 @@ export function endStep(
   );
 }
 
+/** Of all promotions, those of that name that have not ended. */
+export function openSteps(
+  ledger: Ledger,
+  step: string,
+): { model: string; alias: string; subject: PromotionStep['subject'] }[] {
+  return ledger.database
+    .prepare(
+      `SELECT model, alias, subject FROM promotion_steps JOIN promotions ON id = promotion_id
+       WHERE step = ? AND promotion_steps.state = 'begun'`,
+    )
+    .all(step) as { model: string; alias: string; subject: string }[];
+}
+
 /** In the order in which they were begun. */
 export function listSteps(ledger: Ledger, promotionId: number): PromotionStep[] {
   return ledger.database

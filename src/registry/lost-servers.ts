@@ -1,7 +1,9 @@
 // Routes whose model server is gone for good (a process that ended, a container that was removed or stopped behind mlx's back), and servers
 // that no route leads to. What the engine starts again by itself is left to it. Touches what `mlx serve` touches.
 import type { EngineKind, ModelServer } from '../engine/engine.js';
+import { ownerIsAlive } from '../engine/owner.js';
 import type { Ledger } from '../ledger/open.js';
+import { openSteps } from '../ledger/promotion-steps.js';
 import { listRoutes, openPromotions, type Route } from '../ledger/promotions.js';
 import { listVersions } from '../ledger/versions.js';
 import { listSplits } from '../ledger/route-splits.js';
@@ -9,6 +11,7 @@ import type { PromotionEdges } from './edges.js';
 import { doOrLeave } from './leave.js';
 import { promote, type PromotionResult } from './promote.js';
 import { usedServers } from './retire.js';
+import { watchSubject } from './watch-report.js';
 import { canaryAlias, drillAlias, routeName, serveCandidate } from './targets.js';
 
 /** As `mlx serve` would, one after the other. @returns what became of each */
@@ -53,13 +56,21 @@ async function orphansOf({ ledger, engine }: PromotionEdges, kind: EngineKind): 
   return servers.filter(({ id, model }) => !busy.has(model) && !used.has(id)).map(({ id }) => id);
 }
 
-/** Those that no command is at work on. A drill's belongs to its command, and so does a share that is stepped. */
+/** Those that no command is at work on. A drill's belongs to its command, and so does a share that is stepped, or a version that is watched. */
 export function restingRoutes(ledger: Ledger): Route[] {
   const busy = new Set(openPromotions(ledger).map(({ model }) => model));
   const stepped = new Set(listSplits(ledger).flatMap(({ candidate, owner }) => (owner === null ? [] : [candidate])));
+  const watched = watchedRoutes(ledger);
   return listRoutes(ledger).filter(
-    ({ name, model }) => !busy.has(model) && name !== routeName(model, drillAlias) && !stepped.has(name),
+    ({ name, model }) =>
+      !busy.has(model) && name !== routeName(model, drillAlias) && !stepped.has(name) && !watched.has(name),
   );
+}
+
+/** Whoever watches takes a version back that dies: started again, it would be in the way. */
+function watchedRoutes(ledger: Ledger): ReadonlySet<string> {
+  const goingOn = openSteps(ledger, 'watch').filter((step) => ownerIsAlive(watchSubject(step).owner));
+  return new Set(goingOn.map(({ model, alias }) => routeName(model, alias)));
 }
 
 function isGone(server: ModelServer | undefined): boolean {

@@ -1,39 +1,62 @@
 // What the gateway sees to after a reboot, or when a model server crashed: the servers of its routes are started again. Another process
 // does it, as a person would type it. Whether a container answers is asked of its socket; only that other process asks Docker about it.
 import type { Paths } from '../config/paths.js';
-import { answersHealth } from '../engine/health.js';
+import { answersHealth, isAbandoned } from '../engine/health.js';
 import { listServers } from '../engine/host/server-records.js';
+import type { Clock } from '../gateway/clock.js';
+import type { Attend, Care } from '../gateway/gone-servers.js';
 import type { Route } from '../ledger/promotions.js';
+import { afterAttempt, afterLook, isDue, type KnownAttempts } from './attempts.js';
 import { restingRoutes } from './lost-servers.js';
-import { lookEveryMs, lookRegularly, readLedger, runOwnCommand, type TendEdges } from './tend.js';
+import { lookRegularly } from './looks.js';
+import { readLedger, runOwnCommand, type TendEdges } from './tend.js';
 import { canaryAlias, routeName } from './targets.js';
 
-export type ReviveEdges = TendEdges & { paths: Paths };
-
-/** Of a route whose server was gone at a look: when it was first seen so, and what was tried. */
-export type Attempts = { tried: number; nextAtMs: number };
-
-const longestWaitMs = 600_000;
+export type ReviveEdges = TendEdges & {
+  paths: Paths;
+  attend: Attend;
+  /** The system's, unless a test holds it. */
+  clock?: Clock;
+  runCommand?: typeof runOwnCommand;
+};
 
 /** @returns the end of it */
 export function reviveServers(edges: ReviveEdges): () => void {
-  let known = new Map<string, Attempts>();
-  const { look, end } = lookRegularly(async () => {
-    const nowMs = edges.now().getTime();
-    const gone = await goneRoutes(edges);
-    known = new Map(gone.map(({ name }) => [name, known.get(name) ?? { tried: 0, nextAtMs: nowMs + 1 }]));
-    for (const route of gone) {
-      const attempts = known.get(route.name);
-      if (!attempts || attempts.nextAtMs > nowMs) continue;
+  const { attend, clock, warn, now, runCommand = runOwnCommand } = edges;
+  let known: KnownAttempts = new Map();
+  let reports = new Set<string>();
+  let ended = false;
+  const work = async (): Promise<void> => {
+    const reported = reports;
+    reports = new Set();
+    const gone = await goneRoutes(edges, reported);
+    const nowMs = now().getTime();
+    known = afterLook(known, gone, reported, nowMs);
+    const due = new Set(gone.filter(({ name }) => isDue(known.get(name), nowMs)));
+    tell(caresOf(gone, known, due));
+    for (const route of due) {
+      if (ended) return;
       const { what, words } = remedy(route);
-      edges.warn(`The model server of ${route.name} ${what}.`);
-      await runOwnCommand(edges, words);
-      known.set(route.name, afterAttempt(attempts, edges.now().getTime()));
+      warn(
+        `${reported.has(route.serverId) ? 'A request found that the' : 'The'} model server of ${route.name} ${what}.`,
+      );
+      await runCommand(edges, words);
+      const attempts = known.get(route.name);
+      if (attempts) known = new Map(known).set(route.name, afterAttempt(attempts, now().getTime()));
+      due.delete(route);
+      tell(caresOf(gone, known, due));
     }
+  };
+  const { look, soon, end } = lookRegularly(work, clock);
+  const tell = attend((serverId) => {
+    reports.add(serverId);
+    soon();
   });
-  // Seen for the first time, and left to the person until the next look: a command may be at it already.
   void look();
-  return end;
+  return () => {
+    ended = true;
+    end();
+  };
 }
 
 /** Who is on trial has no claim to be started again: its share goes back to the version that is live. Pure. */
@@ -42,7 +65,7 @@ export function remedy({ name, model, engine }: Pick<Route, 'name' | 'model' | '
   words: string[];
 } {
   const seen = engine === 'docker' ? 'does not answer' : 'is gone';
-  if (name === routeName(model, canaryAlias))
+  if (isCanary({ name, model }))
     return { what: `${seen}; its share is taken back`, words: ['releases', 'recover', '--canaries'] };
   // Docker may be at it already.
   if (engine === 'docker')
@@ -50,19 +73,38 @@ export function remedy({ name, model, engine }: Pick<Route, 'name' | 'model' | '
   return { what: `${seen}; it is started again`, words: ['serve', name] };
 }
 
-/** One that does not come up is tried more and more seldom. Pure. */
-export function afterAttempt({ tried }: Attempts, nowMs: number): Attempts {
-  return { tried: tried + 1, nextAtMs: nowMs + Math.min(longestWaitMs, lookEveryMs * 2 ** tried) };
+/** What clients may be told: of those that are started again. Pure. */
+function caresOf(gone: readonly Route[], known: KnownAttempts, due: ReadonlySet<Route>): Care[] {
+  return gone.flatMap((route) => {
+    const attempts = known.get(route.name);
+    if (isCanary(route) || !attempts) return [];
+    return [{ serverId: route.serverId, nextAtMs: due.has(route) ? null : attempts.nextAtMs }];
+  });
 }
 
-/** A process that ended, or a container whose socket nobody answers at. */
-export async function goneRoutes(edges: Pick<ReviveEdges, 'paths' | 'warn'>): Promise<Route[]> {
+function isCanary({ name, model }: Pick<Route, 'name' | 'model'>): boolean {
+  return name === routeName(model, canaryAlias);
+}
+
+/**
+ * A process that ended, or a container whose socket nobody answers at. Of a process that a request told of it is enough that nobody
+ * listens any more: it may be just ending.
+ */
+export async function goneRoutes(
+  edges: Pick<ReviveEdges, 'paths' | 'warn'>,
+  reported: ReadonlySet<string> = new Set(),
+): Promise<Route[]> {
   const routes = readLedger(edges, 'The routes', restingRoutes) ?? [];
   const running = new Set(listServers(edges.paths).flatMap(({ id, state }) => (state === 'running' ? [id] : [])));
-  const gone = routes.map(async (route) => {
-    const { engine, serverId, address } = route;
-    const alive = engine === 'host' ? running.has(serverId) : await answersHealth(address);
-    return alive ? [] : [route];
-  });
+  const gone = routes.map(async (route) => ((await isGone(route, running, reported)) ? [route] : []));
   return (await Promise.all(gone)).flat();
+}
+
+async function isGone(
+  { engine, serverId, address }: Route,
+  running: ReadonlySet<string>,
+  reported: ReadonlySet<string>,
+): Promise<boolean> {
+  if (engine === 'docker') return !(await answersHealth(address));
+  return !running.has(serverId) || (reported.has(serverId) && (await isAbandoned(address)));
 }

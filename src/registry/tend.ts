@@ -6,6 +6,7 @@ import { packageRoot, type Paths } from '../config/paths.js';
 import { runProgram } from '../engine/exec.js';
 import { errorMessage } from '../errors.js';
 import { openLedgerForReading, type Ledger } from '../ledger/open.js';
+import { lookRegularly } from './looks.js';
 import { duePromotions, isAnythingDue, type Due } from './settle.js';
 
 export type TendEdges = {
@@ -16,8 +17,6 @@ export type TendEdges = {
   warn: (line: string) => void;
 };
 
-export const lookEveryMs = 15_000;
-
 /** @returns the end of it */
 export function tendPromotions(edges: TendEdges): () => void {
   let seen: Due | undefined;
@@ -27,20 +26,6 @@ export function tendPromotions(edges: TendEdges): () => void {
     seen = due;
   });
   return end;
-}
-
-/** Every 15 s, and not again while the look before goes on. @returns the same look for now, and the end of them */
-export function lookRegularly(work: () => Promise<void>): { look: () => Promise<void>; end: () => void } {
-  let working = false;
-  const look = async (): Promise<void> => {
-    if (working) return;
-    working = true;
-    await work();
-    working = false;
-  };
-  const timer = setInterval(() => void look(), lookEveryMs);
-  timer.unref();
-  return { look, end: () => clearInterval(timer) };
 }
 
 /** What was interrupted is left for a while to the person, whose next command sees to it at once. Pure. */

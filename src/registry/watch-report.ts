@@ -153,6 +153,7 @@ const endings: Record<Exclude<WatchReport['outcome'], 'worse'>, string> = {
   replaced: 'another command switched the route',
 };
 
-function watchSubject({ subject }: Pick<PromotionStep, 'subject'>): { owner: string; untilMs: number } {
+/** Whose watch it is, and until when. */
+export function watchSubject({ subject }: Pick<PromotionStep, 'subject'>): { owner: string; untilMs: number } {
   return JSON.parse(subject) as { owner: string; untilMs: number };
 }

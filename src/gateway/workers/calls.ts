@@ -6,6 +6,7 @@ import type { Reservation } from '../budget/book.js';
 import type { Breaker, Verdict } from '../breaker.js';
 import type { Taken } from '../capture/tap.js';
 import type { Trace } from '../exchange.js';
+import type { Care } from '../gone-servers.js';
 import type { GatewayConfig } from '../live-routing.js';
 import type { Finished } from '../node-server.js';
 import type { Routing } from '../routing.js';
@@ -52,6 +53,8 @@ export type PrimaryCalls = {
   verdict: (call: { id: string; verdict: Verdict }) => void;
   probe: (id: string) => Probe | undefined;
   probed: (ended: Probe & { verdict: Verdict }) => void;
+  /** A request found nobody at that model server. */
+  gone: (serverId: string) => void;
   metrics: (nothing: undefined) => Promise<string>;
 };
 
@@ -59,6 +62,7 @@ export type WorkerCalls = {
   /** Answered once no request takes what was before. */
   use: (snapshot: Snapshot) => Promise<void>;
   breaker: (view: BreakerView) => void;
+  cares: (cares: readonly Care[]) => void;
   inFlight: (nothing: undefined) => Record<string, number>;
   /** Answered once open answers have ended, or the time is over. */
   drain: (timeoutMs: number) => Promise<void>;

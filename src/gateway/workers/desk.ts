@@ -3,6 +3,7 @@
 import type { Verdict } from '../breaker.js';
 import type { EndCall } from '../breakers.js';
 import type { Clients } from '../clients.js';
+import type { GoneServers } from '../gone-servers.js';
 import type { Ticket } from '../tickets.js';
 import type { FinishedReport, PrimaryCalls, Probe } from './calls.js';
 import type { SharedBreakers } from './shared-breakers.js';
@@ -10,6 +11,7 @@ import type { SharedBreakers } from './shared-breakers.js';
 export type DeskEdges = {
   clients: Pick<Clients, 'counting' | 'finish'>;
   breakers: SharedBreakers;
+  gone: Pick<GoneServers, 'report'>;
   metrics: () => Promise<string>;
 };
 
@@ -19,7 +21,7 @@ export type Desk = {
   clear: () => void;
 };
 
-export function openDesk({ clients, breakers, metrics }: DeskEdges): Desk {
+export function openDesk({ clients, breakers, gone, metrics }: DeskEdges): Desk {
   const { keeper, beginBusy } = clients.counting;
   const reserved = new Set<number>();
   const busy = new Map<string, () => number>();
@@ -43,7 +45,7 @@ export function openDesk({ clients, breakers, metrics }: DeskEdges): Desk {
         clients.finish(finishedFrom(report, () => endBusy(report.request.id)));
       },
       verdict: ({ id, verdict }) => breakers.count(id, verdict),
-      ...{ probe: probes.begin, probed: probes.end, metrics },
+      ...{ probe: probes.begin, probed: probes.end, gone: gone.report, metrics },
     },
     clear: () => {
       for (const id of reserved) keeper.release(id);

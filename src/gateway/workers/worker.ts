@@ -5,6 +5,7 @@ import type { Server } from 'node:http';
 import type { Paths } from '../../config/paths.js';
 import { errorMessage, MlxError } from '../../errors.js';
 import { systemClock } from '../clock.js';
+import { openGoneServers } from '../gone-servers.js';
 import { drain, listen } from '../listening.js';
 import { serveHandler } from '../node-server.js';
 import { openParts, serveApp } from '../parts.js';
@@ -25,17 +26,19 @@ export async function runWorker(settings: WorkerSettings): Promise<never> {
   const calls: WorkerCalls = {
     use: latest.use,
     breaker: (view) => note(view),
+    cares: (cares) => gone.use(cares),
     inFlight: () => inFlight(),
     drain: (timeoutMs) => drainAll(timeoutMs),
   };
   const send = (packets: unknown[]): void => void (process.connected && process.send?.(packets));
   const primary = openChannel<PrimaryCalls, WorkerCalls>(send, calls);
   const { breakers, note } = remoteBreakers(systemClock, primary);
+  const gone = openGoneServers(Date.now, (serverId) => primary.tell('gone', serverId));
   process.on('message', primary.receive);
   primary.tell('hello', undefined);
   const { workers, ...first } = await latest.first;
   let { port } = first;
-  const parts = openParts(breakers);
+  const parts = openParts(breakers, gone.gone);
   const clients = await openWorkerClients(settings, latest, primary);
   latest.onUse(clients.reload);
   const server = serveHandler(

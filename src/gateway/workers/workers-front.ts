@@ -2,24 +2,26 @@
 import { errorMessage } from '../../errors.js';
 import type { Behind, Front, Load } from '../front.js';
 import { destinationIds } from '../routing.js';
-import type { BreakerView, Snapshot } from './calls.js';
+import type { Snapshot, WorkerCalls } from './calls.js';
+import type { Channel } from './channel.js';
 import { openCrew, type Crew } from './crew.js';
 import { openDesk } from './desk.js';
 import { shareBreakers } from './shared-breakers.js';
 
 /** @throws MlxError PORT_TAKEN, GATEWAY_FAILED */
 export async function openWorkersFront({ port, drainTimeoutMs, warn, ...behind }: Behind): Promise<Front> {
-  const { routing, clients } = behind;
+  const { routing, clients, gone } = behind;
   const count = routing.config().gateway.workers;
   const snapshot = (): Snapshot => {
     const { gateway, upstreams, routes } = routing.config();
     const config = { gateway, upstreams, routes };
     return { config, routing: routing.current(), keys: clients.keys(), port, workers: count };
   };
-  const tellAll = (view: BreakerView): void => {
-    for (const { channel, greeted } of crew?.members() ?? []) if (greeted) channel.tell('breaker', view);
+  const toAll = (tell: (worker: Channel<WorkerCalls>) => void): void => {
+    for (const { channel, greeted } of crew?.members() ?? []) if (greeted) tell(channel);
   };
-  const breakers = shareBreakers(behind.breakers, tellAll);
+  const breakers = shareBreakers(behind.breakers, (view) => toAll((worker) => worker.tell('breaker', view)));
+  gone.onChange((cares) => toAll((worker) => worker.tell('cares', cares)));
   // Breakers may change while the last worker is still starting.
   let crew: Crew | undefined = undefined;
   const metrics = async (): Promise<string> => clients.metrics((await loadOf(crew)).inFlight);
@@ -29,11 +31,13 @@ export async function openWorkersFront({ port, drainTimeoutMs, warn, ...behind }
       warn(`Worker ${pid} ended (${why}); another takes its place.`);
       clients.log('worker_lost', { workerPid: pid, why });
     },
-    openDesk: () => openDesk({ clients, breakers, metrics }),
+    openDesk: () => openDesk({ clients, breakers, gone, metrics }),
     welcome: (worker) => {
       // Whether it took it in is told by `listening`.
       worker.ask('use', snapshot()).catch(() => undefined);
       for (const view of breakers.views()) worker.tell('breaker', view);
+      const cares = gone.cares();
+      if (cares) worker.tell('cares', cares);
     },
   });
   const renew = async (): Promise<void> => void (await crew.askAll('use', snapshot()));
@@ -41,12 +45,7 @@ export async function openWorkersFront({ port, drainTimeoutMs, warn, ...behind }
   clients.onKeysChanged(
     () => void renew().catch((error: unknown) => warn(`Workers kept old keys: ${errorMessage(error)}`)),
   );
-  return {
-    port: crew.port,
-    load: () => loadOf(crew),
-    renew,
-    stop: () => crew.end(drainTimeoutMs),
-  };
+  return { port: crew.port, load: () => loadOf(crew), renew, stop: () => crew.end(drainTimeoutMs) };
 }
 
 async function loadOf(crew: Crew | undefined): Promise<Load> {

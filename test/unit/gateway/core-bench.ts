@@ -9,6 +9,7 @@ import type { Clock } from '../../../src/gateway/clock.js';
 import { systemClock } from '../../../src/gateway/clock.js';
 import { openDeparture, type Departure } from '../../../src/gateway/departure.js';
 import type { GatewayResponse, Trace } from '../../../src/gateway/exchange.js';
+import type { GoneServers } from '../../../src/gateway/gone-servers.js';
 import type { Finished } from '../../../src/gateway/node-server.js';
 import { openHolds } from '../../../src/gateway/holds.js';
 import { openRetryBudget } from '../../../src/gateway/retry.js';
@@ -47,6 +48,7 @@ export type CoreSettings = {
   clock?: Clock;
   random?: () => number;
   stages?: Partial<Stages>;
+  gone?: GoneServers;
   /** Instead of what config and rows say. */
   routing?: () => Routing;
 };
@@ -74,6 +76,7 @@ export function openCore(settings: CoreSettings = {}): CoreBench {
     routing: settings.routing ?? (() => routing),
     upstreams: openUpstreams(),
     breakers: openBreakers(clock),
+    gone: settings.gone ?? { report: () => undefined, doingAbout: () => undefined },
     retries: openRetryBudget(),
     shadows: openShadows(),
     onShadow: (finished) => void shadows.push(finished),

@@ -1,10 +1,12 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
+import { currentOwner } from '../../../src/engine/owner.js';
+import { beginStep, endStep } from '../../../src/ledger/promotion-steps.js';
 import { findRoute, setRoute } from '../../../src/ledger/promotions.js';
 import { endLostCanaries } from '../../../src/registry/canary-end.js';
 import { restartLostServers, stopOrphans } from '../../../src/registry/lost-servers.js';
 import { recoverPromotions } from '../../../src/registry/recover.js';
-import { afterAttempt, goneRoutes, remedy } from '../../../src/registry/revive.js';
+import { goneRoutes, remedy } from '../../../src/registry/revive.js';
 import { findSplit, setSplit } from '../../../src/ledger/route-splits.js';
 import { killAt } from './killed.js';
 import { makeWorld, type World } from './world.js';
@@ -41,6 +43,13 @@ test('drills, and what a command is at work on, are left alone', async () => {
   const route = routed('tickets@staging');
   if (!route) throw new Error('no route');
   setRoute(world.ledger, { ...route, name: 'tickets@drill' });
+  expect(await gone()).toEqual(['tickets', 'tickets@staging']);
+  const watched = (owner: string) => JSON.stringify({ step: 'watch', owner, version: 1, against: 2, untilMs: 9 });
+  const step = { promotionId: 1, step: 'watch', begunAtMs: 1 };
+  const position = beginStep(world.ledger, { ...step, subject: watched(currentOwner()) });
+  beginStep(world.ledger, { ...step, promotionId: 2, subject: watched('1:1:dead') });
+  expect(await gone()).toEqual(['tickets@staging']);
+  endStep(world.ledger, { ...step, position }, 'done', 2);
   expect(await gone()).toEqual(['tickets', 'tickets@staging']);
   await killAt(world, 'flip: begun', (edges) => world.promote(2, 'production', edges));
   expect(await gone()).toEqual([]);
@@ -106,14 +115,4 @@ test('a server that nothing leads to is stopped, unless a command is at work on 
   await recoverPromotions(world.edges);
   expect(await stopOrphans(world.edges)).toEqual({ stopped: [orphan], unseen: [] });
   expect(world.engine.servers.has(orphan)).toBe(false);
-});
-
-test('one that does not come up is tried more and more seldom, and never given up', () => {
-  const waits: number[] = [];
-  let attempts = { tried: 0, nextAtMs: 0 };
-  for (let round = 0; round < 8; round += 1) {
-    attempts = afterAttempt(attempts, 0);
-    waits.push(attempts.nextAtMs / 1_000);
-  }
-  expect(waits).toEqual([15, 30, 60, 120, 240, 480, 600, 600]);
 });

@@ -107,7 +107,10 @@ function twoWorkers() {
       keeper: { reserve: () => Promise.reject(new Error('not asked here')), settle: none, release: none, charge: none },
       beginBusy: () => () => 0,
     };
-    const desk = openDesk({ clients: { counting, finish: none }, breakers: shared, metrics: async () => '' });
+    const desk = openDesk({
+      ...{ clients: { counting, finish: none }, breakers: shared, gone: { report: none } },
+      metrics: async () => '',
+    });
     const alive = { toPrimary: true };
     const calls: PrimaryCalls = { ...desk.calls, hello: none, listening: none, cannotListen: none };
     const toWorker = openChannel<WorkerCalls, PrimaryCalls>((packets) => deliver(packets, toPrimary), calls);
