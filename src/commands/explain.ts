@@ -6,6 +6,7 @@ import { formatMilliseconds } from '../output/numbers.js';
 import { outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
 import { explainRequest, type Explanation } from '../registry/explain.js';
+import type { Release } from '../registry/release.js';
 
 export const define: CommandModule['define'] = (command) => {
   command.argument('<response>', 'the x-request-id of an answer');
@@ -40,7 +41,7 @@ function readRequest(trafficFile: string, requestId: string): TrafficRequest {
   });
 }
 
-function render({ request, version, run, release }: Explanation): string {
+function render({ request, version, run, release, restart }: Explanation): string {
   const rows: [string, string][] = [
     ['answer', `${request.requestId}  ${new Date(request.startedAtMs).toISOString()}`],
     ['ended', `status ${request.status}${words(request)} after ${formatMilliseconds(request.durationMs)}`],
@@ -52,18 +53,19 @@ function render({ request, version, run, release }: Explanation): string {
   const learned = run.datasets.map(
     ({ split, rows: count, sha256 }) => `${split}: ${count} rows, ${sha256.slice(0, 12)}`,
   );
-  const live =
-    release === null
-      ? 'served without a release'
-      : `${release.actor}, release ${release.id}: ${release.reason ?? 'no reason given'}`;
   return lines([
     ...rows,
     ['version', `${version.model}:${version.version}  ${version.digest.slice(0, 19)}${changed}`],
-    ['live by', live],
+    ['live by', release === null ? 'served without a release' : by(release)],
+    ...(restart === null ? [] : [['restart', by(restart)] satisfies [string, string]]),
     ['run', `${run.id}  (recipe ${run.recipe}, ${run.lockFile === null ? 'no lock' : `lock ${run.lockFile}`})`],
     ['base', `${run.baseModel}@${run.baseCommit.slice(0, 12)}`],
     ['learned', learned.join('; ')],
   ]);
+}
+
+function by({ actor, id, reason }: Release): string {
+  return `${actor}, release ${id}: ${reason ?? 'no reason given'}`;
 }
 
 function words({ finishReason, errorClass }: TrafficRequest): string {

@@ -6,14 +6,15 @@ import type { Paths } from '../config/paths.js';
 import { MlxError } from '../errors.js';
 import { runDatasets, type RunDataset } from '../ledger/metrics.js';
 import type { Ledger } from '../ledger/open.js';
-import { listPromotions } from '../ledger/promotions.js';
+import { listPromotions, type Promotion } from '../ledger/promotions.js';
 import { findRun } from '../ledger/runs.js';
 import type { TrafficRequest } from '../ledger/traffic-request.js';
-import { listVersions } from '../ledger/versions.js';
+import { listVersions, type ModelVersion } from '../ledger/versions.js';
 import { parseLock } from '../recipe/lock.js';
 import { readResolution } from '../training/resolution.js';
 import { runFolder } from '../training/run-folder.js';
 import { release, type Release } from './release.js';
+import { routeName } from './targets.js';
 
 export type Explanation = {
   request: TrafficRequest;
@@ -29,8 +30,10 @@ export type Explanation = {
     adapterSha256: string | null;
     datasets: RunDataset[];
   } | null;
-  /** What had put the version live when the request came. */
+  /** What had put the version there when the request came. */
   release: Release | null;
+  /** The newest since then that only started its server again, as after a crash. */
+  restart: Release | null;
 };
 
 const enoughReleases = 10_000;
@@ -42,12 +45,9 @@ export function explainRequest(
 ): Explanation {
   const [model = '', number = ''] = request.version?.split(':') ?? [];
   const found = listVersions(ledger, model).find(({ version }) => version === Number(number));
-  if (!found) return { request, version: null, run: null, release: null };
+  if (!found) return { request, version: null, run: null, release: null, restart: null };
   const { version, digest, runId } = found;
   const { id, recipe, baseModel, baseCommit, adapterSha256 } = findRun(ledger, runId);
-  const live = listPromotions(ledger, { model, state: 'promoted', limit: enoughReleases }).find(
-    ({ toVersion, startedAtMs }) => toVersion === version && startedAtMs <= request.startedAtMs,
-  );
   return {
     request,
     version: { model, version, digest, sameDigest: digest === request.digest },
@@ -56,8 +56,30 @@ export function explainRequest(
       lockFile: lockOfRun(paths, id),
       datasets: runDatasets(ledger, id),
     },
-    release: live ? release(live) : null,
+    ...releasesBehind(ledger, request, { model, version }),
   };
+}
+
+/** Of a share of production's requests it is the canary's release: the newest in production put another version there. */
+function releasesBehind(
+  ledger: Ledger,
+  { route, startedAtMs: askedAtMs }: TrafficRequest,
+  { model, version }: Pick<ModelVersion, 'model' | 'version'>,
+): Pick<Explanation, 'release' | 'restart'> {
+  const past = listPromotions(ledger, { model, state: 'promoted', limit: enoughReleases }).filter(
+    ({ startedAtMs }) => startedAtMs <= askedAtMs,
+  );
+  const [switches, restarts] = [past.filter(isSwitch), past.filter((promotion) => !isSwitch(promotion))];
+  const newest = switches.find(({ alias }) => routeName(model, alias) === route);
+  const behind = newest?.toVersion === version ? newest : switches.find(({ toVersion }) => toVersion === version);
+  const restart = restarts.find(
+    ({ id, alias, toVersion }) => toVersion === version && alias === behind?.alias && id > behind.id,
+  );
+  return { release: behind ? release(behind) : null, restart: restart ? release(restart) : null };
+}
+
+function isSwitch({ fromVersion, toVersion }: Promotion): boolean {
+  return fromVersion !== toVersion;
 }
 
 /** The next run of a recipe writes over the lock beside it, and a run with --no-lock leaves another's there. */

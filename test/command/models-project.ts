@@ -30,10 +30,11 @@ export function released(
   state: 'promoted' | 'failed',
   reason: string | null,
   kind: 'promote' | 'rollback' = 'promote',
+  alias = 'production',
 ) {
   const row = {
     model: 'tickets',
-    alias: 'production',
+    alias,
     fromVersion,
     toVersion,
     actor: 'ada',
@@ -47,5 +48,5 @@ export function released(
     errorCode: state === 'failed' ? 'SERVER_NOT_READY' : null,
     errorMessage: state === 'failed' ? 'tickets-v2-a1b2 exited with status 3.' : null,
   });
-  setAlias(place.ledger, { model: 'tickets', alias: 'production', version: toVersion, updatedAtMs: now });
+  setAlias(place.ledger, { model: 'tickets', alias, version: toVersion, updatedAtMs: now });
 }

@@ -123,6 +123,31 @@ describe('mlx explain', () => {
     expect(await json('explain', 'r-9')).toMatchObject({ status: 2, value: { error: { code: 'NOT_FOUND' } } });
   });
 
+  it('names who put the version there, and not what started its server again, which it tells beside', async () => {
+    released(place, null, 2, 'promoted', 'first');
+    released(place, 2, 1, 'promoted', 'not good', 'rollback');
+    released(place, 1, 2, 'promoted', 'better');
+    released(place, 2, 2, 'promoted', 'its model server was gone');
+    released(place, null, 2, 'promoted', 'to look at', 'promote', 'staging');
+    released(place, null, 1, 'promoted', 'on trial', 'promote', 'canary');
+    const traffic = openTraffic(projectPaths(place.folder, { HOME: place.folder }).trafficFile);
+    const shared = { version: 'tickets:1', digest: `sha256:${'1'.repeat(64)}` };
+    traffic.insert([
+      row,
+      { ...row, requestId: 'r-2', route: 'tickets@staging' },
+      { ...row, requestId: 'r-3', ...shared },
+    ]);
+    traffic.close();
+    expect((await json('explain', 'r-1')).value).toMatchObject({
+      ...{ release: { id: 3, reason: 'better' }, restart: { id: 4, reason: 'its model server was gone' } },
+    });
+    expect((await run('explain', 'r-1')).stdout).toMatch(
+      /live by +ada, release 3: better\nrestart +ada, release 4: its model server was gone\n/,
+    );
+    expect((await json('explain', 'r-2')).value).toMatchObject({ release: { id: 5 }, restart: null });
+    expect((await json('explain', 'r-3')).value).toMatchObject({ release: { id: 6 }, restart: null });
+  });
+
   it('names the lock of the run: beside the recipe, else its own, and never that of another run', async () => {
     const paths = projectPaths(place.folder, { HOME: place.folder });
     const folder = runFolder(paths.runs, 'tickets-aaa002');
