@@ -1,12 +1,13 @@
 // Takes a canary or a shadow away: all requests go to the route's own version again, and the candidate's server is stopped unless it
 // has the route by now. Touches: route_splits, the journal of its release, the candidate's route, the gateway's memory, model servers.
 import { write, type Ledger } from '../ledger/open.js';
-import { findRoute, listPromotions, listRoutes, openPromotions, type Route } from '../ledger/promotions.js';
+import { findRoute, listPromotions, type Route } from '../ledger/promotions.js';
 import { beginStep, endStep, listSteps } from '../ledger/promotion-steps.js';
 import { deleteSplit, findSplit } from '../ledger/route-splits.js';
 import { isServerAlive } from '../serving/liveness.js';
 import type { PromotionEdges } from './edges.js';
 import { takeRouteAway } from './retire.js';
+import { readRows, type Rows } from './rows.js';
 import { canaryAlias, routeName } from './targets.js';
 
 /** `promoted`: it has all requests by now. Its release keeps it, as the last of its steps. */
@@ -47,19 +48,31 @@ export function candidateRelease(ledger: Ledger, { model, version }: Pick<Route,
   return own?.id ?? null;
 }
 
-/** Of those that stand, the ones whose server does not answer: until then the version that is live has covered for them. @returns their models */
+/** @returns the models of those that were lost */
 export async function endLostCanaries(edges: PromotionEdges, actor: string): Promise<string[]> {
   const ended: string[] = [];
-  for (const { name, model, engine, serverId, address } of listRoutes(edges.ledger)) {
-    const stepped = (findSplit(edges.ledger, model)?.owner ?? null) !== null;
-    const busy = stepped || openPromotions(edges.ledger).some((promotion) => promotion.model === model);
-    if (name !== routeName(model, canaryAlias) || busy) continue;
-    const servers = await edges.engine(engine);
-    if (await isServerAlive(servers, { id: serverId, address })) continue;
-    // After a reboot Docker starts it again, and it answers when it has loaded its model.
-    if ((await servers.listServers()).some(({ id, state }) => id === serverId && state === 'starting')) continue;
+  for (const { model, serverId } of await lostCanaries(edges, readRows(edges.ledger))) {
     const reason = `its server ${serverId} did not answer any more`;
     if (await endCanary(edges, model, { outcome: 'taken_back', code: null, actor, reason })) ended.push(model);
   }
   return ended;
+}
+
+/** Of those that stand, the ones whose server does not answer: until then the version that is live has covered for them. */
+export async function lostCanaries(
+  { engine: open }: Pick<PromotionEdges, 'engine'>,
+  { routes, splits, busy }: Rows,
+): Promise<Route[]> {
+  const lost: Route[] = [];
+  for (const route of routes) {
+    const { name, model, engine, serverId, address } = route;
+    const stepped = splits.some((split) => split.name === model && split.owner !== null);
+    if (name !== routeName(model, canaryAlias) || busy.has(model) || stepped) continue;
+    const servers = await open(engine);
+    if (await isServerAlive(servers, { id: serverId, address })) continue;
+    // After a reboot Docker starts it again, and it answers when it has loaded its model.
+    if ((await servers.listServers()).some(({ id, state }) => id === serverId && state === 'starting')) continue;
+    lost.push(route);
+  }
+  return lost;
 }

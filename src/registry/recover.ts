@@ -6,7 +6,7 @@ import { serverCondition, type Condition } from '../serving/liveness.js';
 import { claimDeadPromotions, openJournal, type Journal } from './journal.js';
 import type { PromotionEdges } from './edges.js';
 import { doOrLeave } from './leave.js';
-import { planRecovery, type Facts } from './recovery.js';
+import { planRecovery, type Facts, type Recovery } from './recovery.js';
 import { undoStep } from './steps.js';
 import { readJournal, subjectOf, type JournalEntry } from './subjects.js';
 import { finishSwitch } from './switch.js';
@@ -22,21 +22,28 @@ export async function recoverPromotions(edges: PromotionEdges): Promise<Promotio
 }
 
 async function recoverOrLeave(edges: PromotionEdges, promotion: Promotion): Promise<boolean> {
-  const left = said(promotion, 'cannot be finished or undone yet');
-  const recovered = await doOrLeave(edges, left, () => recover(edges, promotion));
+  const recovered = await doOrLeave(edges, leftLine(promotion), () => recover(edges, promotion));
   if (!recovered) releasePromotion(edges.ledger, promotion.id);
   return recovered?.value ?? false;
 }
 
+export function leftLine(promotion: Promotion): string {
+  return said(promotion, 'cannot be finished or undone yet');
+}
+
+export type Way = { promotion: Promotion; entries: JournalEntry[]; plan: Recovery };
+
+/** What is to be done for it, by its journal and by what is really there. Changes nothing. */
+export async function wayOf(edges: Pick<PromotionEdges, 'ledger' | 'engine'>, promotion: Promotion): Promise<Way> {
+  const entries = readJournal(edges.ledger, promotion.id);
+  const turnedBack = promotion.undoCode !== null || promotion.alias === drillAlias;
+  return { promotion, entries, plan: planRecovery(entries, turnedBack, await lookAround(edges, entries)) };
+}
+
 /** @returns false when some of it could not be undone, which is told */
 async function recover(edges: PromotionEdges, promotion: Promotion): Promise<boolean> {
-  const { id, undoCode } = promotion;
-  const entries = readJournal(edges.ledger, id);
-  const plan = planRecovery(
-    entries,
-    undoCode !== null || promotion.alias === drillAlias,
-    await lookAround(edges, entries),
-  );
+  const { id } = promotion;
+  const { entries, plan } = await wayOf(edges, promotion);
   if (plan.direction === 'undo') {
     const undone = await undoPromotion(edges, promotion, plan.entries);
     edges.onNote(said(promotion, undone ? 'is undone' : 'could not be undone wholly'));
@@ -102,7 +109,10 @@ async function undoEntry(edges: PromotionEdges, { promotionId, position, subject
   return true;
 }
 
-async function lookAround(edges: PromotionEdges, entries: readonly JournalEntry[]): Promise<Facts> {
+async function lookAround(
+  edges: Pick<PromotionEdges, 'ledger' | 'engine'>,
+  entries: readonly JournalEntry[],
+): Promise<Facts> {
   const flip = subjectOf(entries, 'flip');
   if (!flip) return { routedServer: undefined, candidateAlive: false, formerAlive: false };
   return {
@@ -113,7 +123,10 @@ async function lookAround(edges: PromotionEdges, entries: readonly JournalEntry[
   };
 }
 
-async function conditionOf(edges: PromotionEdges, { engine, serverId, address }: Route): Promise<Condition> {
+async function conditionOf(
+  edges: Pick<PromotionEdges, 'engine'>,
+  { engine, serverId, address }: Route,
+): Promise<Condition> {
   return serverCondition(await edges.engine(engine), { id: serverId, address });
 }
 

@@ -1,11 +1,11 @@
 // Stops the servers of a model that no route uses any more, once their open answers are over.
 import type { Engine, EngineKind } from '../engine/engine.js';
 import { errorMessage, MlxError } from '../errors.js';
-import type { Ledger } from '../ledger/open.js';
 import { deleteRoute, listRoutes, type Route } from '../ledger/promotions.js';
 import { forgetWarm, keepWarm, listWarmServers, setWarmUntil, type WarmServer } from '../ledger/warm-servers.js';
 import type { PromotionEdges } from './edges.js';
 import { doOrLeave } from './leave.js';
+import { expired, readRows, usedServers } from './rows.js';
 
 const pollMs = 50;
 
@@ -42,11 +42,14 @@ export async function stopWarmServers(edges: PromotionEdges, model: string): Pro
 export async function stopExpiredServers(edges: PromotionEdges): Promise<WarmServer[]> {
   const nowMs = edges.now().getTime();
   const stopped: WarmServer[] = [];
-  for (const server of listWarmServers(edges.ledger).filter(({ untilMs }) => untilMs <= nowMs)) {
-    const left = `${server.serverId} was kept warm long enough and cannot be stopped yet.`;
-    if (await doOrLeave(edges, left, () => stopWarm(edges, [server]))) stopped.push(server);
+  for (const server of expired(readRows(edges.ledger), nowMs)) {
+    if (await doOrLeave(edges, warmLeftLine(server), () => stopWarm(edges, [server]))) stopped.push(server);
   }
   return stopped;
+}
+
+export function warmLeftLine({ serverId }: Pick<WarmServer, 'serverId'>): string {
+  return `${serverId} was kept warm long enough and cannot be stopped yet.`;
 }
 
 /** First nobody can choose it any more, then it is stopped, then forgotten: killed in between, the next command goes on. */
@@ -60,15 +63,10 @@ async function stopWarm(edges: PromotionEdges, servers: readonly WarmServer[]): 
 }
 
 async function unusedServers(edges: PromotionEdges, engine: Engine, model: string): Promise<string[]> {
-  const used = usedServers(edges.ledger);
+  const used = usedServers(readRows(edges.ledger));
   return (await engine.listServers())
     .filter((server) => server.model === model && !used.has(server.id))
     .map(({ id }) => id);
-}
-
-/** By their ids: a route leads there, or it is kept warm. */
-export function usedServers(ledger: Ledger): ReadonlySet<string> {
-  return new Set([...listRoutes(ledger), ...listWarmServers(ledger)].map(({ serverId }) => serverId));
 }
 
 /**

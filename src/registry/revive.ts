@@ -7,8 +7,8 @@ import type { Clock } from '../gateway/clock.js';
 import type { Attend, Care } from '../gateway/gone-servers.js';
 import type { Route } from '../ledger/promotions.js';
 import { afterAttempt, afterLook, isDue, type KnownAttempts } from './attempts.js';
-import { restingRoutes } from './lost-servers.js';
 import { lookRegularly } from './looks.js';
+import { readRows, restingRoutes } from './rows.js';
 import { readLedger, runOwnCommand, type TendEdges } from './tend.js';
 import { canaryAlias, routeName } from './targets.js';
 
@@ -94,7 +94,7 @@ export async function goneRoutes(
   edges: Pick<ReviveEdges, 'paths' | 'warn'>,
   reported: ReadonlySet<string> = new Set(),
 ): Promise<Route[]> {
-  const routes = readLedger(edges, 'The routes', restingRoutes) ?? [];
+  const routes = readLedger(edges, 'The routes', (ledger) => restingRoutes(readRows(ledger))) ?? [];
   const running = new Set(listServers(edges.paths).flatMap(({ id, state }) => (state === 'running' ? [id] : [])));
   const gone = routes.map(async (route) => ((await isGone(route, running, reported)) ? [route] : []));
   return (await Promise.all(gone)).flat();

@@ -1,27 +1,24 @@
 // What every command that reads or changes releases does first: promotions that were interrupted are finished or undone, and
 // servers that were kept warm long enough are stopped.
-import { ownerIsAlive } from '../engine/owner.js';
 import type { Ledger } from '../ledger/open.js';
-import { findRoute, listRoutes, openPromotions, type Promotion } from '../ledger/promotions.js';
-import { findSplit, listSplits } from '../ledger/route-splits.js';
-import { listWarmServers, type WarmServer } from '../ledger/warm-servers.js';
+import { findRoute, type Promotion } from '../ledger/promotions.js';
+import { findSplit } from '../ledger/route-splits.js';
+import type { WarmServer } from '../ledger/warm-servers.js';
 import { actorName } from './actor.js';
 import type { CanaryEnd } from './canary-end.js';
 import type { CommandEdges, PromotionEdges } from './edges.js';
 import { deadPromotions } from './journal.js';
-import { canaryAlias, drillAlias, routeName } from './targets.js';
+import { dueCanaries, dueDrills, expired, readRows } from './rows.js';
+import { canaryAlias, routeName } from './targets.js';
 
 /** `drills`, `canaries`: models whose rehearsal, or whose canary, was interrupted. */
 export type Due = { promotions: Promotion[]; warm: WarmServer[]; drills: string[]; canaries: string[] };
 
 /** Promotions whose command died, and servers that were kept warm long enough. */
 export function duePromotions(ledger: Ledger, nowMs: number): Due {
-  const warm = listWarmServers(ledger).filter(({ untilMs }) => untilMs <= nowMs);
-  const open = new Set(openPromotions(ledger).map(({ model }) => model));
-  const drills = listRoutes(ledger)
-    .filter(({ name, model }) => name === routeName(model, drillAlias) && !open.has(model))
-    .map(({ model }) => model);
-  return { promotions: deadPromotions(ledger), warm, drills, canaries: dueCanaries(ledger) };
+  const rows = readRows(ledger);
+  const promotions = deadPromotions(ledger);
+  return { promotions, warm: expired(rows, nowMs), drills: dueDrills(rows), canaries: dueCanaries(rows) };
 }
 
 export function isAnythingDue({ promotions, warm, drills, canaries }: Due): boolean {
@@ -35,20 +32,22 @@ export function isAnythingDue({ promotions, warm, drills, canaries }: Due): bool
 export async function settlePromotions(command: CommandEdges): Promise<Due> {
   const due = duePromotions(await command.ledger(), command.now().getTime());
   if (!isAnythingDue(due)) return due;
-  const [{ openPromotionEdges }, { recoverPromotions }, { stopExpiredServers }, { endDrill }, { endCanary }] =
-    await Promise.all([
-      import('./edges.js'),
-      import('./recover.js'),
-      import('./retire.js'),
-      import('./drill.js'),
-      import('./canary-end.js'),
-    ]);
-  const edges = await openPromotionEdges(command);
+  const { openPromotionEdges } = await import('./edges.js');
+  return settleDue(await openPromotionEdges(command), due, actorName(command.environment));
+}
+
+export async function settleDue(edges: PromotionEdges, due: Due, actor: string): Promise<Due> {
+  const [{ recoverPromotions }, { stopExpiredServers }, { endDrill }, { endCanary }] = await Promise.all([
+    import('./recover.js'),
+    import('./retire.js'),
+    import('./drill.js'),
+    import('./canary-end.js'),
+  ]);
   const promotions = await recoverPromotions(edges);
   const drills = await doneOf(edges, due.drills, 'rehearsal', (model) => endDrill(edges, model));
   // Also of a candidate whose start was interrupted and is finished now.
-  const canaries = await doneOf(edges, dueCanaries(edges.ledger), 'canary', async (model) => {
-    const { line, end } = endOf(edges.ledger, model, actorName(command.environment));
+  const canaries = await doneOf(edges, dueCanaries(readRows(edges.ledger)), 'canary', async (model) => {
+    const { line, end } = endOf(edges.ledger, model, actor);
     if (await endCanary(edges, model, end)) edges.onNote(line);
   });
   return { promotions, drills, canaries, warm: await stopExpiredServers(edges) };
@@ -63,10 +62,13 @@ async function doneOf(
   const { doOrLeave } = await import('./leave.js');
   const done: string[] = [];
   for (const model of models) {
-    const left = `The ${what} of ${model} was interrupted, and cannot be taken away wholly yet.`;
-    if (await doOrLeave(edges, left, () => end(model))) done.push(model);
+    if (await doOrLeave(edges, interruptedLine(what, model), () => end(model))) done.push(model);
   }
   return done;
+}
+
+export function interruptedLine(what: string, model: string): string {
+  return `The ${what} of ${model} was interrupted, and cannot be taken away wholly yet.`;
 }
 
 /** What it was is known only before it is ended. */
@@ -78,20 +80,4 @@ function endOf(ledger: Ledger, model: string, actor: string): { line: string; en
   const promoted = shared !== undefined && live?.digest === shared.digest;
   const reason = promoted ? 'it is live' : 'its command was gone';
   return { line, end: { outcome: promoted ? 'promoted' : 'taken_back', code: null, actor, reason } };
-}
-
-/** Models whose canary nobody steps and nobody left standing, or whose candidate is live by now. */
-function dueCanaries(ledger: Ledger): string[] {
-  const open = new Set(openPromotions(ledger).map(({ model }) => model));
-  const splits = listSplits(ledger).filter(({ name, candidate, owner }) => {
-    if (owner !== null) return !ownerIsAlive(owner);
-    const [live, shared] = [findRoute(ledger, name), findRoute(ledger, candidate)];
-    return shared === undefined || live?.digest === shared.digest;
-  });
-  const divided = new Set(listSplits(ledger).map(({ name }) => name));
-  const orphans = listRoutes(ledger).filter(
-    ({ name, model }) => name === routeName(model, canaryAlias) && !divided.has(model),
-  );
-  const due = new Set([...splits.map(({ name }) => name), ...orphans.map(({ model }) => model)]);
-  return [...due].filter((model) => !open.has(model));
 }

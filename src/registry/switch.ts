@@ -160,7 +160,12 @@ async function becomeReady(
 }
 
 /** The old server stays for a rollback, unless it is stopped already, or the same version goes on. */
-function planDrain(edges: PromotionEdges, before: Route | null, after: Route, stopped: boolean): SubjectOf<'drain'> {
+export function planDrain(
+  edges: Pick<PromotionEdges, 'now' | 'keepWarmMs'>,
+  before: Route | null,
+  after: Route,
+  stopped: boolean,
+): SubjectOf<'drain'> {
   const engines = [...new Set([after.engine, ...(before ? [before.engine] : [])])];
   const kept = edges.keepWarmMs > 0 && !stopped && before !== null && before.digest !== after.digest;
   const untilMs = edges.now().getTime() + edges.keepWarmMs;

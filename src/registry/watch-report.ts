@@ -11,6 +11,7 @@ import type { PromotionResult } from './promote.js';
 import { renderPromotion } from './report.js';
 import { liveVersion } from './targets.js';
 import type { Watch, WatchReport } from './watch.js';
+import { watchSubject } from './watch-subject.js';
 import { fewestRequests, findingLines, worseText } from './watch-verdict.js';
 
 /** `taken_back`: it was live, did worse, and the version before is live again. */
@@ -152,8 +153,3 @@ const endings: Record<Exclude<WatchReport['outcome'], 'worse'>, string> = {
   stopped: 'the person stopped it, and the version stayed live',
   replaced: 'another command switched the route',
 };
-
-/** Whose watch it is, and until when. */
-export function watchSubject({ subject }: Pick<PromotionStep, 'subject'>): { owner: string; untilMs: number } {
-  return JSON.parse(subject) as { owner: string; untilMs: number };
-}

@@ -68,6 +68,22 @@ describe('mlx releases recover, where Docker does not answer', () => {
     expect(stderr).toContain(`Whether model servers run (docker) that no route leads to is not known. ${silent}`);
   });
 
+  it('says beforehand what would be left, and changes nothing', async () => {
+    interrupted();
+    keptTooLong();
+    const planned = await run('releases', 'recover', '--dry-run');
+    expect([planned.status, planned.stdout]).toEqual([
+      1,
+      'release 2, promote of tickets to version 2, is not settled yet\ntickets-v1-c3d4 is not stopped yet\n',
+    ]);
+    expect(planned.stderr).toContain(silent);
+    expect(openPromotions(place.ledger)).toMatchObject([{ id: 2, owner: '1:1:dead' }]);
+    const { value } = await json('releases', 'recover', '--dry-run');
+    expect(value).toMatchObject({ dry_run: true, left: [{ id: 2 }], unseen: ['docker'] });
+    const { value: done } = await json('releases', 'recover');
+    expect({ ...(value as object), dry_run: false, left: [] }).toEqual({ ...(done as object), left: [] });
+  });
+
   it('says so where it was asked to put tags back', async () => {
     const { status, stderr } = await run('releases', 'recover', '--tags');
     expect([status, stderr]).toEqual([1, expect.stringContaining('Which image tags were moved is not known.')]);

@@ -139,7 +139,7 @@ describe('mlx releases', () => {
     released(place, null, 1, 'promoted', 'first');
     interrupted();
     expect((await run('releases', 'recover', '--dry-run')).stdout).toContain(
-      'release 2, promote of tickets to version 2, would be settled',
+      'release 2, promote of tickets to version 2, would be undone',
     );
     expect((await json('releases', 'recover')).value).toMatchObject({ recovered: [{ id: 2, to_version: 2 }] });
     expect((await run('releases', 'recover')).stdout).toBe('Nothing is left over.\n');
