@@ -29,7 +29,7 @@ export const run: CommandModule['run'] = async (context) => {
       [`mlx.yaml is right: ${counted(read)}.`, ...notes].join('\n'),
     );
   }
-  const state = await gatewayControl(context.paths().sockets).refresh();
+  const state = await gatewayControl(context.paths().sockets).reload();
   if (!state) throw new MlxError('GATEWAY_DOWN', 'No gateway runs.', { hint: 'Start it: mlx gateway start' });
   if (state.configProblem) {
     throw new MlxError('CONFIG_INVALID', `The gateway refused mlx.yaml: ${state.configProblem.message}`, {

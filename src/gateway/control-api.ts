@@ -4,6 +4,9 @@ import { join } from 'node:path';
 
 import { z } from 'zod';
 
+/** As an earlier mlx calls them, whose gateway may be running, or whose command may be asking. */
+export const controlPaths = { readRows: '/reload', reload: '/refresh' } as const;
+
 const budgetStateSchema = z.object({
   /** `key:ID`, `tenant:NAME`, `feature:NAME` or `everything`. */
   account: z.string(),

@@ -4,7 +4,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import { dirname } from 'node:path';
 
 import { errorMessage } from '../errors.js';
-import type { GatewayRows, GatewayState } from './control-api.js';
+import { controlPaths, type GatewayRows, type GatewayState } from './control-api.js';
 
 export type Controls = {
   state: () => Promise<GatewayState>;
@@ -13,7 +13,7 @@ export type Controls = {
   /** Reads the ledger's rows anew; requests that come after it take them. */
   readRows: () => Promise<GatewayRows>;
   /** Reads keys and mlx.yaml too. */
-  refresh: () => Promise<void>;
+  reload: () => Promise<void>;
   stop: () => void;
 };
 
@@ -45,10 +45,10 @@ async function answer(call: string, controls: Controls, outgoing: ServerResponse
         outgoing.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8', connection: 'close' });
         return void outgoing.end(text);
       }
-      case 'POST /reload':
+      case `POST ${controlPaths.readRows}`:
         return reply(outgoing, 200, await controls.readRows());
-      case 'POST /refresh':
-        await controls.refresh();
+      case `POST ${controlPaths.reload}`:
+        await controls.reload();
         return reply(outgoing, 200, await controls.state());
       case 'POST /stop':
         reply(outgoing, 202, await controls.state());

@@ -1,10 +1,11 @@
 // Commands talk to the running gateway through this: over its unix socket, which only its user can open.
 import type { z } from 'zod';
 
-import { isNobodyThere, localClient, type LocalClient } from '../engine/local-client.js';
+import { isNobodyThere, localClient, type LocalClient, type LocalQuestion } from '../engine/local-client.js';
 import { errorCode, MlxError } from '../errors.js';
 import type { Route } from '../ledger/promotions.js';
 import {
+  controlPaths,
   controlSocket,
   gatewayRowsSchema,
   gatewayStateSchema,
@@ -20,11 +21,11 @@ export type GatewayControl = {
    * (or gone, when `expected` is undefined).
    * @throws MlxError GATEWAY_DOWN, GATEWAY_STALE
    */
-  reload: (name: string, expected: Route | undefined) => Promise<void>;
+  confirmRoute: (name: string, expected: Route | undefined) => Promise<void>;
   /** Makes the gateway read the ledger's routes, holds and shares; mlx.yaml afterwards, if it was edited. undefined when none runs. */
   readRows: () => Promise<GatewayRows | undefined>;
   /** Makes the gateway read its routes, keys and mlx.yaml again. undefined when none runs. */
-  refresh: () => Promise<GatewayState | undefined>;
+  reload: () => Promise<GatewayState | undefined>;
   /** The gateway takes no more requests, finishes open answers and ends. False when none runs. */
   requestStop: () => Promise<boolean>;
 };
@@ -33,11 +34,11 @@ const answerTimeoutMs = 10_000;
 
 export function gatewayControl(socketFolder: string): GatewayControl {
   const client = localClient(`unix:${controlSocket(socketFolder)}`);
-  const readRows = () => call(client, 'POST', '/reload', gatewayRowsSchema);
+  const readRows = () => call(client, post(controlPaths.readRows), 'read its routes', gatewayRowsSchema);
   return {
-    state: () => call(client, 'GET', '/state', gatewayStateSchema),
+    state: () => call(client, { path: '/state' }, 'say how it is', gatewayStateSchema),
     readRows,
-    reload: async (name, expected) => {
+    confirmRoute: async (name, expected) => {
       const rows = await readRows();
       if (!rows) throw new MlxError('GATEWAY_DOWN', 'The gateway does not answer.', { hint: 'mlx gateway start' });
       const used = rows.routes.find((route) => route.name === name);
@@ -46,21 +47,28 @@ export function gatewayControl(socketFolder: string): GatewayControl {
         hint: 'Start it again: mlx gateway stop && mlx gateway start',
       });
     },
-    refresh: () => call(client, 'POST', '/refresh', gatewayStateSchema),
-    requestStop: async () => (await call(client, 'POST', '/stop', gatewayStateSchema)) !== undefined,
+    reload: () => call(client, post(controlPaths.reload), 'read its settings', gatewayStateSchema),
+    requestStop: async () => (await call(client, post('/stop'), 'stop', gatewayStateSchema)) !== undefined,
   };
 }
 
+type Question = Pick<LocalQuestion, 'path' | 'method'>;
+
+function post(path: string): Question {
+  return { path, method: 'POST' };
+}
+
+/** @param what it is asked to do, should it not be able to */
 async function call<Answer>(
   client: LocalClient,
-  method: 'GET' | 'POST',
-  path: string,
+  question: Question,
+  what: string,
   schema: z.ZodType<Answer>,
 ): Promise<Answer | undefined> {
   try {
-    const { status, text } = await client.ask({ method, path, timeoutMs: answerTimeoutMs });
+    const { status, text } = await client.ask({ ...question, timeoutMs: answerTimeoutMs });
     if (status < 300) return schema.parse(JSON.parse(text));
-    throw new MlxError('GATEWAY_FAILED', `The gateway could not do ${path.slice(1)}.`, {
+    throw new MlxError('GATEWAY_FAILED', `The gateway could not ${what}.`, {
       cause: text,
       hint:
         status === 404

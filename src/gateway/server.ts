@@ -72,7 +72,7 @@ export async function startGatewayServer(settings: GatewaySettings, open = openC
   const control = await serveControls(controlSocket(paths.sockets), {
     state: async () => ({ startedAtMs, ...(await stateOf(front, behind)) }),
     metrics: async () => clients.metrics((await front.load()).inFlight),
-    ...{ readRows, refresh: reload },
+    ...{ readRows, reload },
     stop: requestStop,
   });
   const forgetOwner = recordOwner(paths.run);

@@ -26,7 +26,7 @@ export type PromotionEdges = {
   ledger: Ledger;
   engine: (kind: EngineKind) => Promise<Engine>;
   /** Makes sure that it runs: one that was killed meanwhile is started again, with the ledger's routes. */
-  gateway: () => Promise<Pick<GatewayControl, 'state' | 'reload' | 'readRows'>>;
+  gateway: () => Promise<Pick<GatewayControl, 'state' | 'confirmRoute' | 'readRows'>>;
   /** @throws MlxError BASE_MODEL_MISSING */
   baseModelFolder: (version: ModelVersion) => string;
   /** What a version's weights take: the files of its base model. null: the base is not on this machine. */

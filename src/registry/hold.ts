@@ -49,5 +49,5 @@ export async function undoStop(interruptible: PromotionEdges, { former }: Subjec
   const updatedAtMs = Math.max(edges.now().getTime(), route.updatedAtMs + 1);
   const again = { ...former, ...serverFields(server), updatedAtMs };
   setRoute(edges.ledger, again);
-  await (await edges.gateway()).reload(again.name, again);
+  await (await edges.gateway()).confirmRoute(again.name, again);
 }

@@ -52,7 +52,7 @@ async function recover(edges: PromotionEdges, promotion: Promotion): Promise<boo
   const flip = subjectOf(entries, 'flip');
   if (!flip) return false;
   const { after } = flip;
-  await (await edges.gateway()).reload(after.name, findRoute(edges.ledger, after.name));
+  await (await edges.gateway()).confirmRoute(after.name, findRoute(edges.ledger, after.name));
   const journal = openJournal(edges, id);
   await finishSwitch(edges, journal, promotion, flip, {
     held: subjectOf(entries, 'hold') !== undefined,

@@ -20,7 +20,7 @@ export async function retireServers(edges: PromotionEdges, model: string, kinds:
 export async function takeRouteAway(edges: PromotionEdges, route: Route): Promise<void> {
   const { name, model, version, engine, serverId } = route;
   deleteRoute(edges.ledger, name);
-  await (await edges.gateway()).reload(name, undefined);
+  await (await edges.gateway()).confirmRoute(name, undefined);
   try {
     await retireServers(edges, model, [engine]);
   } catch (error) {

@@ -14,7 +14,7 @@ import { isLabelled, production } from './targets.js';
 /** One row, then the gateway's word that it uses it: after that no new request reaches the old server. */
 export async function performFlip(edges: PromotionEdges, { after }: SubjectOf<'flip'>): Promise<void> {
   setRoute(edges.ledger, after);
-  await (await edges.gateway()).reload(after.name, after);
+  await (await edges.gateway()).confirmRoute(after.name, after);
 }
 
 /** Labels for people: the digest is the truth. */
@@ -94,7 +94,7 @@ async function undoFlip(edges: PromotionEdges, { before, after }: SubjectOf<'fli
     if (before) setRoute(edges.ledger, before);
     else deleteRoute(edges.ledger, after.name);
   }
-  await (await edges.gateway()).reload(after.name, findRoute(edges.ledger, after.name));
+  await (await edges.gateway()).confirmRoute(after.name, findRoute(edges.ledger, after.name));
 }
 
 async function undoTags(edges: PromotionEdges, { model, tags, aliases }: SubjectOf<'tags'>): Promise<void> {

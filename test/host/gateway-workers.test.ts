@@ -122,7 +122,7 @@ describe('three workers', () => {
     for (let turn = 2; turn < 12; turn += 1) {
       const route = routeTo(turn % 2 === 0 ? second : server, turn);
       setRoute(place.ledger, route);
-      await control.reload('tickets', route);
+      await control.confirmRoute('tickets', route);
       acknowledged = turn;
       const enough = seen.length + 40;
       while (seen.length < enough) await new Promise((resolve) => setImmediate(resolve));

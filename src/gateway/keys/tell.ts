@@ -4,7 +4,7 @@ import { gatewayControl } from '../control.js';
 /** @returns whether a gateway runs and knows by now; one that does not answer reads the ledger within a second */
 export async function tellGateway(socketFolder: string): Promise<boolean> {
   try {
-    return (await gatewayControl(socketFolder).refresh()) !== undefined;
+    return (await gatewayControl(socketFolder).reload()) !== undefined;
   } catch {
     return false;
   }

@@ -1,10 +1,13 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { expect, test } from 'vitest';
 
 import { localClient } from '../../../src/engine/local-client.js';
+import { gatewayControl } from '../../../src/gateway/control.js';
 import { serveControls } from '../../../src/gateway/control-server.js';
 
 test('a control socket that closes answers what was asked before, and nothing after it over the same connection', async () => {
@@ -22,7 +25,7 @@ test('a control socket that closes answers what was asked before, and nothing af
       await released;
       return { routes: [], held: [], splits: [] };
     },
-    refresh: async () => undefined,
+    reload: async () => undefined,
     stop: () => undefined,
   });
   const client = localClient(`unix:${socket}`);
@@ -35,5 +38,38 @@ test('a control socket that closes answers what was asked before, and nothing af
     code: expect.stringMatching(/ECONNREFUSED|ENOENT|ECONNRESET/) as string,
   });
   client.close();
+  rmSync(folder, { recursive: true });
+});
+
+test('an earlier gateway is asked by the names that it knows, and an earlier command is answered by them', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'mlx-ctl-'));
+  const socket = join(folder, 'gateway.sock');
+  const rows = { routes: [], held: [], splits: [] };
+  const state = { ...rows, pid: 1, port: 2, startedAtMs: 3, workers: [], inFlight: {}, budgets: [], breakers: {} };
+  const asked: string[] = [];
+  const earlier = createServer(({ method, url }, answer) => {
+    asked.push(`${method} ${url}`);
+    answer.end(JSON.stringify(url === '/reload' ? rows : state));
+  });
+  await once(earlier.listen(socket), 'listening');
+  const control = gatewayControl(folder);
+  await control.confirmRoute('tickets', undefined);
+  expect(await control.reload()).toMatchObject({ pid: 1 });
+  expect(asked).toEqual(['POST /reload', 'POST /refresh']);
+  earlier.closeAllConnections();
+  await once(earlier.close(), 'close');
+  const done: string[] = [];
+  const server = await serveControls(socket, {
+    state: async () => ({ ...state, upstreams: [], configProblem: null }),
+    metrics: async () => '',
+    readRows: async () => (done.push('rows'), rows),
+    reload: async () => void done.push('all'),
+    stop: () => undefined,
+  });
+  const client = localClient(`unix:${socket}`);
+  for (const path of ['/reload', '/refresh']) await client.ask({ path, method: 'POST', timeoutMs: 5_000 });
+  expect(done).toEqual(['rows', 'all']);
+  client.close();
+  server.close();
   rmSync(folder, { recursive: true });
 });

@@ -179,7 +179,7 @@ describe('a switch', () => {
   test('that the gateway could not take over is not acknowledged', async () => {
     const [route] = (await bench.control.state())?.routes ?? [];
     if (!route) throw new Error('the route of the test is missing');
-    await expect(bench.control.reload('tickets', { ...route, serverId: 'another' })).rejects.toMatchObject({
+    await expect(bench.control.confirmRoute('tickets', { ...route, serverId: 'another' })).rejects.toMatchObject({
       code: 'GATEWAY_STALE',
     });
   });

@@ -49,7 +49,7 @@ async function addKey(limits: Partial<Limits> = {}) {
   const fresh = makeKey();
   const plain = { name: null, tenant: 'acme', features: ['search'], models: [], createdAtMs: Date.now() };
   insertKey(bench.ledger, { ...plain, id: fresh.id, sha256: fresh.sha256, limits: { ...noLimits, ...limits } });
-  await bench.control.refresh();
+  await bench.control.reload();
   return { id: fresh.id, headers: { authorization: `Bearer ${fresh.text}` } };
 }
 

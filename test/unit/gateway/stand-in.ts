@@ -136,13 +136,13 @@ export async function startBench({ config = '', metering, ...settings }: BenchSe
     },
     configure: async (text) => {
       writeFileSync(configFile, text);
-      await control.refresh();
+      await control.reload();
     },
     route: async (change) => {
       const base = { name: 'tickets', model: 'tickets', version: 1, digest: 'sha256:1', engine: 'host' as const };
       const route = { ...base, updatedAtMs: (clock += 1), ...change };
       setRoute(ledger, route);
-      await control.reload(route.name, route);
+      await control.confirmRoute(route.name, route);
     },
     restart: async (changed) => {
       await gateway.stop();

@@ -92,7 +92,7 @@ async function addKey(limits: Partial<Limits> = {}): Promise<Record<string, stri
     createdAtMs: 1,
     limits: all,
   });
-  await bench.control.refresh();
+  await bench.control.reload();
   return { authorization: `Bearer ${text}` };
 }
 
