@@ -39,6 +39,13 @@ export function estimate(
   };
 }
 
+/** A picture is one of several parts. */
+function isPlainText(messages: unknown): boolean {
+  return (
+    Array.isArray(messages) && messages.every((message) => isFields(message) && typeof message['content'] === 'string')
+  );
+}
+
 function costAtMost(
   target: Reachable,
   pricing: Pricing,
@@ -71,7 +78,7 @@ function positive(value: unknown): number | undefined {
 /** In bytes; pictures are counted. Without any, the body as it was sent is measure enough, and costs no walk through it. */
 function measure({ body, fields }: Question): { bytes: number; images: number } {
   const sum = { bytes: 0, images: 0 };
-  if (!body.includes('image')) return { bytes: body.length, images: 0 };
+  if (isPlainText(fields['messages']) || !body.includes('image')) return { bytes: body.length, images: 0 };
   const waiting: unknown[] = [fields];
   while (waiting.length > 0) {
     const next = waiting.pop();
