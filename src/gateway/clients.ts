@@ -45,20 +45,19 @@ export async function openClients({ paths, now, warn }: GatewaySettings, routing
     for (const listener of listeners) listener();
   });
   const { content, captures } = openWords(paths, routing, { now, warn, log: log.write });
-  const settings = routing.config().gateway.metering;
   const metering = openMetering({
-    ...{ trafficFile: paths.trafficFile, settings, catalogue: prices.catalogue, ring: keys.ring },
-    ...{ now, warn, log, captures },
+    ...{ trafficFile: paths.trafficFile, settings: routing.config().gateway.metering, catalogue: prices.catalogue },
+    ...{ ring: keys.ring, now, warn, log, captures },
     targetsOf: (name) => routing.current().reachable.get(name) ?? [],
     urlOf: (upstream) => routing.current().upstreams.get(upstream)?.url,
   });
-  const { finish, budgets, metrics } = metering;
   return {
     stages: {
       ...{ authorize: authorize(keys.ring, () => now().getTime()), capture: captures.stage },
       ...{ ...content.stages, ...metering.stages },
     },
-    ...{ finish, budgets, metrics, counting: metering, log: log.write },
+    ...{ finish: metering.finish, budgets: metering.budgets, metrics: metering.metrics },
+    ...{ counting: metering, log: log.write },
     keys: () => keys.ring().keys,
     onKeysChanged: (listener) => void listeners.push(listener),
     reload: async () => {

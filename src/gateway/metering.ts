@@ -40,7 +40,7 @@ export type RunningMetering = {
   keeper: BudgetKeeper;
   beginBusy: MeterEdges['beginBusy'];
   finish: (finished: Finished) => void;
-  /** Settles and writes down now what is over. */
+  /** Settles and writes down now what is over: before prices change, by those that it ran under. */
   settleAll: () => void;
   keysChanged: () => void;
   reload: (settings: Metering) => void;
@@ -62,10 +62,7 @@ export function openMetering(edges: MeteringEdges): RunningMetering {
   const shared = { keeper, now, pricing: () => pricing };
   const charging = chargeFinished({ ...shared, sinks });
   const beginBusy = sharedBusyTime();
-  const states = (): BudgetState[] => {
-    settleAll();
-    return budgetStates(budgets.accounts(), settings.alerts.atShare, now().getTime());
-  };
+  const states = (): BudgetState[] => budgetStates(budgets.accounts(), settings.alerts.atShare, now().getTime());
   const assumedOutputTokens = (): number => settings.assumedOutputTokens;
   return {
     stages: {
@@ -77,10 +74,7 @@ export function openMetering(edges: MeteringEdges): RunningMetering {
       charging.add(finished);
       log.finished(finished);
     },
-    keysChanged: () => {
-      settleAll();
-      budgets.reload();
-    },
+    keysChanged: budgets.reload,
     reload: (changed) => {
       settleAll();
       settings = changed;

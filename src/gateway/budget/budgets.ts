@@ -27,10 +27,10 @@ export type BudgetEdges = {
 } & BookEdges;
 
 export function openBudgets(edges: BudgetEdges): Budgets {
-  const { settings, ring, writer, now } = edges;
+  const { settings, ring, writer, now, settleAll } = edges;
   const book = openBook(settings().alerts.atShare, edges);
   let limits = new Map<string, Limits>();
-  const reload = (): void => {
+  const load = (): void => {
     limits = limitsOf(ring().keys, settings().budgets);
     const nowMs = now().getTime();
     // What a new account used may still wait for its batch.
@@ -38,6 +38,17 @@ export function openBudgets(edges: BudgetEdges): Budgets {
     const spending = spendingSince(writer.traffic, utcDay(periodStart('month', nowMs)));
     book.setAccounts(limits, (account) => usedBy(account, spending, nowMs), nowMs);
   };
-  reload();
-  return { keeper: localKeeper(book, now), limits: () => limits, accounts: book.accounts, reload };
+  load();
+  return {
+    keeper: localKeeper(book, now),
+    limits: () => limits,
+    accounts: () => {
+      settleAll();
+      return book.accounts();
+    },
+    reload: () => {
+      settleAll();
+      load();
+    },
+  };
 }

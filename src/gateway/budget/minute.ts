@@ -21,21 +21,14 @@ export function openMinute(): Minute {
     for (let second = Math.max(0, oldest); second <= newest; second += 1) sum += amountAt(second);
     return sum;
   };
-  // Of the last second that was asked for: in a busy one many requests ask.
-  let known = { second: -1, sum: 0 };
   const change = (second: number, amount: number): void => {
     const slot = second % slots;
     if (seconds[slot] !== second) amounts[slot] = 0;
     seconds[slot] = second;
     amounts[slot] = (amounts[slot] ?? 0) + amount;
-    if (second <= known.second && second > known.second - slots) known.sum += amount;
   };
   return {
-    sum: (nowMs) => {
-      const second = secondOf(nowMs);
-      if (second !== known.second) known = { second, sum: sumFrom(second - slots + 1, second) };
-      return known.sum;
-    },
+    sum: (nowMs) => sumFrom(secondOf(nowMs) - slots + 1, secondOf(nowMs)),
     add: (amount, nowMs) => {
       const second = secondOf(nowMs);
       change(second, amount);
