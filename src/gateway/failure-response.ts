@@ -9,6 +9,8 @@ import type { Routing } from './routing.js';
 
 /** Small models are there by then; the next answer says so where one is not. */
 const restartTakesS = 5;
+/** The next try may be ten minutes off, and a person may have the server up before. */
+const longestWaitS = 60;
 
 export function failureResponse(
   request: GatewayRequest,
@@ -22,8 +24,8 @@ export function failureResponse(
   const { target, id } = destination;
   const own = target.upstream === localUpstream;
   const doing = own ? doingAbout(id) : undefined;
-  // One that broke off may be well again: only a look tells that it is gone.
-  if (doing && (failure === 'connect_failed' || doing !== 'looking')) return comesBack(request, route, doing);
+  // Who breaks off, or is slow, is there: only one that nobody was at, or that is started again right now, is told as gone.
+  if (doing && (failure === 'connect_failed' || doing === 'starting')) return comesBack(request, route, doing);
   return refuse(request, {
     status: failure.endsWith('_timeout') ? 504 : 502,
     type: 'server_error',
@@ -64,7 +66,8 @@ export function noUpstream(
 
 /** Not a 502, which says that it failed for good: whoever asks again later is answered. */
 function comesBack(request: GatewayRequest, { name }: RouteConfig, doing: Doing): GatewayResponse {
-  const retryAfterS = typeof doing === 'string' ? restartTakesS : Math.max(1, Math.ceil(doing.nextInMs / 1000));
+  const nextInS = typeof doing === 'string' ? restartTakesS : Math.ceil(doing.nextInMs / 1000);
+  const retryAfterS = Math.min(longestWaitS, Math.max(1, nextInS));
   const words =
     doing === 'looking'
       ? 'does not run right now; the gateway is looking after it'

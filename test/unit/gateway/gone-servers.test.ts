@@ -82,6 +82,12 @@ describe('a model server that nobody listens at', () => {
     expect(await refused()).toMatchObject({ status: 503, retryAfter: '45' });
   });
 
+  test('and is tried again much later: its clients come again before, for it may be started by hand', async () => {
+    attend()([{ serverId: 'v1-a', nextAtMs: 600_000 }]);
+    const message = expect.stringMatching(/Try again in 60 s\.$/) as string;
+    expect(await refused()).toMatchObject({ status: 503, retryAfter: '60', code: 'server_restarting', message });
+  });
+
   test('and has nobody who looks after it is told as before', async () => {
     expect(await refused()).toMatchObject({ status: 502, code: 'upstream_failed', retryAfter: undefined });
   });
@@ -110,4 +116,18 @@ describe('a model server that breaks off', () => {
     expect([...reported]).toEqual(['v1-a']);
     await server.close();
   });
+
+  test.each([
+    [600_000, 502, 'upstream_failed', 'broke off before its answer'],
+    [null, 503, 'server_restarting', 'is gone and is being started again'],
+  ])(
+    'is there, and called gone only while it is started again (next try: %s)',
+    async (nextAtMs, status, code, words) => {
+      attend()([{ serverId: 'v1-a', nextAtMs }]);
+      const server = await startStandIn(join(folder, 'v1.sock'), ({ answer }) => void answer.destroy());
+      const message = expect.stringContaining(words) as string;
+      expect(await refused()).toMatchObject({ status, code, message, errorClass: 'broken' });
+      await server.close();
+    },
+  );
 });
