@@ -5,6 +5,7 @@ import { readWholeNumber } from '../config/whole-number.js';
 import type { Context } from '../context.js';
 import { MlxError } from '../errors.js';
 import { describeLimits } from '../gateway/keys/describe.js';
+import { looksSecret } from '../gateway/keys/find.js';
 import { makeKey } from '../gateway/keys/secret.js';
 import { tellGateway } from '../gateway/keys/tell.js';
 import { insertKey, listKeys, type Limits } from '../ledger/keys.js';
@@ -59,13 +60,20 @@ export const run: CommandModule['run'] = async (context, [name], flags) => {
   return outcome(made, (value) => renderMade(value, context));
 };
 
-/** By its name a key is rotated and revoked: two of them could be neither. @throws MlxError KEY_EXISTS */
+/** By its name or id a key is rotated and revoked: two of them could be neither. @throws MlxError KEY_EXISTS, USAGE */
 function requireFreeName(ledger: Ledger, name: string | null): void {
-  const holder = listKeys(ledger).find((key) => key.name === name && name !== null && key.revokedAtMs === null);
+  if (name === null) return;
+  const keys = listKeys(ledger);
+  if (keys.some(({ id }) => id === name)) {
+    throw new MlxError('USAGE', `There is a key with the id ${name}: no other can have that as its name.`, {
+      hint: 'Take another name, such as billing-app',
+    });
+  }
+  const holder = keys.find((key) => key.name === name && key.revokedAtMs === null);
   if (!holder) return;
   const made = new Date(holder.createdAtMs).toISOString().slice(0, 10);
-  throw new MlxError('KEY_EXISTS', `There is a key named ${name ?? ''} already: ${holder.id}, made ${made}.`, {
-    hint: `Give it a new secret: mlx keys rotate ${name ?? ''}, or end it first: mlx keys revoke ${name ?? ''}`,
+  throw new MlxError('KEY_EXISTS', `There is a key named ${name} already: ${holder.id}, made ${made}.`, {
+    hint: `Give it a new secret: mlx keys rotate ${name}, or end it first: mlx keys revoke ${name}`,
   });
 }
 
@@ -89,7 +97,7 @@ function readWanted(name: string | undefined, flags: Record<string, unknown>): W
   const features = splitNames(text('feature')).map((feature) => checkName(feature, '--feature'));
   const tenant = text('tenant');
   return {
-    name: name === undefined ? null : checkName(name, 'The name of a key'),
+    name: name === undefined ? null : checkKeyName(name),
     tenant: tenant === undefined ? null : checkName(tenant, '--tenant'),
     features,
     models: splitNames(text('models')),
@@ -106,6 +114,14 @@ function readWanted(name: string | undefined, flags: Record<string, unknown>): W
 
 function splitNames(text: string | undefined): string[] {
   return [...new Set((text ?? '').split(',').map((part) => part.trim()))].filter((part) => part !== '');
+}
+
+/** Does not repeat it: it may be a secret that was pasted. */
+function checkKeyName(name: string): string {
+  if (!looksSecret(name)) return checkName(name, 'The name of a key');
+  throw new MlxError('USAGE', 'The name of a key cannot begin with mlx_, as a secret does.', {
+    hint: 'Take another name, such as billing-app',
+  });
 }
 
 function checkName(name: string, flag: string): string {

@@ -76,6 +76,27 @@ describe('mlx keys', () => {
     expect((await json('keys', 'create', 'billing-app'))['key']).not.toBe(first['key']);
   });
 
+  it('gives no key the id of another as its name, revoked or not: neither could be named any more', async () => {
+    const { key } = await json('keys', 'create');
+    for (const more of [[], ['--dry-run']]) {
+      const second = await run('keys', 'create', String(key), ...more);
+      expect(second).toMatchObject({ status: 2, stdout: '' });
+      expect(second.stderr).toMatch(new RegExp(`a key with the id ${String(key)}.*USAGE`));
+    }
+    await run('keys', 'revoke', String(key));
+    expect((await run('keys', 'create', String(key))).status).toBe(2);
+  });
+
+  it('gives no key a name as secrets have, and does not repeat it', async () => {
+    const name = `mlx_abcdefghjk_${'a'.repeat(43)}`;
+    for (const wanted of [name, 'mlx_app']) {
+      const refused = await run('keys', 'create', wanted);
+      expect(refused).toMatchObject({ status: 2, stdout: '' });
+      expect(refused.stderr).toContain('cannot begin with mlx_');
+      expect(refused.stderr).not.toContain(wanted);
+    }
+  });
+
   it('warns of a model that no route leads to, and names those that there are', async () => {
     const made = await run('keys', 'create', '--models', 'tickets,nosuch');
     expect(made.status).toBe(0);

@@ -4,7 +4,7 @@ import type { ApiKey } from '../../ledger/keys.js';
 
 /** @throws MlxError NOT_FOUND, AMBIGUOUS, USAGE for a key's own text, which must not stand in a shell's history */
 export function findKey(keys: readonly ApiKey[], wanted: string): ApiKey {
-  if (wanted.startsWith('mlx_')) {
+  if (looksSecret(wanted)) {
     throw new MlxError('USAGE', 'Name a key by its id, not by the secret itself.', {
       hint: 'See the ids: mlx keys ls',
     });
@@ -18,4 +18,9 @@ export function findKey(keys: readonly ApiKey[], wanted: string): ApiKey {
   throw new MlxError('AMBIGUOUS', `'${wanted}' fits ${found.length} keys: ${found.map(({ id }) => id).join(', ')}.`, {
     hint: 'Name it by its id',
   });
+}
+
+/** What no key can be found by, and so no key may be named. */
+export function looksSecret(text: string): boolean {
+  return text.startsWith('mlx_');
 }
