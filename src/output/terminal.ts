@@ -65,9 +65,9 @@ function writersTo({ stdout, stderr }: Streams, ticker: Ticker) {
   };
 }
 
-/** Of a terminal, 80 when it does not say; Infinity in a pipe or a file. */
+/** Of a terminal, 80 when it does not say or says 0; Infinity in a pipe or a file. */
 export function columnsOf(stream: Streams['stdout']): number {
-  return stream.isTTY === true ? (stream.columns ?? 80) : Infinity;
+  return stream.isTTY === true ? stream.columns || 80 : Infinity;
 }
 
 /** What failed, every problem with its place, and the next command. */

@@ -21,8 +21,8 @@ function rewrittenLine(stderr: Streams['stderr']): Ticker {
   return {
     show: (line) => {
       shown = true;
-      // A line that is wrapped could not be taken away whole.
-      stderr.write(`${takeAway}${cutTo(line, (stderr.columns ?? 80) - 1)}`);
+      // A line that is wrapped could not be taken away whole. 0 columns: the terminal does not know.
+      stderr.write(`${takeAway}${cutTo(line, (stderr.columns || 80) - 1)}`);
     },
     clear: () => {
       if (shown) stderr.write(takeAway);

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 
 import { MlxError } from '../../../src/errors.js';
 import { toSnakeCase } from '../../../src/output/json.js';
-import { terminalOutput } from '../../../src/output/terminal.js';
+import { columnsOf, terminalOutput } from '../../../src/output/terminal.js';
 
 function capture(flags: { json: boolean; yes: boolean }) {
   const streams = { stdin: new PassThrough(), stdout: new PassThrough(), stderr: new PassThrough() };
@@ -59,6 +59,16 @@ test('on a terminal text is broken at words, except what is not ours; in a pipe 
     output.result(1, () => text, true);
     expect(String(streams.stdout.read())).toBe(`${broken}${text}\n`);
   }
+});
+
+test.each([
+  [true, 40, 40],
+  [true, 0, 80],
+  [true, undefined, 80],
+  [false, undefined, Infinity],
+])('on a terminal (%s) that says %s columns a line has %s', (isTTY, said, columns) => {
+  const stream = Object.assign(new PassThrough(), { isTTY, ...(said === undefined ? {} : { columns: said }) });
+  expect(columnsOf(stream)).toBe(columns);
 });
 
 test('a question that nobody can answer is an error that names the flag', async () => {

@@ -5,8 +5,8 @@ import { expect, test } from 'vitest';
 
 import { terminalOutput } from '../../../src/output/terminal.js';
 
-function watching(terminal: boolean, environment: NodeJS.ProcessEnv = {}) {
-  const stderr = Object.assign(new PassThrough(), { isTTY: terminal, columns: 30 });
+function watching(terminal: boolean, environment: NodeJS.ProcessEnv = {}, columns = 30) {
+  const stderr = Object.assign(new PassThrough(), { isTTY: terminal, columns });
   const streams = { stdin: new PassThrough(), stdout: new PassThrough(), stderr };
   let nowMs = 0;
   const output = terminalOutput(streams, { json: false, yes: false }, environment, () => nowMs);
@@ -34,6 +34,12 @@ test('on a terminal the line is cut where it does not fit: one that is wrapped c
   const { look, stderr } = watching(true);
   look(1, 1_000_000_000);
   expect(stderr()).toBe('\r\u001b[2Ktickets:2, 1 s: 1000000000 r…');
+});
+
+test('a terminal that says 0 columns does not know them (script -c without one of its own): 80 are taken', () => {
+  const { look, stderr } = watching(true, {}, 0);
+  look(1, 5);
+  expect(stderr()).toBe('\r\u001b[2Ktickets:2, 1 s: 5 requests');
 });
 
 test.each([
