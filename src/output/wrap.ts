@@ -114,11 +114,11 @@ function startsCommand(before: string | undefined, word: string, after: string |
   return introduced && (programs.has(name) || /^--[a-z]/.test(name));
 }
 
-/** A command ends with its sentence, or where the sentence goes on without it; not inside of quotes. */
+/** A command ends with its sentence, at its backtick, or where the sentence goes on without it; not inside of quotes. */
 function goesOn(command: string, word: string): boolean {
   const quotes = [command.matchAll(/"/g), command.matchAll(/(?<!\w)'|'(?!\w)/g)];
   if (quotes.some((found) => [...found].length % 2 === 1)) return true;
-  return !/[,;.:)]$/.test(stripVTControlCharacters(command)) && !word.startsWith('(') && !afterCommand.has(word);
+  return !/[,;.:)]$|`\W*$/.test(stripVTControlCharacters(command)) && !word.startsWith('(') && !afterCommand.has(word);
 }
 
 /** Without colour codes. */

@@ -49,6 +49,14 @@ test.each([
   }
 });
 
+test.each(['', ',', '.', '?', ')'])('a command in backticks ends at its backtick%s', (mark) => {
+  const command = '`mlx promote NAME:N --watch 10m`';
+  const line = `Of one version, ${command}${mark} holds the new version's requests against those of the live one.`;
+  const lines = wrapText(line, width).split('\n');
+  expect(lines.every((each) => each.length <= width)).toBe(true);
+  expect(lines.join('\n')).toContain(command);
+});
+
 test('a row of a table stays a row', () => {
   const row = `serving.ready_timeout_s  300  ${'a long value '.repeat(3)}  default`;
   expect(wrapText(row, width)).toBe(row);
