@@ -18,15 +18,18 @@ export type Rows = {
   watched: ReadonlySet<string>;
 };
 
+/** All of one moment: of a promotion that switches and ends meanwhile, both are seen or neither, else its server would be an orphan. */
 export function readRows(ledger: Ledger): Rows {
-  const watches = openSteps(ledger, 'watch').filter((step) => ownerIsAlive(watchSubject(step).owner));
-  return {
-    routes: listRoutes(ledger),
-    splits: listSplits(ledger),
-    warm: listWarmServers(ledger),
-    busy: new Set(openPromotions(ledger).map(({ model }) => model)),
-    watched: new Set(watches.map(({ model, alias }) => routeName(model, alias))),
-  };
+  return ledger.database.transaction(() => {
+    const watches = openSteps(ledger, 'watch').filter((step) => ownerIsAlive(watchSubject(step).owner));
+    return {
+      routes: listRoutes(ledger),
+      splits: listSplits(ledger),
+      warm: listWarmServers(ledger),
+      busy: new Set(openPromotions(ledger).map(({ model }) => model)),
+      watched: new Set(watches.map(({ model, alias }) => routeName(model, alias))),
+    };
+  })();
 }
 
 /**
