@@ -1,4 +1,5 @@
 // Looks at what there is to see to: regularly, and soon when something was reported. Never two of them at once.
+import { errorMessage } from '../errors.js';
 import { systemClock, type Clock } from '../gateway/clock.js';
 
 export type Looks = {
@@ -12,13 +13,18 @@ export type Looks = {
 export const lookEveryMs = 15_000;
 export const restBetweenMs = 2_000;
 
-export function lookRegularly(work: () => Promise<void>, clock: Clock = systemClock): Looks {
+/** One that fails is told, and followed by the next one. */
+export function lookRegularly(
+  work: () => Promise<void>,
+  warn: (line: string) => void,
+  clock: Clock = systemClock,
+): Looks {
   let [working, wanted, ended] = [false, false, false];
   let begunAtMs = -restBetweenMs;
   const look = async (): Promise<void> => {
     if (working || ended) return;
     [working, begunAtMs] = [true, clock.nowMs()];
-    await work();
+    await workOrTell(work, warn);
     working = false;
     if (wanted) arrange();
   };
@@ -46,6 +52,14 @@ export function lookRegularly(work: () => Promise<void>, clock: Clock = systemCl
       callOffNext?.();
     },
   };
+}
+
+async function workOrTell(work: () => Promise<void>, warn: (line: string) => void): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    warn(`What there is to see to could not be looked at wholly: ${errorMessage(error)}`);
+  }
 }
 
 function everyTime(everyMs: number, run: () => void, clock: Clock): () => void {

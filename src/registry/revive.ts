@@ -47,7 +47,7 @@ export function reviveServers(edges: ReviveEdges): () => void {
       tell(caresOf(gone, known, due));
     }
   };
-  const { look, soon, end } = lookRegularly(work, clock);
+  const { look, soon, end } = lookRegularly(work, warn, clock);
   const tell = attend((serverId) => {
     reports.add(serverId);
     soon();

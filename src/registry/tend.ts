@@ -24,7 +24,7 @@ export function tendPromotions(edges: TendEdges): () => void {
     const due = lookForDue(edges);
     if (due && isRipe(due, seen)) await recover(edges);
     seen = due;
-  });
+  }, edges.warn);
   return end;
 }
 
