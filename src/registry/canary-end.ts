@@ -6,8 +6,9 @@ import { beginStep, endStep, listSteps } from '../ledger/promotion-steps.js';
 import { deleteSplit, findSplit } from '../ledger/route-splits.js';
 import { isServerAlive } from '../serving/liveness.js';
 import type { PromotionEdges } from './edges.js';
+import { eachOrLeave, type Done } from './leave.js';
 import { takeRouteAway } from './retire.js';
-import { readRows, type Rows } from './rows.js';
+import { isAmong, readRows, standingCanaries, type Rows } from './rows.js';
 import { canaryAlias, routeName } from './targets.js';
 
 /** `promoted`: it has all requests by now. Its release keeps it, as the last of its steps. */
@@ -48,31 +49,35 @@ export function candidateRelease(ledger: Ledger, { model, version }: Pick<Route,
   return own?.id ?? null;
 }
 
-/** @returns the models of those that were lost */
-export async function endLostCanaries(edges: PromotionEdges, actor: string): Promise<string[]> {
-  const ended: string[] = [];
-  for (const { model, serverId } of await lostCanaries(edges, readRows(edges.ledger))) {
+/** Each as it is found. @returns the models of those that were lost */
+export async function endLostCanaries(edges: PromotionEdges, actor: string): Promise<Done<string>> {
+  return eachLostCanary(edges, readRows(edges.ledger), async (route) => {
+    // While servers were asked and others ended, a person may have begun another one.
+    if (!isAmong(standingCanaries(readRows(edges.ledger)), route)) return undefined;
+    const { model, serverId } = route;
     const reason = `its server ${serverId} did not answer any more`;
-    if (await endCanary(edges, model, { outcome: 'taken_back', code: null, actor, reason })) ended.push(model);
-  }
-  return ended;
+    const ended = await endCanary(edges, model, { outcome: 'taken_back', code: null, actor, reason });
+    return ended ? model : undefined;
+  });
 }
 
-/** Of those that stand, the ones whose server does not answer: until then the version that is live has covered for them. */
-export async function lostCanaries(
-  { engine: open }: Pick<PromotionEdges, 'engine'>,
-  { routes, splits, busy }: Rows,
-): Promise<Route[]> {
-  const lost: Route[] = [];
-  for (const route of routes) {
-    const { name, model, engine, serverId, address } = route;
-    const stepped = splits.some((split) => split.name === model && split.owner !== null);
-    if (name !== routeName(model, canaryAlias) || busy.has(model) || stepped) continue;
-    const servers = await open(engine);
-    if (await isServerAlive(servers, { id: serverId, address })) continue;
-    // After a reboot Docker starts it again, and it answers when it has loaded its model.
-    if ((await servers.listServers()).some(({ id, state }) => id === serverId && state === 'starting')) continue;
-    lost.push(route);
-  }
-  return lost;
+/** Of those that stand, the ones whose server does not answer. `end` may do nothing, for a plan. */
+export function eachLostCanary(
+  edges: Pick<PromotionEdges, 'engine' | 'onNote'>,
+  rows: Rows,
+  end: (route: Route) => Promise<string | undefined>,
+): Promise<Done<string>> {
+  const left = ({ model }: Route): string => `The canary of ${model} could not be seen to.`;
+  return eachOrLeave(edges, standingCanaries(rows), left, async (route) =>
+    (await isLost(edges, route)) ? end(route) : undefined,
+  );
+}
+
+/** Until it is taken back, the version that is live covers for it. */
+async function isLost(edges: Pick<PromotionEdges, 'engine'>, { engine, serverId, address }: Route): Promise<boolean> {
+  const servers = await edges.engine(engine);
+  if (await isServerAlive(servers, { id: serverId, address })) return false;
+  const found = (await servers.listServers()).find(({ id }) => id === serverId);
+  // After a reboot Docker starts it again, and it answers when it has loaded its model.
+  return found?.state !== 'starting';
 }

@@ -2,18 +2,18 @@
 // what will be there once what comes before is done (forecast.ts).
 import type { Promotion, Route } from '../ledger/promotions.js';
 import type { WarmServer } from '../ledger/warm-servers.js';
-import { lostCanaries } from './canary-end.js';
+import { eachLostCanary } from './canary-end.js';
 import { wantedOnly, type ClearedUp, type Wanted } from './clear-up.js';
 import type { PromotionEdges } from './edges.js';
 import { afterRestart, afterWay, withoutRoute, withoutWarm } from './forecast.js';
 import { movedTags } from './labels.js';
 import { doOrLeave } from './leave.js';
-import { eachOrphan } from './lost-servers.js';
+import { eachLostRoute, eachOrphan } from './lost-servers.js';
 import type { PromotionResult } from './promote.js';
 import { leftLine, wayOf, type Way } from './recover.js';
 import { warmLeftLine } from './retire.js';
 import { dueCanaries, expired } from './rows.js';
-import { lostRoutes, readScene, serversOf, type Scene } from './scene.js';
+import { readScene, serversOf, type Scene } from './scene.js';
 import { duePromotions, interruptedLine, type Due } from './settle.js';
 import { subjectOf, type Subject } from './subjects.js';
 import { canaryAlias, drillAlias, routeName, serveCandidate } from './targets.js';
@@ -27,18 +27,20 @@ export async function planClearUp(edges: Edges, wanted: Wanted): Promise<ClearUp
   const { scene: settledScene, ways, settled, left } = await planSettling(edges);
   let scene = settledScene;
   const more = await wantedOnly(edges, wanted, {
-    servers: async () => {
-      const routes = lostRoutes(scene);
-      scene = routes.reduce(afterRestart, scene);
-      return routes.map((route) => restartOf(edges, route));
+    servers: () =>
+      eachLostRoute(edges, scene, async (route) => {
+        scene = afterRestart(scene, route);
+        return restartOf(edges, route);
+      }),
+    canaries: () =>
+      eachLostCanary(edges, scene, async ({ name, model }) => {
+        scene = withoutRoute(scene, name);
+        return model;
+      }),
+    tags: async () => {
+      const moved = await movedTags(edges);
+      return { done: moved.filter(({ model, tag }) => !ways.some((way) => setsTag(way, model, tag))), whole: true };
     },
-    canaries: async () => {
-      const models = (await lostCanaries(edges, scene)).map(({ model }) => model);
-      scene = models.reduce((seen, model) => withoutRoute(seen, routeName(model, canaryAlias)), scene);
-      return models;
-    },
-    tags: async () =>
-      (await movedTags(edges)).filter(({ model, tag }) => !ways.some((way) => setsTag(way, model, tag))),
   });
   const { stopped: orphans, unseen } = await eachOrphan(edges, scene, async () => undefined);
   return { settled, ways, ...more, orphans, unseen, left };

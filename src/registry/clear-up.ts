@@ -4,7 +4,7 @@ import type { EngineKind } from '../engine/engine.js';
 import type { PromotionEdges } from './edges.js';
 import { endLostCanaries } from './canary-end.js';
 import { movedTags, putTagsBack, type MovedTag } from './labels.js';
-import { doOrLeave } from './leave.js';
+import { doOrLeave, type Done } from './leave.js';
 import { restartLostServers, stopOrphans } from './lost-servers.js';
 import type { PromotionResult } from './promote.js';
 import { duePromotions, settleDue, type Due } from './settle.js';
@@ -34,7 +34,7 @@ export async function clearUp(edges: PromotionEdges, wanted: Wanted, actor: stri
     tags: async () => {
       const moved = await movedTags(edges);
       await putTagsBack(edges, moved);
-      return moved;
+      return { done: moved, whole: true };
     },
   });
   const { stopped: orphans, unseen } = await stopOrphans(edges);
@@ -42,9 +42,9 @@ export async function clearUp(edges: PromotionEdges, wanted: Wanted, actor: stri
 }
 
 type Finders = {
-  servers: () => Promise<PromotionResult[]>;
-  canaries: () => Promise<string[]>;
-  tags: () => Promise<MovedTag[]>;
+  servers: () => Promise<Done<PromotionResult>>;
+  canaries: () => Promise<Done<string>>;
+  tags: () => Promise<Done<MovedTag>>;
 };
 
 /** In this order, for the plan as well. */
@@ -54,11 +54,11 @@ export async function wantedOnly(
   find: Finders,
 ): Promise<Pick<ClearedUp, 'restarted' | 'lost' | 'tags' | 'notDone'>> {
   let notDone = false;
-  const done = async <Found>(is: boolean, what: string, work: () => Promise<Found[]>): Promise<Found[]> => {
+  const done = async <Found>(is: boolean, what: string, work: () => Promise<Done<Found>>): Promise<Found[]> => {
     if (!is) return [];
     const found = await doOrLeave(edges, what, work);
-    notDone ||= found === undefined;
-    return found?.value ?? [];
+    notDone ||= found?.value.whole !== true;
+    return found?.value.done ?? [];
   };
   const restarted = await done(wanted.servers, 'Which model servers are gone is not known.', find.servers);
   const lost = await done(wanted.canaries, 'Which canaries are lost is not known.', find.canaries);

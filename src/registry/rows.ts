@@ -44,6 +44,24 @@ export function restingRoutes({ routes, splits, busy, watched }: Rows): Route[] 
   );
 }
 
+/** At rest. A canary's has no claim to be started again. Pure. */
+export function restartableRoutes(rows: Rows): Route[] {
+  return restingRoutes(rows).filter(({ name, model }) => name !== routeName(model, canaryAlias));
+}
+
+/** Of canaries that nobody steps, and whose model nobody is at work on. Pure. */
+export function standingCanaries({ routes, splits, busy }: Rows): Route[] {
+  const stepped = new Set(splits.flatMap(({ name, owner }) => (owner === null ? [] : [name])));
+  return routes.filter(
+    ({ name, model }) => name === routeName(model, canaryAlias) && !busy.has(model) && !stepped.has(model),
+  );
+}
+
+/** Since it was found, nobody has changed it. Pure. */
+export function isAmong(routes: readonly Route[], { name, serverId }: Route): boolean {
+  return routes.some((route) => route.name === name && route.serverId === serverId);
+}
+
 /** Models whose rehearsal was interrupted. Pure. */
 export function dueDrills({ routes, busy }: Rows): string[] {
   return routes

@@ -3,8 +3,7 @@ import type { Engine, EngineKind, ModelServer } from '../engine/engine.js';
 import type { Ledger } from '../ledger/open.js';
 import type { Route } from '../ledger/promotions.js';
 import { listVersions } from '../ledger/versions.js';
-import { readRows, restingRoutes, usedServers, type Rows } from './rows.js';
-import { canaryAlias, routeName } from './targets.js';
+import { readRows, restartableRoutes, usedServers, type Rows } from './rows.js';
 
 export type Scene = Rows & {
   /** By engine; why one that does not answer could not be asked. */
@@ -34,11 +33,11 @@ export function serversOf({ servers }: Scene, kind: EngineKind): readonly ModelS
   return seen.found;
 }
 
-/** Gone for good, of routes at rest. A canary's has no claim to be started again. @throws what an engine said that does not answer */
-export function lostRoutes(scene: Scene): Route[] {
-  return restingRoutes(scene).filter(({ name, model, engine, serverId }) => {
-    if (name === routeName(model, canaryAlias)) return false;
-    const server = serversOf(scene, engine).find(({ id }) => id === serverId);
+/** Gone for good, of the routes that have a claim to be started again. @throws what the engine said when it was asked */
+export function lostRoutes(scene: Scene, kind: EngineKind): Route[] {
+  return restartableRoutes(scene).filter(({ engine, serverId }) => {
+    if (engine !== kind) return false;
+    const server = serversOf(scene, kind).find(({ id }) => id === serverId);
     // What the engine starts again by itself is left to it.
     return server === undefined || (server.state === 'exited' && server.restarting !== true);
   });

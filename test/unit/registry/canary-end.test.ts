@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { MlxError } from '../../../src/errors.js';
-import { findRoute, listPromotions } from '../../../src/ledger/promotions.js';
+import { findRoute, listPromotions, setRoute } from '../../../src/ledger/promotions.js';
 import { listSteps } from '../../../src/ledger/promotion-steps.js';
 import { findSplit, listSplits } from '../../../src/ledger/route-splits.js';
 import { findVersion } from '../../../src/ledger/versions.js';
@@ -115,6 +115,26 @@ describe('a canary', () => {
     expectTakenBack();
     expect(standing().back).toMatchObject({ why: 'answers in French' });
     expect(listSteps(world.ledger, standing().id).filter(({ step }) => step === 'end')).toHaveLength(1);
+  });
+
+  test('that a person has begun anew while the lost one was looked for is left alone', async () => {
+    await run();
+    stopCandidate(world);
+    const listServers = async () => {
+      const route = findRoute(world.ledger, 'tickets@canary');
+      if (route) setRoute(world.ledger, { ...route, serverId: 'another' });
+      return world.engine.listServers();
+    };
+    const edges = { ...world.edges, engine: async () => ({ ...world.engine, listServers }) };
+    expect(await endLostCanaries(edges, 'eve')).toEqual({ done: [], whole: true });
+    expect([findSplit(world.ledger, 'tickets')?.percent, standing().back]).toEqual([99, null]);
+  });
+
+  test('whose engine does not answer is told to be left, by its model', async () => {
+    await run();
+    const edges = { ...world.edges, engine: () => Promise.reject(new MlxError('DOCKER_UNREACHABLE', 'silent')) };
+    expect(await endLostCanaries(edges, 'eve')).toEqual({ done: [], whole: false });
+    expect(world.notes.at(-1)).toBe('The canary of tickets could not be seen to. silent');
   });
 
   test('that got all requests was not taken back', async () => {

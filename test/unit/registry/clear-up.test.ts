@@ -179,4 +179,16 @@ describe('the plan tells', () => {
     });
     expect(route('tickets').serverId).toBe(serverId);
   });
+
+  test('what is gone of the engine that answers, where another one does not', async () => {
+    await world.promote(2, 'staging');
+    world.ledger.database.exec("UPDATE model_versions SET engine = 'docker' WHERE version = 2");
+    setRoute(world.ledger, { ...route('tickets@staging'), engine: 'docker' });
+    await world.engine.stopServer(route('tickets').serverId);
+    const engine: PromotionEdges['engine'] = (kind) =>
+      kind === 'host' ? Promise.resolve(world.engine) : Promise.reject(new MlxError('DOCKER_UNREACHABLE', 'silent'));
+    const { planned, done } = await plannedAndDone({ ...world.edges, engine }, { ...all, tags: false });
+    expect(planned).toEqual(done);
+    expect(planned).toMatchObject({ restarted: [{ name: 'tickets' }], unseen: ['docker'], notDone: true });
+  });
 });

@@ -1,14 +1,16 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { currentOwner } from '../../../src/engine/owner.js';
+import { MlxError } from '../../../src/errors.js';
 import { beginStep, endStep } from '../../../src/ledger/promotion-steps.js';
 import { findRoute, setRoute } from '../../../src/ledger/promotions.js';
 import { endLostCanaries } from '../../../src/registry/canary-end.js';
+import type { PromotionEdges } from '../../../src/registry/edges.js';
 import { restartLostServers, stopOrphans } from '../../../src/registry/lost-servers.js';
 import { recoverPromotions } from '../../../src/registry/recover.js';
 import { goneRoutes, remedy } from '../../../src/registry/revive.js';
 import { findSplit, setSplit } from '../../../src/ledger/route-splits.js';
-import { killAt } from './killed.js';
+import { at, killAt } from './killed.js';
 import { makeWorld, type World } from './world.js';
 
 let world: World;
@@ -62,11 +64,39 @@ test('what is gone is started again on the same route; what the engine starts ag
   crashed.state = { ...crashed.state, state: 'exited', restarting: true };
   await world.engine.stopServer(staging);
   const restarted = await restartLostServers(world.edges, 'ada');
-  expect(restarted).toMatchObject([{ outcome: 'restarted', route: 'tickets@staging', toVersion: 2, error: null }]);
+  const expected = { outcome: 'restarted', route: 'tickets@staging', toVersion: 2, error: null };
+  expect(restarted).toMatchObject({ done: [expected], whole: true });
   expect(routed('tickets')?.serverId).toBe(production);
   expect(await world.ask('tickets@staging')).toEqual({ status: 200, version: 'tickets:2' });
-  expect(await restartLostServers(world.edges, 'ada')).toEqual([]);
+  expect(await restartLostServers(world.edges, 'ada')).toEqual({ done: [], whole: true });
   expect(world.notes.join()).toContain(`The model server of tickets@staging (${staging}) is gone`);
+});
+
+describe('of several that are gone', () => {
+  let servers: string[];
+
+  beforeEach(async () => {
+    servers = [...world.engine.servers.keys()];
+    for (const id of servers) await world.engine.stopServer(id);
+  });
+
+  test('one that another command has started again meanwhile is not started once more', async () => {
+    const edges = at(world, 'end: begun', () => {
+      const route = routed('tickets@staging');
+      if (route) setRoute(world.ledger, { ...route, serverId: 'another' });
+    });
+    expect(await restartLostServers(edges, 'ada')).toMatchObject({ done: [{ route: 'tickets' }], whole: true });
+    expect(routed('tickets@staging')?.serverId).toBe('another');
+  });
+
+  test('one that cannot be started is told, and the others with it', async () => {
+    let away = false;
+    const engine: PromotionEdges['engine'] = () =>
+      away ? Promise.reject(new MlxError('DOCKER_UNREACHABLE', 'silent')) : Promise.resolve(world.engine);
+    const edges = { ...at(world, 'end: begun', () => void (away = true)), engine };
+    expect(await restartLostServers(edges, 'ada')).toMatchObject({ done: [{ route: 'tickets' }], whole: false });
+    expect(world.notes.at(-1)).toBe('The model server of tickets@staging could not be started again. silent');
+  });
 });
 
 test('a canary that stands and lost its server is taken back, not started again; one that a command steps is left to it', async () => {
@@ -90,15 +120,16 @@ test('a canary that stands and lost its server is taken back, not started again;
     'serve tickets',
     'releases recover --servers',
   ]);
-  expect(await endLostCanaries(world.edges, 'ada')).toEqual([]);
+  const none = { done: [], whole: true };
+  expect(await endLostCanaries(world.edges, 'ada')).toEqual(none);
   const server = world.engine.servers.get(route.serverId);
   if (!server) throw new Error('no server');
   // As after a reboot: its container loads the model, and does not answer yet.
   server.state = { ...server.state, state: 'starting' };
   await new Promise((resolve) => server.runsIn.http.close(resolve).closeAllConnections());
-  expect(await endLostCanaries(world.edges, 'ada')).toEqual([]);
+  expect(await endLostCanaries(world.edges, 'ada')).toEqual(none);
   await world.engine.stopServer(route.serverId);
-  expect(await endLostCanaries(world.edges, 'ada')).toEqual(['tickets']);
+  expect(await endLostCanaries(world.edges, 'ada')).toEqual({ done: ['tickets'], whole: true });
   expect([findSplit(world.ledger, 'tickets'), routed('tickets@canary'), routed('tickets')?.version]).toEqual([
     undefined,
     undefined,
