@@ -78,6 +78,6 @@ async function isLost(edges: Pick<PromotionEdges, 'engine'>, { engine, serverId,
   const servers = await edges.engine(engine);
   if (await isServerAlive(servers, { id: serverId, address })) return false;
   const found = (await servers.listServers()).find(({ id }) => id === serverId);
-  // After a reboot Docker starts it again, and it answers when it has loaded its model.
-  return found?.state !== 'starting';
+  // After a crash or a reboot Docker starts it again, and it answers when it has loaded its model.
+  return found?.state !== 'starting' && found?.restarting !== true;
 }

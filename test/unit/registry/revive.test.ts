@@ -128,6 +128,9 @@ test('a canary that stands and lost its server is taken back, not started again;
   server.state = { ...server.state, state: 'starting' };
   await new Promise((resolve) => server.runsIn.http.close(resolve).closeAllConnections());
   expect(await endLostCanaries(world.edges, 'ada')).toEqual(none);
+  // As between a crash and Docker's next attempt.
+  server.state = { ...server.state, state: 'exited', restarting: true };
+  expect(await endLostCanaries(world.edges, 'ada')).toEqual(none);
   await world.engine.stopServer(route.serverId);
   expect(await endLostCanaries(world.edges, 'ada')).toEqual({ done: ['tickets'], whole: true });
   expect([findSplit(world.ledger, 'tickets'), routed('tickets@canary'), routed('tickets')?.version]).toEqual([
