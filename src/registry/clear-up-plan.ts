@@ -6,15 +6,16 @@ import { eachLostCanary } from './canary-end.js';
 import { wantedOnly, type ClearedUp, type Wanted } from './clear-up.js';
 import type { PromotionEdges } from './edges.js';
 import { afterRestart, afterWay, withoutRoute, withoutWarm } from './forecast.js';
+import { deadPromotions } from './journal.js';
 import { movedTags } from './labels.js';
 import { doOrLeave } from './leave.js';
 import { eachLostRoute, eachOrphan } from './lost-servers.js';
 import type { PromotionResult } from './promote.js';
 import { leftLine, wayOf, type Way } from './recover.js';
 import { warmLeftLine } from './retire.js';
-import { dueCanaries, expired } from './rows.js';
+import { dueCanaries, dueDrills, expired } from './rows.js';
 import { readScene, serversOf, type Scene } from './scene.js';
-import { duePromotions, interruptedLine, type Due } from './settle.js';
+import { interruptedLine, type Due } from './settle.js';
 import { subjectOf, type Subject } from './subjects.js';
 import { canaryAlias, drillAlias, routeName, serveCandidate } from './targets.js';
 
@@ -50,9 +51,11 @@ type Settling = { scene: Scene; ways: Way[]; settled: Due; left: Due };
 
 async function planSettling(edges: Edges): Promise<Settling> {
   const nowMs = edges.now().getTime();
-  const due = duePromotions(edges.ledger, nowMs);
-  const promotions = await planWays(edges, await readScene(edges), due.promotions);
-  const drills = await planTakingAway(edges, promotions.scene, due.drills, { alias: drillAlias, what: 'rehearsal' });
+  const promotions = await planWays(edges, await readScene(edges), deadPromotions(edges.ledger));
+  const drills = await planTakingAway(edges, promotions.scene, dueDrills(promotions.scene), {
+    alias: drillAlias,
+    what: 'rehearsal',
+  });
   const over = dueCanaries(drills.scene);
   const canaries = await planTakingAway(edges, drills.scene, over, { alias: canaryAlias, what: 'canary' });
   const warm = await planExpired(edges, canaries.scene, nowMs);

@@ -27,7 +27,7 @@ export type ClearedUp = {
 
 export async function clearUp(edges: PromotionEdges, wanted: Wanted, actor: string): Promise<ClearedUp> {
   const due = (): Due => duePromotions(edges.ledger, edges.now().getTime());
-  const settled = await settleDue(edges, due(), actor);
+  const settled = await settleDue(edges, actor);
   const more = await wantedOnly(edges, wanted, {
     servers: () => restartLostServers(edges, actor),
     canaries: () => endLostCanaries(edges, actor),

@@ -33,10 +33,11 @@ export async function settlePromotions(command: CommandEdges): Promise<Due> {
   const due = duePromotions(await command.ledger(), command.now().getTime());
   if (!isAnythingDue(due)) return due;
   const { openPromotionEdges } = await import('./edges.js');
-  return settleDue(await openPromotionEdges(command), due, actorName(command.environment));
+  return settleDue(await openPromotionEdges(command), actorName(command.environment));
 }
 
-export async function settleDue(edges: PromotionEdges, due: Due, actor: string): Promise<Due> {
+/** Asked anew after the promotions: a rehearsal is free, and a candidate's start finished, once they are settled. */
+export async function settleDue(edges: PromotionEdges, actor: string): Promise<Due> {
   const [{ recoverPromotions }, { stopExpiredServers }, { endDrill }, { endCanary }] = await Promise.all([
     import('./recover.js'),
     import('./retire.js'),
@@ -44,8 +45,7 @@ export async function settleDue(edges: PromotionEdges, due: Due, actor: string):
     import('./canary-end.js'),
   ]);
   const promotions = await recoverPromotions(edges);
-  const drills = await doneOf(edges, due.drills, 'rehearsal', (model) => endDrill(edges, model));
-  // Also of a candidate whose start was interrupted and is finished now.
+  const drills = await doneOf(edges, dueDrills(readRows(edges.ledger)), 'rehearsal', (model) => endDrill(edges, model));
   const canaries = await doneOf(edges, dueCanaries(readRows(edges.ledger)), 'canary', async (model) => {
     const { line, end } = endOf(edges.ledger, model, actor);
     if (await endCanary(edges, model, end)) edges.onNote(line);

@@ -113,6 +113,14 @@ describe('of a promotion that was killed, the plan is what is done', () => {
     expect(planned).toEqual(done);
     expect(planned.settled.canaries).toEqual(['tickets']);
   });
+
+  test('beside a rehearsal that was left over: it ends too', async () => {
+    await world.promote(2, 'drill');
+    expect(await killAt(world, 'ready: begun', (edges) => world.promote(2, production, edges))).toBe(true);
+    const { planned, done } = await plannedAndDone();
+    expect(planned).toEqual(done);
+    expect(planned.settled.drills).toEqual(['tickets']);
+  });
 });
 
 function promoteTo(edges: PromotionEdges, target: { route: string; alias: string; labelled: boolean }) {
