@@ -1,7 +1,7 @@
 // What is written down of requests that are over waits until a few have come together: their clients have asked the next thing by
 // then, and no answer stands behind it.
 
-/** Short beside what people and budgets can notice, long beside a request's own way. */
+/** Short beside what people can notice, long beside a request's own way. */
 const waitMs = 5;
 /** Together they hold up nobody for longer than about 0.2 ms. */
 const atOnce = 32;
@@ -13,14 +13,12 @@ export type Afterwards<Item> = {
 };
 
 export function openAfterwards<Item>(take: (item: Item) => void): Afterwards<Item> {
-  let waiting: Item[] = [];
+  const waiting: Item[] = [];
   let timer: NodeJS.Timeout | undefined;
   const flush = (): void => {
     clearTimeout(timer);
     timer = undefined;
-    const taken = waiting;
-    waiting = [];
-    for (const item of taken) take(item);
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) take(next);
   };
   return {
     add: (item) => {

@@ -1,8 +1,6 @@
-// At the end of each request: what it cost, its budgets settled, its row written.
+// At the end of each request: what it cost, and its budgets settled.
 import { hardwareCostUsd } from '../cost/busy-clock.js';
 import { tokensCostUsd } from '../cost/price.js';
-import type { TrafficRow } from '../ledger/traffic.js';
-import { openAfterwards, type Afterwards } from './afterwards.js';
 import { toNanoUsd } from './budget/account.js';
 import { accountsOf } from './budget/admit.js';
 import type { BudgetKeeper } from './budget/keeper.js';
@@ -10,35 +8,24 @@ import type { Usage } from './exchange.js';
 import type { Finished } from './node-server.js';
 import type { Pricing } from './pricing.js';
 import { ticketOf, type Ticket } from './tickets.js';
-import { trafficRow } from './traffic-row.js';
 
 export type ChargeEdges = {
   keeper: BudgetKeeper;
   pricing: () => Pricing;
   now: () => Date;
-  /** Each gets every row, and must return at once. */
-  sinks: readonly ((row: TrafficRow, request: Finished['request']) => void)[];
+  /** Must return at once. */
+  record: (charged: Charged) => void;
 };
 
-/** A request that is over, and what is only known at that moment. */
-type Ended = { finished: Finished; ticket: Ticket; busyMs: number | undefined; at: Date };
+export type Charged = { finished: Finished; charge: Charge; at: Date };
 
-export function chargeFinished(edges: ChargeEdges): Afterwards<Finished> {
-  const { add, flush } = openAfterwards((ended: Ended) => chargeEnded(edges, ended));
-  return {
-    add: (finished) => {
-      const ticket = ticketOf(finished.request.trace);
-      add({ finished, ticket, busyMs: ticket.endBusy?.(), at: edges.now() });
-    },
-    flush,
+export function chargeFinished({ keeper, pricing, now, record }: ChargeEdges): (finished: Finished) => void {
+  return (finished) => {
+    const ticket = ticketOf(finished.request.trace);
+    const charge = chargeOf(finished, ticket, pricing());
+    settle(keeper, finished, ticket, charge);
+    record({ finished, charge, at: now() });
   };
-}
-
-function chargeEnded({ keeper, pricing, sinks }: ChargeEdges, { finished, ticket, busyMs, at }: Ended): void {
-  const charge = chargeOf(finished, ticket, busyMs, pricing());
-  settle(keeper, finished, ticket, charge);
-  const row = trafficRow(finished, charge, at);
-  if (row) for (const sink of sinks) sink(row, finished.request);
 }
 
 export type Charge = {
@@ -50,7 +37,8 @@ export type Charge = {
   price: string | null;
 };
 
-function chargeOf({ request, status }: Finished, ticket: Ticket, busyMs: number | undefined, pricing: Pricing): Charge {
+function chargeOf({ request, status }: Finished, ticket: Ticket, pricing: Pricing): Charge {
+  const busyMs = ticket.endBusy?.();
   const facts = status < 400 ? (ticket.facts?.() ?? {}) : {};
   const usage = facts.usage ?? (ticket.facts && status < 400 ? estimatedUsage(request, ticket) : undefined);
   const finishReason = request.trace.finishReason ?? facts.finishReason;

@@ -67,7 +67,7 @@ export async function openClients({ paths, now, warn }: GatewaySettings, routing
     },
     close: async () => {
       keys.close();
-      metering.settleAll();
+      metering.flush();
       // Before what finds names for it.
       await captures.close();
       await content.close();

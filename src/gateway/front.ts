@@ -46,14 +46,14 @@ export async function openOwnFront({
   let port = wanted;
   const metrics = async (): Promise<string> => clients.metrics(parts.upstreams.open());
   const app = serveApp(parts, { routing, stages: clients.stages, finish: clients.finish, metrics, port: () => port });
-  const server = serveHandler(app, clients.finish);
-  port = await listen(server, wanted);
+  const serving = serveHandler(app, clients.finish);
+  port = await listen(serving.server, wanted);
   return {
     port,
     load: async () => ({ inFlight: parts.upstreams.open(), workers: [] }),
     renew: async () => undefined,
     stop: async () => {
-      await drain(server, drainTimeoutMs);
+      await drain(serving, drainTimeoutMs);
       await parts.close();
     },
   };

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 
 import { errorCode, MlxError } from '../errors.js';
+import type { Serving } from './node-server.js';
 
 /** @returns the port; 0 takes any free one. @throws MlxError PORT_TAKEN */
 export async function listen(server: Server, port: number): Promise<number> {
@@ -21,8 +22,11 @@ export function portTaken(port: number, cause?: unknown): MlxError {
   return new MlxError('PORT_TAKEN', `Port ${port} of 127.0.0.1 is taken.`, { cause });
 }
 
+/** Of answers whose connections were closed: their upstreams are left, and that is told. */
+const cutOffMs = 1_000;
+
 /** Idle connections are closed again and again: an answer that ends leaves one behind. */
-export async function drain(server: Server, timeoutMs: number): Promise<void> {
+export async function drain({ server, allFinished }: Serving, timeoutMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   const stopWaiting = new AbortController();
   const sweeping = (async () => {
@@ -36,4 +40,5 @@ export async function drain(server: Server, timeoutMs: number): Promise<void> {
   await closed;
   stopWaiting.abort();
   await sweeping;
+  await Promise.race([allFinished(), pause(cutOffMs, undefined, { ref: false })]);
 }

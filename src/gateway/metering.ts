@@ -3,13 +3,14 @@
 import type { Metering } from '../config/metering.js';
 import { openBusyClock } from '../cost/busy-clock.js';
 import type { Catalogue } from '../cost/catalogue.js';
+import { openAfterwards } from './afterwards.js';
 import { openAlerts } from './alerts.js';
 import { admit } from './budget/admit.js';
 import { openBudgets } from './budget/budgets.js';
 import { budgetStates } from './budget/states.js';
 import type { BudgetKeeper } from './budget/keeper.js';
 import type { Captures } from './capture/recorder.js';
-import { chargeFinished } from './charge.js';
+import { chargeFinished, type Charged } from './charge.js';
 import type { BudgetState } from './control-api.js';
 import type { KeyRing } from './keys/ring.js';
 import type { GatewayLog } from './log.js';
@@ -17,9 +18,10 @@ import { meterStage, type MeterEdges } from './meter.js';
 import { openMetrics } from './metrics/metrics.js';
 import type { Finished } from './node-server.js';
 import { openPricing } from './pricing.js';
-import type { Reachable } from './routing.js';
 import { openSpans } from './otlp/spans.js';
+import type { Reachable } from './routing.js';
 import type { Stages } from './stages.js';
+import { trafficRow } from './traffic-row.js';
 import { openTrafficWriter } from './traffic-writer.js';
 
 export type MeteringEdges = {
@@ -40,8 +42,8 @@ export type RunningMetering = {
   keeper: BudgetKeeper;
   beginBusy: MeterEdges['beginBusy'];
   finish: (finished: Finished) => void;
-  /** Settles and writes down now what is over: before prices change, by those that it ran under. */
-  settleAll: () => void;
+  /** Rows that wait go where they belong, captures too. */
+  flush: () => void;
   keysChanged: () => void;
   reload: (settings: Metering) => void;
   budgets: () => BudgetState[];
@@ -54,13 +56,12 @@ export function openMetering(edges: MeteringEdges): RunningMetering {
   const { now, warn, log, ring, targetsOf } = edges;
   let { settings } = edges;
   let pricing = openPricing({ ...edges, ...settings });
-  const { writer, metrics, spans, sinks, lost } = openSinks(edges, () => settings);
+  const { writer, rows, metrics, spans, lost } = openSinks(edges, () => settings);
   const alerts = openAlerts({ webhook: () => settings.alerts.webhook, warn, log: log.write });
-  const settleAll = (): void => charging.flush();
-  const budgets = openBudgets({ settings: () => settings, ring, writer, now, onAlert: alerts.tell, settleAll });
+  const budgets = openBudgets({ settings: () => settings, ring, writer, now, onAlert: alerts.tell });
   const { keeper, limits } = budgets;
   const shared = { keeper, now, pricing: () => pricing };
-  const charging = chargeFinished({ ...shared, sinks });
+  const charge = chargeFinished({ ...shared, record: rows.add });
   const beginBusy = sharedBusyTime();
   const states = (): BudgetState[] => budgetStates(budgets.accounts(), settings.alerts.atShare, now().getTime());
   const assumedOutputTokens = (): number => settings.assumedOutputTokens;
@@ -69,22 +70,25 @@ export function openMetering(edges: MeteringEdges): RunningMetering {
       admit: admit({ ...shared, reserve: keeper.reserve, ring, limits, targetsOf, assumedOutputTokens }),
       meter: meterStage({ ...shared, beginBusy }),
     },
-    ...{ keeper, beginBusy, settleAll },
+    ...{ keeper, beginBusy, flush: rows.flush },
     finish: (finished) => {
-      charging.add(finished);
+      charge(finished);
       log.finished(finished);
     },
     keysChanged: budgets.reload,
     reload: (changed) => {
-      settleAll();
       settings = changed;
       pricing = openPricing({ ...edges, ...settings });
       budgets.reload();
       spans.reload();
     },
     budgets: states,
-    metrics: (inFlight) => metrics.text({ budgets: states(), inFlight, ...lost() }),
+    metrics: (inFlight) => {
+      rows.flush();
+      return metrics.text({ budgets: states(), inFlight, ...lost() });
+    },
     close: async () => {
+      rows.flush();
       writer.close();
       await Promise.all([alerts.close(), spans.close()]);
     },
@@ -96,8 +100,17 @@ function openSinks({ trafficFile, now, warn, captures }: MeteringEdges, settings
   const writer = openTrafficWriter({ file: trafficFile, keptMs: settings().trafficKeptMs, now, warn });
   const metrics = openMetrics();
   const spans = openSpans(() => settings().otlp, warn);
+  const sinks = [writer.record, metrics.observe, spans.add, captures.record];
+  const rows = openAfterwards(({ finished, charge, at }: Charged) => {
+    const row = trafficRow(finished, charge, at);
+    if (row) for (const sink of sinks) sink(row, finished.request);
+  });
+  const flush = (): void => {
+    rows.flush();
+    writer.flush();
+  };
   const lost = () => ({ rowsDropped: writer.dropped(), capturesLost: captures.lost() });
-  return { writer, metrics, spans, lost, sinks: [writer.record, metrics.observe, spans.add, captures.record] };
+  return { writer: { ...writer, flush }, rows, metrics, spans, lost };
 }
 
 function sharedBusyTime(): MeterEdges['beginBusy'] {

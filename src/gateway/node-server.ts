@@ -18,11 +18,30 @@ export type Finished = {
 
 const discardFactor = 4;
 
-export function serveHandler(handler: Handler, onFinished: (finished: Finished) => void): Server {
-  const server = createServer((incoming, outgoing) => void answer(handler, incoming, outgoing, onFinished));
+export type Serving = {
+  server: Server;
+  /** Resolves when nobody is to be told of any request any more: it is over a moment after its connection is. */
+  allFinished: () => Promise<void>;
+};
+
+export function serveHandler(handler: Handler, onFinished: (finished: Finished) => void): Serving {
+  let open = 0;
+  let onNone = (): void => undefined;
+  const finish = (finished: Finished): void => {
+    onFinished(finished);
+    open -= 1;
+    if (open === 0) onNone();
+  };
+  const server = createServer((incoming, outgoing) => {
+    open += 1;
+    void answer(handler, incoming, outgoing, finish);
+  });
   // Longer than what clients keep an idle connection: else they meet one that is just being closed.
   server.keepAliveTimeout = 75_000;
-  return server;
+  return {
+    server,
+    allFinished: () => (open === 0 ? Promise.resolve() : new Promise((resolve) => (onNone = resolve))),
+  };
 }
 
 async function answer(

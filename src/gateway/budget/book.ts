@@ -24,14 +24,8 @@ type Entry = { account: Account; windows: readonly Window[]; correctTokens: (cha
 
 type Open = { entries: Entry[]; estimate: Estimate };
 
-export type BookEdges = {
-  onAlert: (alert: Alert) => void;
-  /** Settles what is over and was not settled yet: nobody is refused for it. */
-  settleAll: () => void;
-};
-
 /** @param softShare part of a limit that is worth an alert: 0.8 */
-export function openBook(softShare: number, { onAlert, settleAll }: BookEdges): Book {
+export function openBook(softShare: number, onAlert: (alert: Alert) => void): Book {
   const accounts = new Map<string, Account>();
   const open = new Map<number, Open>();
   let lastId = 0;
@@ -49,11 +43,9 @@ export function openBook(softShare: number, { onAlert, settleAll }: BookEdges): 
     },
     reserve: (ids, estimate, nowMs) => {
       const asked = ids.flatMap((id) => accounts.get(id) ?? []);
-      const refused = (): Refusal | undefined => firstRefusal(asked, estimate, nowMs);
-      if (refused()) {
-        settleAll();
-        const refusal = refused();
-        if (refusal) return told(refusal, onAlert);
+      for (const account of asked) {
+        const refused = refusalOf(account, estimate, nowMs);
+        if (refused) return told(refused, account, onAlert);
       }
       lastId += 1;
       open.set(lastId, { estimate, entries: asked.map((account) => enter(account, estimate, nowMs)) });
@@ -102,18 +94,8 @@ function restored(account: Account, softShare: number): Account {
   return account;
 }
 
-type Refusal = { refused: Refused; account: Account };
-
-function firstRefusal(accounts: readonly Account[], estimate: Estimate, nowMs: number): Refusal | undefined {
-  for (const account of accounts) {
-    const refused = refusalOf(account, estimate, nowMs);
-    if (refused) return { refused, account };
-  }
-  return undefined;
-}
-
 /** Limits per minute are everyday; those of a day or a month are told, once. */
-function told({ refused, account }: Refusal, onAlert: (alert: Alert) => void): Refused {
+function told(refused: Refused, account: Account, onAlert: (alert: Alert) => void): Refused {
   const window = refused.limit.endsWith('PerDay') ? account.day : account.month;
   const mark = `hard ${refused.limit}`;
   if (!refused.limit.endsWith('PerMinute') && !window.alerted.has(mark)) {

@@ -5,7 +5,8 @@ import { spendingSince } from '../../ledger/spending.js';
 import type { KeyRing } from '../keys/ring.js';
 import type { TrafficWriter } from '../traffic-writer.js';
 import type { Account } from './account.js';
-import { openBook, type BookEdges } from './book.js';
+import { openBook } from './book.js';
+import type { Alert } from './checks.js';
 import { localKeeper, type BudgetKeeper } from './keeper.js';
 import { periodStart, utcDay } from './periods.js';
 import { limitsOf, usedBy } from './restore.js';
@@ -24,13 +25,14 @@ export type BudgetEdges = {
   ring: () => KeyRing;
   writer: TrafficWriter;
   now: () => Date;
-} & BookEdges;
+  onAlert: (alert: Alert) => void;
+};
 
 export function openBudgets(edges: BudgetEdges): Budgets {
-  const { settings, ring, writer, now, settleAll } = edges;
-  const book = openBook(settings().alerts.atShare, edges);
+  const { settings, ring, writer, now, onAlert } = edges;
+  const book = openBook(settings().alerts.atShare, onAlert);
   let limits = new Map<string, Limits>();
-  const load = (): void => {
+  const reload = (): void => {
     limits = limitsOf(ring().keys, settings().budgets);
     const nowMs = now().getTime();
     // What a new account used may still wait for its batch.
@@ -38,17 +40,6 @@ export function openBudgets(edges: BudgetEdges): Budgets {
     const spending = spendingSince(writer.traffic, utcDay(periodStart('month', nowMs)));
     book.setAccounts(limits, (account) => usedBy(account, spending, nowMs), nowMs);
   };
-  load();
-  return {
-    keeper: localKeeper(book, now),
-    limits: () => limits,
-    accounts: () => {
-      settleAll();
-      return book.accounts();
-    },
-    reload: () => {
-      settleAll();
-      load();
-    },
-  };
+  reload();
+  return { keeper: localKeeper(book, now), limits: () => limits, accounts: book.accounts, reload };
 }

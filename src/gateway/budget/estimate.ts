@@ -40,10 +40,9 @@ export function estimate(
 }
 
 /** A picture is one of several parts. */
-function isPlainText(messages: unknown): boolean {
-  return (
-    Array.isArray(messages) && messages.every((message) => isFields(message) && typeof message['content'] === 'string')
-  );
+function isPlainText(operation: Question['operation'], messages: unknown): boolean {
+  if (operation !== 'chat' && operation !== 'messages') return false;
+  return Array.isArray(messages) && messages.every((one) => isFields(one) && typeof one['content'] === 'string');
 }
 
 function costAtMost(
@@ -76,9 +75,9 @@ function positive(value: unknown): number | undefined {
 }
 
 /** In bytes; pictures are counted. Without any, the body as it was sent is measure enough, and costs no walk through it. */
-function measure({ body, fields }: Question): { bytes: number; images: number } {
+function measure({ operation, body, fields }: Question): { bytes: number; images: number } {
   const sum = { bytes: 0, images: 0 };
-  if (isPlainText(fields['messages']) || !body.includes('image')) return { bytes: body.length, images: 0 };
+  if (isPlainText(operation, fields['messages']) || !body.includes('image')) return { bytes: body.length, images: 0 };
   const waiting: unknown[] = [fields];
   while (waiting.length > 0) {
     const next = waiting.pop();

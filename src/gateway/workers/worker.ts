@@ -41,7 +41,7 @@ export async function runWorker(settings: WorkerSettings): Promise<never> {
   const parts = openParts(breakers, gone.gone);
   const clients = await openWorkerClients(settings, latest, primary);
   latest.onUse(clients.reload);
-  const server = serveHandler(
+  const serving = serveHandler(
     serveApp(parts, {
       ...{ routing: latest, stages: clients.stages, finish: clients.finish, port: () => port },
       metrics: () => primary.ask('metrics', undefined),
@@ -51,11 +51,11 @@ export async function runWorker(settings: WorkerSettings): Promise<never> {
   );
   inFlight = parts.upstreams.open;
   drainAll = async (timeoutMs) => {
-    await drain(server, timeoutMs);
+    await drain(serving, timeoutMs);
     await parts.close();
     await clients.close();
   };
-  port = await listenFor(primary, server, port);
+  port = await listenFor(primary, serving.server, port);
   return new Promise(() => undefined);
 }
 

@@ -130,6 +130,19 @@ describe('a request leaves a row', () => {
   });
 });
 
+test('streams that are cut off at the end of the gateway leave their rows', async () => {
+  await server.close();
+  await bench.close();
+  bench = await startBench({ metering: plainMetering({ prices }), drainTimeoutMs: 50 });
+  server = await startStandIn(join(bench.folder, 'one.sock'));
+  await bench.route({ address: server.address, serverId: 'tickets-v1-a' });
+  const asking = Array.from({ length: 3 }, () => postTo(bench, '/v1/chat/completions', body({ stream: true })));
+  for (const _ of asking) (await server.nextCall()).answer.writeHead(200, sse).write(chunkEvent('word'));
+  for (const { body: stream } of await Promise.all(asking)) stream.on('error', () => undefined).resume();
+  await bench.restart();
+  expect((await rows(3)).map(({ end, stream }) => [end, stream])).toEqual(Array(3).fill(['gone', 1]));
+});
+
 describe('a budget', () => {
   test('stops hard, says until when, and is the same after a restart', async () => {
     const key = await addKey({ usdPerDay: 3 });
@@ -178,6 +191,13 @@ describe('a budget', () => {
     });
     expect(await rows(2)).toMatchObject([{ status: 200 }, { status: 402, error_class: 'budget_exceeded' }]);
     expect(server.calls).toHaveLength(1);
+  });
+
+  test('refuses who asks again at once, where the answer used more than was promised', async () => {
+    const key = await addKey({ tokensPerDay: 1_100 });
+    await ask(key.headers, { max_tokens: 10 });
+    const again = await refusal(await postTo(bench, '/v1/chat/completions', body({ max_tokens: 10 }), key.headers));
+    expect(again).toMatchObject({ status: 429, code: 'insufficient_quota' });
   });
 
   test('gives back what was promised when the server fails before a byte', async () => {

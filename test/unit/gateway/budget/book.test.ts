@@ -18,9 +18,9 @@ const unused = () => ({ day: nothing, month: nothing });
 const noon = Date.parse('2026-11-30T12:00:00Z');
 const cents = (amount: number) => ({ nanoUsd: amount * 1e7, tokens: amount, rateTokens: amount });
 
-function book(limits: Record<string, Partial<Limits>>, used = unused, settleAll = () => {}) {
+function book(limits: Record<string, Partial<Limits>>, used = unused) {
   const alerts: Alert[] = [];
-  const opened = openBook(0.8, { onAlert: (alert) => alerts.push(alert), settleAll });
+  const opened = openBook(0.8, (alert) => alerts.push(alert));
   const wanted = new Map(Object.entries(limits).map(([id, one]) => [id, { ...noLimits, ...one }]));
   opened.setAccounts(wanted, used, noon);
   return { ...opened, alerts };
@@ -95,21 +95,6 @@ describe('no interleaving of requests', () => {
 });
 
 describe('a budget', () => {
-  it('refuses nobody, and tells nobody, for what is over and only waits to be settled', () => {
-    let waiting: number | undefined;
-    const budget = book({ 'key:a': { usdPerDay: 1 } }, unused, () => {
-      if (waiting !== undefined) budget.settle(waiting, cents(10));
-      waiting = undefined;
-    });
-    const first = budget.reserve(['key:a'], cents(100), noon);
-    expect(first).toHaveProperty('id');
-    if ('id' in first) waiting = first.id;
-    expect(budget.reserve(['key:a'], cents(70), noon)).toHaveProperty('id');
-    expect(budget.alerts).toEqual([]);
-    expect(budget.reserve(['key:a'], cents(70), noon)).toMatchObject({ limit: 'usdPerDay' });
-    expect(budget.alerts).toMatchObject([{ level: 'hard' }]);
-  });
-
   it('is whole again at midnight UTC, and a request belongs to the day on which it began', () => {
     const budget = book({ 'key:a': { usdPerDay: 1 } });
     const lateMs = Date.parse('2026-11-30T23:59:59Z');
