@@ -31,7 +31,7 @@ const server = createServer((incoming, outgoing) => {
   incoming.on('end', () => answer(incoming.url, Buffer.concat(parts), outgoing));
 });
 rmSync(socket, { force: true });
-setTimeout(() => server.listen(socket), startMs);
+setTimeout(() => server.listen(socket), behaviour === 'late' ? 3_000 : startMs);
 // Open answers are finished first.
 process.on('SIGTERM', () => {
   server.close(() => process.exit(0));

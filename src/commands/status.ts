@@ -44,14 +44,14 @@ export const run: CommandModule['run'] = async (given, _args, flags) => {
   // What is settled by wrong settings is better left to the next command.
   if (problem === null) await settlePromotions(context);
   const [engines, config] = await Promise.all([usedEngines(context.engine, context.flags.engine), context.config()]);
-  const gateway = await gatewayState(context);
+  const { state: gateway, hung } = await askGateway(context);
   const parts = await stackParts({ engines, readyTimeoutMs: config.serving.readyTimeoutMs, now: context.now });
   const status: ProjectStatus = {
     project: context.paths().project,
     configProblem: problem,
     engine: engines.map(({ description }) => description).join(' + '),
     disks: await disksOf([context.paths().project, context.home.home]),
-    parts: [...(gateway ? gatewayPart(gateway) : missingGateway(await context.ledger(), parts)), ...parts],
+    parts: [...(hung ?? (gateway ? gatewayPart(gateway) : missingGateway(await context.ledger(), parts))), ...parts],
     workers: gateway?.workers ?? [],
     budgets: (gateway?.budgets ?? []).filter(({ state }) => state !== 'ok'),
     routes: routesOf(gateway),
@@ -88,20 +88,29 @@ async function readableContext(context: Context): Promise<{ context: Context; pr
   }
 }
 
-/** Without its socket there is no gateway to ask, and no client to load. */
-async function gatewayState(context: Context): Promise<GatewayState | undefined> {
+/** Without its socket there is no gateway to ask, and no client to load. One that hangs must not hide all else. */
+async function askGateway(context: Context): Promise<{ state?: GatewayState | undefined; hung?: Part[] }> {
   const { sockets } = context.paths();
-  if (!existsSync(controlSocket(sockets))) return undefined;
+  if (!existsSync(controlSocket(sockets))) return {};
   const { gatewayControl } = await import('../gateway/control.js');
-  return gatewayControl(sockets).state();
+  try {
+    return { state: await gatewayControl(sockets).state() };
+  } catch (error) {
+    if (!(error instanceof MlxError) || error.code !== 'GATEWAY_FAILED') throw error;
+    const fix = 'mlx gateway stop && mlx gateway start';
+    return { hung: [{ ...gatewayHere, ...nobody, state: 'unhealthy', lastLines: [error.message], fix }] };
+  }
 }
+
+const gatewayHere = { name: 'gateway', kind: 'gateway', engine: 'host' } as const;
+const nobody = { address: undefined, runtime: undefined, startedAtMs: undefined };
 
 function gatewayPart(gateway: GatewayState): Part[] {
   const address = `http://127.0.0.1:${gateway.port}/v1`;
   const runtime = `process ${gateway.pid}`;
   const { startedAtMs } = gateway;
   const well = { state: 'running' as const, lastLines: [], fix: undefined };
-  return [{ ...well, name: 'gateway', kind: 'gateway', engine: 'host', address, runtime, startedAtMs }];
+  return [{ ...well, ...gatewayHere, address, runtime, startedAtMs }];
 }
 
 /** Model servers run that routes lead to, and nobody routes: it was killed, or stopped by hand. */
@@ -110,9 +119,8 @@ function missingGateway(ledger: Ledger, parts: readonly Part[]): Part[] {
   const waiting = listRoutes(ledger).filter(({ serverId }) => living.has(serverId));
   if (waiting.length === 0) return [];
   const routes = waiting.map(({ name, model, version }) => `${name} -> ${model}:${version}`).join(', ');
-  const gone = { state: 'exited' as const, address: undefined, runtime: undefined, startedAtMs: undefined };
   const lastLines = [`Does not run; its model servers do: ${routes}`];
-  return [{ ...gone, name: 'gateway', kind: 'gateway', engine: 'host', lastLines, fix: 'mlx gateway start' }];
+  return [{ ...gatewayHere, ...nobody, state: 'exited', lastLines, fix: 'mlx gateway start' }];
 }
 
 function routesOf(gateway: GatewayState | undefined): ProjectStatus['routes'] {

@@ -64,11 +64,21 @@ async function startGateway(edges: GatewayEdges, control: GatewayControl): Promi
 
 async function endGateway(paths: Pick<Paths, 'run'>, control: GatewayControl): Promise<boolean> {
   const owner = readOwner(paths);
-  const asked = await control.requestStop();
+  const asked = await askToStop(control);
   const deadlineMs = Date.now() + stopTimeoutMs;
   while (owner !== undefined && asked && ownerIsAlive(owner) && Date.now() < deadlineMs) await pause(20);
   const ended = owner !== undefined && ownerIsAlive(owner) ? await endGroup(owner, mark, 2_000) : false;
   return asked || ended;
+}
+
+/** One that hangs cannot be asked. */
+async function askToStop(control: GatewayControl): Promise<boolean> {
+  try {
+    return await control.requestStop();
+  } catch (error) {
+    if (error instanceof MlxError && error.code === 'GATEWAY_FAILED') return false;
+    throw error;
+  }
 }
 
 async function detachedProgram(edges: GatewayEdges, outFile: string) {

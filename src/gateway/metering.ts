@@ -83,10 +83,7 @@ export function openMetering(edges: MeteringEdges): RunningMetering {
       spans.reload();
     },
     budgets: states,
-    metrics: (inFlight) => {
-      rows.flush();
-      return metrics.text({ budgets: states(), inFlight, ...lost() });
-    },
+    metrics: (inFlight) => metrics.text({ budgets: states(), inFlight, ...lost() }),
     close: async () => {
       rows.flush();
       writer.close();
@@ -98,9 +95,9 @@ export function openMetering(edges: MeteringEdges): RunningMetering {
 /** What gets each row: the log, the metrics, the spans, and what routes capture. */
 function openSinks({ trafficFile, now, warn, captures }: MeteringEdges, settings: () => Metering) {
   const writer = openTrafficWriter({ file: trafficFile, keptMs: settings().trafficKeptMs, now, warn });
-  const metrics = openMetrics();
+  const observed = openMetrics();
   const spans = openSpans(() => settings().otlp, warn);
-  const sinks = [writer.record, metrics.observe, spans.add, captures.record];
+  const sinks = [writer.record, observed.observe, spans.add, captures.record];
   const rows = openAfterwards(({ finished, charge, at }: Charged) => {
     const row = trafficRow(finished, charge, at);
     if (row) for (const sink of sinks) sink(row, finished.request);
@@ -108,6 +105,12 @@ function openSinks({ trafficFile, now, warn, captures }: MeteringEdges, settings
   const flush = (): void => {
     rows.flush();
     writer.flush();
+  };
+  const metrics: Pick<typeof observed, 'text'> = {
+    text: (values) => {
+      rows.flush();
+      return observed.text(values);
+    },
   };
   const lost = () => ({ rowsDropped: writer.dropped(), capturesLost: captures.lost() });
   return { writer: { ...writer, flush }, rows, metrics, spans, lost };

@@ -12,6 +12,7 @@ import {
 import { write } from '../ledger/open.js';
 import { setWarmUntil } from '../ledger/warm-servers.js';
 import { isServerAlive } from '../serving/liveness.js';
+import { callOffRestart } from './call-off.js';
 import type { PromotionEdges } from './edges.js';
 import { beginPromotion, openJournal, type Journal } from './journal.js';
 import { endAsPromoted, recoverPromotions, undoPromotion } from './recover.js';
@@ -59,6 +60,7 @@ export async function promote(edges: PromotionEdges, request: PromotionRequest):
   const gateway = edges.gateway();
   // Whether it runs is asked beside the other questions, and told where it counts.
   gateway.catch(() => undefined);
+  if (request.kind === 'rollback') await callOffRestart(edges, model, target.alias);
   await recoverPromotions(edges);
   const live = await liveRoute(edges, request);
   const moved = {

@@ -42,7 +42,8 @@ export async function switchRoute(edges: PromotionEdges, journal: Journal, plan:
   const before = findRoute(edges.ledger, target.route);
   const room = ready?.asleep !== false && before !== undefined ? plan.room : null;
   const starts = ready === null && plan.into === null;
-  if (starts) await stopWarmServers(edges, version.model);
+  // In the place of one that is gone it is no third one, and what is kept warm is the quickest way back.
+  if (starts && moved.fromVersion !== moved.toVersion) await stopWarmServers(edges, version.model);
   // Asked while it is there. An adapter in the same server has the server's pace.
   const live = starts && plan.replaced ? await livePace(edges, version, plan.replaced) : null;
   if (room && before) await makeRoom(edges, journal, before, room);

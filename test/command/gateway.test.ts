@@ -59,6 +59,18 @@ describe('mlx gateway', () => {
     expect((await run('gateway', 'stop')).stdout).toBe('No gateway runs.\n');
   });
 
+  it('that hangs is shown by mlx status beside all else, and can be stopped', async () => {
+    const { value } = await json('gateway', 'start');
+    process.kill((value as { pid: number }).pid, 'SIGSTOP');
+    const [status, shown] = await Promise.all([json('status'), run('status', '--check')]);
+    expect(status.value).toMatchObject({
+      parts: [{ name: 'gateway', state: 'unhealthy', last_lines: ['The gateway did not answer within 10 s.'] }],
+    });
+    expect([status.status, shown.status]).toEqual([0, 1]);
+    expect(shown.stdout).toContain('mlx gateway stop && mlx gateway start');
+    expect(await run('gateway', 'stop')).toMatchObject({ status: 0, stdout: 'The gateway has stopped.\n' });
+  });
+
   it('says of a route whose server is gone that it does not answer', async () => {
     await run('gateway', 'start');
     await server.close();

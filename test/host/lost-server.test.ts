@@ -14,7 +14,7 @@ import { ownerIsAlive, ownerPid } from '../../src/engine/owner.js';
 import { gatewayControl } from '../../src/gateway/control.js';
 import { gatewayKey } from '../../src/gateway/key.js';
 import { openLedger } from '../../src/ledger/open.js';
-import { listPromotions } from '../../src/ledger/promotions.js';
+import { listPromotions, type Promotion } from '../../src/ledger/promotions.js';
 import { mlxJson } from '../command/mlx.js';
 import { standInProject, type StandInProject } from './stand-in-project.js';
 
@@ -59,6 +59,35 @@ describe.each([[1], [3]])('with gateway.workers: %i', (workers) => {
   });
 });
 
+test('a rollback calls off the start of the version that crashed, and goes to the server that is kept warm', async () => {
+  project = await standInProject(['good', 'late']);
+  await startGateway();
+  for (const words of [
+    ['serve', 'tickets:1'],
+    ['promote', 'tickets:2'],
+  ]) {
+    const { status, stdout, stderr } = await json(...words);
+    expect(status, stdout + stderr).toBe(0);
+  }
+  await killServer('tickets:2');
+  while (!releases().some(isRunningRestart)) await ask();
+  const back = await json('rollback', 'tickets');
+  expect(back.status, back.stdout + back.stderr).toBe(0);
+  expect(await ask()).toMatchObject({ status: 200, version: 'tickets:1' });
+  await settled();
+  expect(releases()).toMatchObject([
+    { kind: 'rollback', fromVersion: 2, toVersion: 1, state: 'promoted' },
+    { kind: 'promote', fromVersion: 2, toVersion: 2, state: 'failed', errorCode: 'INTERRUPTED' },
+    { fromVersion: 1, toVersion: 2, state: 'promoted' },
+    { fromVersion: null, toVersion: 1, state: 'promoted' },
+  ]);
+  const running = (await project.engine.listServers()).filter(({ state }) => state === 'running');
+  expect(running.map(({ version }) => version)).toEqual([1]);
+});
+
+const isRunningRestart = ({ fromVersion, toVersion, state }: Promotion): boolean =>
+  fromVersion === toVersion && state === 'started';
+
 async function startGateway(): Promise<void> {
   const preload = join(import.meta.dirname, 'no-regular-looks.js');
   const program = ['--import', preload, join(packageRoot(), 'bin', 'mlx.js'), 'gateway', 'start', '--foreground'];
@@ -69,8 +98,9 @@ async function startGateway(): Promise<void> {
 }
 
 /** Returns when it is gone. */
-async function killServer(): Promise<void> {
-  const [record] = readRecords(serverFolder(project.paths), serverRecord);
+async function killServer(version = 'tickets:1'): Promise<void> {
+  const records = readRecords(serverFolder(project.paths), serverRecord);
+  const record = records.find((one) => `${one.model}:${one.version}` === version);
   if (!record) throw new Error('no model server runs');
   process.kill(ownerPid(record.owner), 'SIGKILL');
   while (ownerIsAlive(record.owner)) await pause(5);
