@@ -137,7 +137,8 @@ test('streams that are cut off at the end of the gateway leave their rows', asyn
   server = await startStandIn(join(bench.folder, 'one.sock'));
   await bench.route({ address: server.address, serverId: 'tickets-v1-a' });
   const asking = Array.from({ length: 3 }, () => postTo(bench, '/v1/chat/completions', body({ stream: true })));
-  for (const _ of asking) (await server.nextCall()).answer.writeHead(200, sse).write(chunkEvent('word'));
+  for (let count = 0; count < asking.length; count += 1)
+    (await server.nextCall()).answer.writeHead(200, sse).write(chunkEvent('word'));
   for (const { body: stream } of await Promise.all(asking)) stream.on('error', () => undefined).resume();
   await bench.restart();
   expect((await rows(3)).map(({ end, stream }) => [end, stream])).toEqual(Array(3).fill(['gone', 1]));
