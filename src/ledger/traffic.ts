@@ -49,6 +49,8 @@ export type TrafficRow = {
   prompt: string | null;
 };
 
+const dayMs = 86_400_000;
+
 export type TrafficLog = {
   database: Database.Database;
   file: string;
@@ -124,28 +126,35 @@ function inserter(database: Database.Database): TrafficLog['insert'] {
 
 function valuesOf(row: TrafficRow, priceId: number | null): unknown[] {
   return [
-    ...[
-      row.requestId,
-      row.startedAtMs,
-      row.operation,
-      row.dialect,
-      row.stream ? 1 : 0,
-      row.route,
-      row.upstream,
-      row.model,
-    ],
-    ...[row.version, row.digest, row.keyId, row.tenant, row.feature, row.inputTokens, row.outputTokens],
-    ...[row.cachedInputTokens, row.cacheWriteTokens, row.reasoningTokens, row.estimated ? 1 : 0, row.costUsd, priceId],
-    ...[
-      row.firstTokenMs,
-      row.durationMs,
-      row.status,
-      row.end,
-      row.errorClass,
-      row.finishReason,
-      row.attempts,
-      row.prompt,
-    ],
+    row.requestId,
+    row.startedAtMs,
+    row.operation,
+    row.dialect,
+    row.stream ? 1 : 0,
+    row.route,
+    row.upstream,
+    row.model,
+    row.version,
+    row.digest,
+    row.keyId,
+    row.tenant,
+    row.feature,
+    row.inputTokens,
+    row.outputTokens,
+    row.cachedInputTokens,
+    row.cacheWriteTokens,
+    row.reasoningTokens,
+    row.estimated ? 1 : 0,
+    row.costUsd,
+    priceId,
+    row.firstTokenMs,
+    row.durationMs,
+    row.status,
+    row.end,
+    row.errorClass,
+    row.finishReason,
+    row.attempts,
+    row.prompt,
   ];
 }
 
@@ -178,14 +187,20 @@ function trafficError(error: unknown, file: string): unknown {
 function spendingOf(rows: readonly TrafficRow[]): Iterable<DaySpending> {
   const sums = new Map<string, DaySpending>();
   for (const row of rows) {
-    const day = new Date(row.startedAtMs).toISOString().slice(0, 10);
-    const [keyId, tenant, feature] = [row.keyId ?? '', row.tenant ?? '', row.feature ?? ''];
-    const name = JSON.stringify([day, keyId, tenant, feature]);
-    const sum = sums.get(name) ?? { day, keyId, tenant, feature, requests: 0, tokens: 0, costUsd: 0 };
+    const { keyId, tenant, feature } = row;
+    // The length says where a tenant ends.
+    const name = `${Math.floor(row.startedAtMs / dayMs)} ${keyId ?? ''} ${tenant?.length ?? ''} ${tenant ?? ''} ${feature ?? ''}`;
+    const sum = sums.get(name) ?? noSpending(row);
     sums.set(name, sum);
     sum.requests += 1;
     sum.tokens += (row.inputTokens ?? 0) + (row.outputTokens ?? 0);
     sum.costUsd += row.costUsd ?? 0;
   }
   return sums.values();
+}
+
+function noSpending({ startedAtMs, keyId, tenant, feature }: TrafficRow): DaySpending {
+  const day = new Date(startedAtMs).toISOString().slice(0, 10);
+  const whose = { keyId: keyId ?? '', tenant: tenant ?? '', feature: feature ?? '' };
+  return { day, ...whose, requests: 0, tokens: 0, costUsd: 0 };
 }
