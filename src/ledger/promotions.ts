@@ -22,6 +22,11 @@ export type Promotion = {
   undoMessage: string | null;
 };
 
+/** The version was live already, and its server was gone. Pure. */
+export function isRestart({ fromVersion, toVersion }: Pick<Promotion, 'fromVersion' | 'toVersion'>): boolean {
+  return fromVersion === toVersion;
+}
+
 export type NewPromotion = Pick<
   Promotion,
   'kind' | 'model' | 'alias' | 'fromVersion' | 'toVersion' | 'actor' | 'reason' | 'owner' | 'startedAtMs'

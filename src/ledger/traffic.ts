@@ -49,8 +49,6 @@ export type TrafficRow = {
   prompt: string | null;
 };
 
-const dayMs = 86_400_000;
-
 export type TrafficLog = {
   database: Database.Database;
   file: string;
@@ -183,6 +181,8 @@ function trafficError(error: unknown, file: string): unknown {
     hint: 'Start the gateway anew; it puts the file aside and begins another: mlx gateway stop && mlx gateway start',
   });
 }
+
+const dayMs = 86_400_000;
 
 function spendingOf(rows: readonly TrafficRow[]): Iterable<DaySpending> {
   const sums = new Map<string, DaySpending>();

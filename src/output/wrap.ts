@@ -1,6 +1,6 @@
 // Lines for people, broken at words where the terminal would break them anywhere. A command that a person is to copy stays whole: one
 // that is longer than the terminal is wide is broken by the terminal itself, which copies it back without a break.
-// Our own 60 lines: wrap-ansi knows nothing of commands, and brings tables of wide letters that each start would load. Pure.
+// Our own: wrap-ansi knows nothing of commands, and brings tables of wide letters that each start would load. Pure.
 import { stripVTControlCharacters } from 'node:util';
 
 /** A word, or a command of several, and the spaces before it. */

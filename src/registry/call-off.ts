@@ -1,6 +1,6 @@
 // A rollback leaves behind the version whose server is just being started again, by the gateway most of the time: it does not wait for that.
 import { ownerIsAlive, ownerPid } from '../engine/owner.js';
-import { openPromotions, type Promotion } from '../ledger/promotions.js';
+import { isRestart, openPromotions, type Promotion } from '../ledger/promotions.js';
 import type { PromotionEdges } from './edges.js';
 
 const lookEveryMs = 50;
@@ -22,8 +22,4 @@ export async function callOffRestart(
   const untilMs = clock() + longestMs;
   while (running()?.owner === owner && ownerIsAlive(owner) && clock() < untilMs && !signal.aborted)
     await pause(lookEveryMs, signal);
-}
-
-function isRestart({ fromVersion, toVersion }: Promotion): boolean {
-  return fromVersion === toVersion;
 }

@@ -26,7 +26,6 @@ export type ClearedUp = {
 };
 
 export async function clearUp(edges: PromotionEdges, wanted: Wanted, actor: string): Promise<ClearedUp> {
-  const due = (): Due => duePromotions(edges.ledger, edges.now().getTime());
   const settled = await settleDue(edges, actor);
   const more = await wantedOnly(edges, wanted, {
     servers: () => restartLostServers(edges, actor),
@@ -38,7 +37,8 @@ export async function clearUp(edges: PromotionEdges, wanted: Wanted, actor: stri
     },
   });
   const { stopped: orphans, unseen } = await stopOrphans(edges);
-  return { settled, ...more, orphans, unseen, left: due() };
+  const left = duePromotions(edges.ledger, edges.now().getTime());
+  return { settled, ...more, orphans, unseen, left };
 }
 
 type Finders = {

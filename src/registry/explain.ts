@@ -6,7 +6,7 @@ import type { Paths } from '../config/paths.js';
 import { MlxError } from '../errors.js';
 import { runDatasets, type RunDataset } from '../ledger/metrics.js';
 import type { Ledger } from '../ledger/open.js';
-import { listPromotions, type Promotion } from '../ledger/promotions.js';
+import { isRestart, listPromotions } from '../ledger/promotions.js';
 import { findRun } from '../ledger/runs.js';
 import type { TrafficRequest } from '../ledger/traffic-request.js';
 import { listVersions, type ModelVersion } from '../ledger/versions.js';
@@ -69,17 +69,13 @@ function releasesBehind(
   const past = listPromotions(ledger, { model, state: 'promoted', limit: enoughReleases }).filter(
     ({ startedAtMs }) => startedAtMs <= askedAtMs,
   );
-  const [switches, restarts] = [past.filter(isSwitch), past.filter((promotion) => !isSwitch(promotion))];
+  const [switches, restarts] = [past.filter((promotion) => !isRestart(promotion)), past.filter(isRestart)];
   const newest = switches.find(({ alias }) => routeName(model, alias) === route);
   const behind = newest?.toVersion === version ? newest : switches.find(({ toVersion }) => toVersion === version);
   const restart = restarts.find(
     ({ id, alias, toVersion }) => toVersion === version && alias === behind?.alias && id > behind.id,
   );
   return { release: behind ? release(behind) : null, restart: restart ? release(restart) : null };
-}
-
-function isSwitch({ fromVersion, toVersion }: Promotion): boolean {
-  return fromVersion !== toVersion;
 }
 
 /** The next run of a recipe writes over the lock beside it, and a run with --no-lock leaves another's there. */

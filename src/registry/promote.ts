@@ -2,6 +2,7 @@
 // Touches: promotions, routes and aliases of the ledger, model servers, the gateway, image tags.
 import { errorMessage, MlxError } from '../errors.js';
 import {
+  isRestart,
   findPromotion,
   findRoute,
   releasePromotion,
@@ -169,7 +170,7 @@ async function liveRoute(edges: PromotionEdges, { version, target }: PromotionRe
   return (await isServerAlive(engine, { id: route.serverId, address: route.address })) ? route : undefined;
 }
 
-function outcomeOf(kind: Promotion['kind'], { fromVersion, toVersion }: Moved): PromotionResult['outcome'] {
-  if (fromVersion === toVersion) return 'restarted';
+function outcomeOf(kind: Promotion['kind'], moved: Moved): PromotionResult['outcome'] {
+  if (isRestart(moved)) return 'restarted';
   return kind === 'rollback' ? 'rolled_back' : 'promoted';
 }

@@ -10,7 +10,7 @@ import { afterAttempt, afterLook, isDue, type KnownAttempts } from './attempts.j
 import { lookRegularly } from './looks.js';
 import { readRows, restingRoutes } from './rows.js';
 import { readLedger, runOwnCommand, type TendEdges } from './tend.js';
-import { canaryAlias, routeName } from './targets.js';
+import { isCanary } from './targets.js';
 
 export type ReviveEdges = TendEdges & {
   paths: Paths;
@@ -80,10 +80,6 @@ function caresOf(gone: readonly Route[], known: KnownAttempts, due: ReadonlySet<
     if (isCanary(route) || !attempts) return [];
     return [{ serverId: route.serverId, nextAtMs: due.has(route) ? null : attempts.nextAtMs }];
   });
-}
-
-function isCanary({ name, model }: Pick<Route, 'name' | 'model'>): boolean {
-  return name === routeName(model, canaryAlias);
 }
 
 /**

@@ -5,7 +5,7 @@ import { openSteps } from '../ledger/promotion-steps.js';
 import { listRoutes, openPromotions, type Route } from '../ledger/promotions.js';
 import { listSplits, type RouteSplit } from '../ledger/route-splits.js';
 import { listWarmServers, type WarmServer } from '../ledger/warm-servers.js';
-import { canaryAlias, drillAlias, routeName } from './targets.js';
+import { isCanary, isDrill, routeName } from './targets.js';
 import { watchSubject } from './watch-subject.js';
 
 export type Rows = {
@@ -39,22 +39,19 @@ export function readRows(ledger: Ledger): Rows {
 export function restingRoutes({ routes, splits, busy, watched }: Rows): Route[] {
   const stepped = new Set(splits.flatMap(({ candidate, owner }) => (owner === null ? [] : [candidate])));
   return routes.filter(
-    ({ name, model }) =>
-      !busy.has(model) && name !== routeName(model, drillAlias) && !stepped.has(name) && !watched.has(name),
+    (route) => !busy.has(route.model) && !isDrill(route) && !stepped.has(route.name) && !watched.has(route.name),
   );
 }
 
 /** At rest. A canary's has no claim to be started again. Pure. */
 export function restartableRoutes(rows: Rows): Route[] {
-  return restingRoutes(rows).filter(({ name, model }) => name !== routeName(model, canaryAlias));
+  return restingRoutes(rows).filter((route) => !isCanary(route));
 }
 
 /** Of canaries that nobody steps, and whose model nobody is at work on. Pure. */
 export function standingCanaries({ routes, splits, busy }: Rows): Route[] {
   const stepped = new Set(splits.flatMap(({ name, owner }) => (owner === null ? [] : [name])));
-  return routes.filter(
-    ({ name, model }) => name === routeName(model, canaryAlias) && !busy.has(model) && !stepped.has(model),
-  );
+  return routes.filter((route) => isCanary(route) && !busy.has(route.model) && !stepped.has(route.model));
 }
 
 /** Since it was found, nobody has changed it. Pure. */
@@ -64,9 +61,7 @@ export function isAmong(routes: readonly Route[], { name, serverId }: Route): bo
 
 /** Models whose rehearsal was interrupted. Pure. */
 export function dueDrills({ routes, busy }: Rows): string[] {
-  return routes
-    .filter(({ name, model }) => name === routeName(model, drillAlias) && !busy.has(model))
-    .map(({ model }) => model);
+  return routes.filter((route) => isDrill(route) && !busy.has(route.model)).map(({ model }) => model);
 }
 
 /** Models whose canary nobody steps and nobody left standing, or whose candidate is live by now. */
@@ -78,7 +73,7 @@ export function dueCanaries({ routes, splits, busy }: Rows): string[] {
     return shared === undefined || digestOf(name) === shared;
   });
   const divided = new Set(splits.map(({ name }) => name));
-  const undivided = routes.filter(({ name, model }) => name === routeName(model, canaryAlias) && !divided.has(model));
+  const undivided = routes.filter((route) => isCanary(route) && !divided.has(route.model));
   const due = new Set([...over.map(({ name }) => name), ...undivided.map(({ model }) => model)]);
   return [...due].filter((model) => !busy.has(model));
 }

@@ -3,7 +3,7 @@
 import pc from 'picocolors';
 
 import { listSteps } from '../ledger/promotion-steps.js';
-import { listPromotions, listRoutes, type Promotion } from '../ledger/promotions.js';
+import { isRestart, listPromotions, listRoutes, type Promotion } from '../ledger/promotions.js';
 import type { Ledger } from '../ledger/open.js';
 import type { CanaryEnd } from './canary-end.js';
 import { release, releaseState, type Release } from './release.js';
@@ -74,7 +74,7 @@ function standingIn(
 
 /** The first that moved the same alias after it: a restart of what is live moves nothing. */
 function isNext(later: Promotion, { model, alias }: Promotion): boolean {
-  const moved = later.state === 'promoted' && later.fromVersion !== later.toVersion;
+  const moved = later.state === 'promoted' && !isRestart(later);
   return moved && later.model === model && later.alias === alias;
 }
 

@@ -3,7 +3,7 @@
 import type { ModelServer } from '../engine/engine.js';
 import { MlxError } from '../errors.js';
 import { write } from '../ledger/open.js';
-import { findRoute, type Promotion, type Route } from '../ledger/promotions.js';
+import { isRestart, findRoute, type Promotion, type Route } from '../ledger/promotions.js';
 import type { ModelVersion } from '../ledger/versions.js';
 import { forgetWarm, keepWarm, listWarmServers } from '../ledger/warm-servers.js';
 import { livePace, newServerId, serverFields, startServerOf, waitForServer } from './candidate.js';
@@ -43,7 +43,7 @@ export async function switchRoute(edges: PromotionEdges, journal: Journal, plan:
   const room = ready?.asleep !== false && before !== undefined ? plan.room : null;
   const starts = ready === null && plan.into === null;
   // In the place of one that is gone it is no third one, and what is kept warm is the quickest way back.
-  if (starts && moved.fromVersion !== moved.toVersion) await stopWarmServers(edges, version.model);
+  if (starts && !isRestart(moved)) await stopWarmServers(edges, version.model);
   // Asked while it is there. An adapter in the same server has the server's pace.
   const live = starts && plan.replaced ? await livePace(edges, version, plan.replaced) : null;
   if (room && before) await makeRoom(edges, journal, before, room);

@@ -22,6 +22,16 @@ export const drillAlias = 'drill';
 /** The route of a version that has a share of production's requests. */
 export const canaryAlias = 'canary';
 
+type Named = { name: string; model: string };
+
+export function isDrill({ name, model }: Named): boolean {
+  return name === routeName(model, drillAlias);
+}
+
+export function isCanary({ name, model }: Named): boolean {
+  return name === routeName(model, canaryAlias);
+}
+
 /** `v2` is only the name of a route: a version's own tag never moves. */
 export function isLabelled(alias: string): boolean {
   return alias !== drillAlias && alias !== canaryAlias && !/^v\d+$/.test(alias);

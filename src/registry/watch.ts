@@ -3,7 +3,7 @@
 import { dayMs } from '../config/metering.js';
 import { currentOwner } from '../engine/owner.js';
 import { MlxError } from '../errors.js';
-import { findRoute, listPromotions } from '../ledger/promotions.js';
+import { isRestart, findRoute, listPromotions } from '../ledger/promotions.js';
 import { beginStep, endStep } from '../ledger/promotion-steps.js';
 import { findVersion } from '../ledger/versions.js';
 import type { PromotionEdges } from './edges.js';
@@ -43,11 +43,10 @@ export function watchOf(edges: Pick<PromotionEdges, 'ledger'>, result: Promotion
   const { id, model, alias, route, fromVersion, toVersion } = result;
   const watched = { model, alias, route, version: toVersion };
   // Its own release: one whose old server could not be stopped yet is not listed as promoted.
-  if (id !== null && fromVersion !== toVersion)
+  if (id !== null && !isRestart(result))
     return fromVersion === null ? undefined : { ...watched, releaseId: id, against: fromVersion };
   const release = listPromotions(edges.ledger, { model, state: 'promoted', limit: 1_000 }).find(
-    (promotion) =>
-      promotion.alias === alias && promotion.toVersion === toVersion && promotion.fromVersion !== promotion.toVersion,
+    (promotion) => promotion.alias === alias && promotion.toVersion === toVersion && !isRestart(promotion),
   );
   const before = versionBefore(edges.ledger, { model, alias }, toVersion);
   return release && before && { ...watched, releaseId: release.id, against: before.version };
