@@ -3,7 +3,7 @@
 import { renameSync } from 'node:fs';
 
 import { errorMessage, MlxError } from '../errors.js';
-import { forgetTraffic, openTraffic, type TrafficLog, type TrafficRow } from '../ledger/traffic.js';
+import { openTraffic, type TrafficLog, type TrafficRow } from '../ledger/traffic.js';
 
 export type TrafficWriter = {
   record: (row: TrafficRow) => void;
@@ -87,7 +87,7 @@ function openOrBeginAnew({ file, now, warn }: WriterSettings): TrafficLog {
 function forgetOldRows(traffic: TrafficLog, beforeMs: () => number): () => void {
   const forgetting = setInterval(() => {
     try {
-      forgetTraffic(traffic, beforeMs(), forgetAtOnce);
+      traffic.forget(beforeMs(), forgetAtOnce);
     } catch {
       // The next flush meets the same disk, and says so.
     }

@@ -9,6 +9,7 @@ import { errorCode, MlxError } from '../errors.js';
 import { migrate } from './migrations.js';
 import { wrapSqliteError, type Ledger } from './open.js';
 import type { DaySpending } from './spending.js';
+import { dayMs, openLabels, type KnownLabels } from './traffic-labels.js';
 import { trafficSteps } from './traffic-schema.js';
 
 export type TrafficRow = {
@@ -53,6 +54,11 @@ export type TrafficLog = {
   database: Database.Database;
   file: string;
   insert: (rows: readonly TrafficRow[]) => void;
+  /**
+   * Rows of requests that began before then; the oldest ones first, at most `limit`: a large deletion would hold up requests. What was
+   * spent by day stays. Labels go with the last row of their day.
+   */
+  forget: (beforeMs: number, limit: number) => void;
   close: () => void;
 };
 
@@ -68,7 +74,9 @@ export function openTraffic(file: string): TrafficLog {
     database.pragma('journal_mode = WAL');
     database.pragma('synchronous = NORMAL');
     migrate(database, file, trafficSteps);
-    return { database, file, insert: inserter(database), close: () => database.close() };
+    const known = openLabels(database);
+    const insert = inserter(database, known);
+    return { database, file, insert, forget: forgetter(database, known), close: () => database.close() };
   } catch (error) {
     throw trafficError(error, file);
   }
@@ -85,92 +93,79 @@ export function openTrafficForReading(file: string): Ledger | undefined {
   }
 }
 
-/** The oldest ones first, at most `limit`: a large deletion would hold up requests. What was spent by day stays. */
-export function forgetTraffic(traffic: TrafficLog, beforeMs: number, limit: number): void {
-  traffic.database
-    .prepare(
-      'DELETE FROM requests WHERE id IN (SELECT id FROM requests WHERE started_at_ms < ? ORDER BY started_at_ms LIMIT ?)',
-    )
-    .run(beforeMs, limit);
+function forgetter(database: Database.Database, known: KnownLabels): TrafficLog['forget'] {
+  const forgetRows = database.prepare(`DELETE FROM request_rows WHERE id IN
+    (SELECT id FROM request_rows WHERE started_at_ms < ? ORDER BY started_at_ms LIMIT ?)`);
+  const forgetLabels = database.prepare(
+    `DELETE FROM request_labels WHERE day < COALESCE((SELECT MIN(started_at_ms) / ${dayMs} FROM request_rows), ?)`,
+  );
+  return (beforeMs, limit) => {
+    forgetRows.run(beforeMs, limit);
+    if (forgetLabels.run(Math.floor(beforeMs / dayMs)).changes > 0) known.forget();
+  };
 }
 
 /** All rows of a batch in one transaction, with what they add to each day. */
-function inserter(database: Database.Database): TrafficLog['insert'] {
-  const prices = openPriceIds(database);
+function inserter(database: Database.Database, known: KnownLabels): TrafficLog['insert'] {
   const insertRow =
-    database.prepare(`INSERT INTO requests (request_id, started_at_ms, operation, dialect, stream, route,
-    upstream, model, version, digest, key_id, tenant, feature, input_tokens, output_tokens, cached_input_tokens,
-    cache_write_tokens, reasoning_tokens, estimated, cost_usd, price_id, first_token_ms, duration_ms, status, end, error_class,
-    finish_reason, attempts, prompt) VALUES (${Array.from({ length: 29 }, () => '?').join(', ')})`);
+    database.prepare(`INSERT INTO request_rows (request_id, started_at_ms, labels_id, input_tokens, output_tokens,
+    cached_input_tokens, cache_write_tokens, reasoning_tokens, cost_usd, first_token_ms, duration_ms, attempts)
+    VALUES (${Array.from({ length: 12 }, () => '?').join(', ')})`);
   const insertSpending =
     database.prepare(`INSERT INTO spending (day, key_id, tenant, feature, requests, tokens, cost_usd)
     VALUES (@day, @keyId, @tenant, @feature, @requests, @tokens, @costUsd)
     ON CONFLICT (day, key_id, tenant, feature) DO UPDATE SET requests = requests + excluded.requests,
       tokens = tokens + excluded.tokens, cost_usd = cost_usd + excluded.cost_usd`);
   const insertAll = database.transaction((rows: readonly TrafficRow[]) => {
-    for (const row of rows) insertRow.run(valuesOf(row, prices.idOf(row.price)));
-    for (const spent of spendingOf(rows)) insertSpending.run(spent);
+    const spending = new Map<number, DaySpending>();
+    for (const row of rows) {
+      const labelsId = known.idOf(row);
+      insertRow.run(valuesOf(row, labelsId));
+      addTo(spending, labelsId, row);
+    }
+    for (const spent of spending.values()) insertSpending.run(spent);
   });
   return (rows) => {
     try {
       insertAll.immediate(rows);
     } catch (error) {
-      // What was rolled back took its prices along.
-      prices.forget();
+      // What was rolled back took its labels and prices along.
+      known.forget();
       throw trafficError(error, database.name);
     }
   };
 }
 
-function valuesOf(row: TrafficRow, priceId: number | null): unknown[] {
+function valuesOf(row: TrafficRow, labelsId: number): unknown[] {
   return [
     row.requestId,
     row.startedAtMs,
-    row.operation,
-    row.dialect,
-    row.stream ? 1 : 0,
-    row.route,
-    row.upstream,
-    row.model,
-    row.version,
-    row.digest,
-    row.keyId,
-    row.tenant,
-    row.feature,
+    labelsId,
     row.inputTokens,
     row.outputTokens,
     row.cachedInputTokens,
     row.cacheWriteTokens,
     row.reasoningTokens,
-    row.estimated ? 1 : 0,
     row.costUsd,
-    priceId,
     row.firstTokenMs,
     row.durationMs,
-    row.status,
-    row.end,
-    row.errorClass,
-    row.finishReason,
     row.attempts,
-    row.prompt,
   ];
 }
 
-/** Prices are few and long: each stands once. */
-function openPriceIds(database: Database.Database) {
-  const known = new Map<string, number>();
-  const insert = database.prepare('INSERT INTO prices (price) VALUES (?) ON CONFLICT (price) DO NOTHING');
-  const find = database.prepare('SELECT id FROM prices WHERE price = ?').pluck();
-  const add = (price: string): number => {
-    insert.run(price);
-    const id = Number(find.get(price));
-    known.set(price, id);
-    return id;
-  };
-  return {
-    idOf: (price: string | null): number | null => (price === null ? null : (known.get(price) ?? add(price))),
-    forget: () => known.clear(),
-  };
+/** By labels: rows that share them share their day, key, tenant and feature. */
+function addTo(spending: Map<number, DaySpending>, labelsId: number, row: TrafficRow): void {
+  const sum = spending.get(labelsId) ?? noSpending(row);
+  spending.set(labelsId, sum);
+  sum.requests += 1;
+  sum.tokens += (row.inputTokens ?? 0) + (row.outputTokens ?? 0);
+  sum.costUsd += row.costUsd ?? 0;
+}
+
+function noSpending({ startedAtMs, keyId, tenant, feature }: TrafficRow): DaySpending {
+  const day = new Date(startedAtMs).toISOString().slice(0, 10);
+  const whose = { keyId: keyId ?? '', tenant: tenant ?? '', feature: feature ?? '' };
+  return { day, ...whose, requests: 0, tokens: 0, costUsd: 0 };
 }
 
 function trafficError(error: unknown, file: string): unknown {
@@ -180,27 +175,4 @@ function trafficError(error: unknown, file: string): unknown {
     cause: error,
     hint: 'Start the gateway anew; it puts the file aside and begins another: mlx gateway stop && mlx gateway start',
   });
-}
-
-const dayMs = 86_400_000;
-
-function spendingOf(rows: readonly TrafficRow[]): Iterable<DaySpending> {
-  const sums = new Map<string, DaySpending>();
-  for (const row of rows) {
-    const { keyId, tenant, feature } = row;
-    // The length says where a tenant ends.
-    const name = `${Math.floor(row.startedAtMs / dayMs)} ${keyId ?? ''} ${tenant?.length ?? ''} ${tenant ?? ''} ${feature ?? ''}`;
-    const sum = sums.get(name) ?? noSpending(row);
-    sums.set(name, sum);
-    sum.requests += 1;
-    sum.tokens += (row.inputTokens ?? 0) + (row.outputTokens ?? 0);
-    sum.costUsd += row.costUsd ?? 0;
-  }
-  return sums.values();
-}
-
-function noSpending({ startedAtMs, keyId, tenant, feature }: TrafficRow): DaySpending {
-  const day = new Date(startedAtMs).toISOString().slice(0, 10);
-  const whose = { keyId: keyId ?? '', tenant: tenant ?? '', feature: feature ?? '' };
-  return { day, ...whose, requests: 0, tokens: 0, costUsd: 0 };
 }

@@ -23,7 +23,30 @@ const tokenBounds = [1, 4, 16, 64, 256, 1024, 4096, 16_384, 65_536, 262_144, 1_0
 const genAi = ['gen_ai_operation_name', 'gen_ai_provider_name', 'gen_ai_request_model', 'mlx_route'] as const;
 const who = ['mlx_route', 'mlx_tenant', 'mlx_feature'] as const;
 
+/** A request touches six series; which ones is remembered for so many kinds of requests. A client may choose its features. */
+const observersAtMost = 2_000;
+
 export function openMetrics(): Metrics {
+  const metrics = openRequestMetrics();
+  const observers = new Map<string, Metrics['observe']>();
+  return {
+    observe: (row) => {
+      const name = nameOf(row);
+      const known = observers.get(name);
+      if (known) return known(row);
+      if (observers.size >= observersAtMost) observers.clear();
+      const observe = observerOf(row, metrics);
+      observers.set(name, observe);
+      observe(row);
+    },
+    text: (moment) => {
+      const lines = Object.values(metrics).flatMap((metric) => metric.lines());
+      return `${[...lines, ...momentLines(moment)].join('\n')}\n`;
+    },
+  };
+}
+
+function openRequestMetrics() {
   const duration = openHistogram(
     {
       name: 'gen_ai_client_operation_duration_seconds',
@@ -46,20 +69,39 @@ export function openMetrics(): Metrics {
   );
   const requests = openCounter({ name: 'mlx_gateway_requests_total', help: 'Requests.', labels: [...who, 'status'] });
   const cost = openCounter({ name: 'mlx_gateway_cost_usd_total', help: 'What requests cost.', labels: who });
-  return {
-    observe: (row) => {
-      const labels = [row.operation, row.upstream ?? '', row.model ?? '', row.route ?? ''];
-      const whose = [row.route ?? '', row.tenant ?? '', row.feature ?? ''];
-      duration.observe([...labels, row.errorClass ?? ''], row.durationMs / 1000);
-      if (row.firstTokenMs !== null) firstChunk.observe(labels, row.firstTokenMs / 1000);
-      if (row.inputTokens !== null) tokens.observe([...labels, 'input'], row.inputTokens);
-      if (row.outputTokens !== null) tokens.observe([...labels, 'output'], row.outputTokens);
-      requests.add([...whose, String(row.status)], 1);
-      if (row.costUsd !== null) cost.add(whose, row.costUsd);
-    },
-    text: (moment) =>
-      `${[...[duration, firstChunk, tokens, requests, cost].flatMap((metric) => metric.lines()), ...momentLines(moment)].join('\n')}\n`,
+  return { duration, firstChunk, tokens, requests, cost };
+}
+
+/** For every request with the labels of this one. */
+function observerOf(row: TrafficRow, metrics: ReturnType<typeof openRequestMetrics>): Metrics['observe'] {
+  const { duration, firstChunk, tokens, requests, cost } = metrics;
+  const labels = [row.operation, row.upstream ?? '', row.model ?? '', row.route ?? ''];
+  const whose = [row.route ?? '', row.tenant ?? '', row.feature ?? ''];
+  const took = duration.seriesOf([...labels, row.errorClass ?? '']);
+  const began = once(() => firstChunk.seriesOf(labels));
+  const asked = once(() => tokens.seriesOf([...labels, 'input']));
+  const answered = once(() => tokens.seriesOf([...labels, 'output']));
+  const ended = requests.seriesOf([...whose, String(row.status)]);
+  const paid = once(() => cost.seriesOf(whose));
+  return ({ durationMs, firstTokenMs, inputTokens, outputTokens, costUsd }) => {
+    took(durationMs / 1000);
+    if (firstTokenMs !== null) began()(firstTokenMs / 1000);
+    if (inputTokens !== null) asked()(inputTokens);
+    if (outputTokens !== null) answered()(outputTokens);
+    ended(1);
+    if (costUsd !== null) paid()(costUsd);
   };
+}
+
+/** Of the labels that any of its series has. */
+function nameOf({ operation, upstream, route, errorClass, tenant, feature, status, model }: TrafficRow): string {
+  const who = `${upstream ?? ''}\u0000${route ?? ''}\u0000${tenant ?? ''}\u0000${feature ?? ''}`;
+  return `${operation}\u0000${status}\u0000${errorClass ?? ''}\u0000${who}\u0000${model ?? ''}`;
+}
+
+function once<Value>(make: () => Value): () => Value {
+  let made: Value | undefined;
+  return () => (made ??= make());
 }
 
 function momentLines({ budgets, inFlight, rowsDropped, capturesLost }: Moment): string[] {

@@ -1,23 +1,28 @@
 // Counters and histograms in the text format of Prometheus (https://prometheus.io/docs/instrumenting/exposition_formats/).
-// Our own: prom-client hashes the labels of every call, 8 µs for what one request touches; here a request costs 1 µs.
+// Our own: prom-client hashes the labels of every call, 8 µs for what one request touches. Here a series is found once, and kept by who adds
+// to it: a request costs 0.8 µs.
 
 export type Labels = readonly string[];
 
-export type Metric = { lines: () => string[] };
+type Metric = { lines: () => string[] };
 
-export type Counter = Metric & { add: (labels: Labels, amount: number) => void };
+/** One combination of labels. */
+type Series = (value: number) => void;
 
-export type Histogram = Metric & { observe: (labels: Labels, value: number) => void };
+type SeriesMetric = Metric & { seriesOf: (labels: Labels) => Series };
 
 type Definition = { name: string; help: string; labels: readonly string[] };
 
 /** So many combinations of labels; what comes beyond them counts under `other`: a client may choose its features. */
 const seriesAtMost = 2_000;
 
-export function openCounter(definition: Definition): Counter {
+export function openCounter(definition: Definition): SeriesMetric {
   const series = openSeries(definition, () => ({ sum: 0 }));
   return {
-    add: (labels, amount) => void (series.of(labels).sum += amount),
+    seriesOf: (labels) => {
+      const one = series.of(labels);
+      return (amount) => void (one.sum += amount);
+    },
     lines: () => [
       ...head(definition, 'counter'),
       ...series.all().map(([labels, { sum }]) => `${definition.name}${braces(labels)} ${sum}`),
@@ -26,7 +31,7 @@ export function openCounter(definition: Definition): Counter {
 }
 
 /** @param bounds upper ones, ascending; the last bucket, without any, comes by itself */
-export function openHistogram(definition: Definition, bounds: readonly number[]): Histogram {
+export function openHistogram(definition: Definition, bounds: readonly number[]): SeriesMetric {
   const series = openSeries(definition, () => ({
     sum: 0,
     count: 0,
@@ -34,12 +39,14 @@ export function openHistogram(definition: Definition, bounds: readonly number[])
   }));
   const { name } = definition;
   return {
-    observe: (labels, value) => {
+    seriesOf: (labels) => {
       const one = series.of(labels);
-      one.sum += value;
-      one.count += 1;
-      const bucket = bounds.findIndex((bound) => value <= bound);
-      if (bucket !== -1) one.buckets[bucket] = (one.buckets[bucket] ?? 0) + 1;
+      return (value) => {
+        one.sum += value;
+        one.count += 1;
+        const bucket = bounds.findIndex((bound) => value <= bound);
+        if (bucket !== -1) one.buckets[bucket] = (one.buckets[bucket] ?? 0) + 1;
+      };
     },
     lines: () => [
       ...head(definition, 'histogram'),

@@ -6,7 +6,6 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { openTrafficWriter, type TrafficWriter } from '../../../src/gateway/traffic-writer.js';
 import { spendingSince } from '../../../src/ledger/spending.js';
-import { forgetTraffic } from '../../../src/ledger/traffic.js';
 import { trafficRow } from '../ledger/traffic-example.js';
 
 let folder: string;
@@ -72,9 +71,9 @@ test('a full disk keeps the rows waiting, is said once, and what has no room in 
 test('old rows are forgotten, some at a time, and what was spent on their day is not', () => {
   for (const startedAtMs of [now - 1000, now - 900, now - 800, now]) writer.record(trafficRow({ startedAtMs }));
   writer.flush();
-  forgetTraffic(writer.traffic, now - 850, 1);
+  writer.traffic.forget(now - 850, 1);
   expect(count()).toBe(3);
-  forgetTraffic(writer.traffic, now - 850, 10);
+  writer.traffic.forget(now - 850, 10);
   expect(count()).toBe(2);
   expect(spendingSince(writer.traffic, '2026-11-20')).toMatchObject([{ requests: 4 }]);
 });

@@ -31,7 +31,7 @@ describe('a summary', () => {
     const durations = fc.array(fc.nat(10_000), { minLength: 1, maxLength: 150 });
     fc.assert(
       fc.property(durations, durations, (one, other) => {
-        traffic.database.exec('DELETE FROM requests');
+        traffic.database.exec('DELETE FROM request_rows');
         insert(
           ...one.map((durationMs) => ({ durationMs, route: 'one' })),
           ...other.map((durationMs) => ({ durationMs, route: 'other' })),
