@@ -2,10 +2,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 
 import { setRoute } from '../../src/ledger/promotions.js';
 import { projectPaths } from '../../src/config/paths.js';
+import { freePort } from '../../src/engine/port.js';
 import { openTraffic } from '../../src/ledger/traffic.js';
 import { setAlias } from '../../src/ledger/versions.js';
 import { renderLock } from '../../src/recipe/lock.js';
@@ -174,11 +175,14 @@ describe('mlx explain', () => {
 
 describe('mlx rollback', () => {
   it('says what goes back in production before it does anything', async () => {
+    // It starts a gateway before it finds that the base model is not there.
+    const settings = { folder: place.folder, environment: { MLX_GATEWAY_PORT: String(await freePort()) } };
+    onTestFinished(() => mlx(['gateway', 'stop'], settings).then(() => undefined));
     released(place, null, 1, 'promoted', null);
     released(place, 1, 2, 'promoted', null);
-    const { stderr } = await run('rollback');
+    const { stderr } = await mlx(['rollback'], settings);
     expect(stderr.split('\n')[0]).toBe('Production of tickets goes back from version 2 to version 1.');
-    expect((await run('rollback', '--to', '2')).stderr).not.toContain('goes back');
+    expect((await mlx(['rollback', '--to', '2'], settings)).stderr).not.toContain('goes back');
   });
 });
 
