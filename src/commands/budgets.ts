@@ -2,11 +2,16 @@
 import pc from 'picocolors';
 
 import type { Context } from '../context.js';
+import {
+  describeAccount,
+  describeAmount,
+  describeUse,
+  withKeyNames,
+  type NamedBudget,
+} from '../gateway/budget/describe.js';
 import { offlineBudgets } from '../gateway/budget/offline.js';
-import type { BudgetState } from '../gateway/control-api.js';
 import { gatewayControl } from '../gateway/control.js';
 import { listKeys } from '../ledger/keys.js';
-import { formatCount, formatShare, formatUsd } from '../output/numbers.js';
 import { outcome } from '../output/output.js';
 import { renderTable, type Column } from '../output/table.js';
 import type { CommandModule } from '../program.js';
@@ -31,14 +36,11 @@ export const run: CommandModule['run'] = async (context) => {
   const budgets =
     state?.budgets ??
     offlineBudgets(ledger, paths.trafficFile, (await context.config()).gateway.metering, context.now().getTime());
-  const names = new Map(listKeys(ledger).map(({ id, name }) => [`key:${id}`, name]));
-  const named = budgets.map((budget) => ({ ...budget, name: names.get(budget.account) ?? null }));
+  const named = withKeyNames(budgets, listKeys(ledger));
   return outcome({ gatewayRuns: state !== undefined, budgets: named }, (value) =>
     renderBudgets(value.budgets, context),
   );
 };
-
-type Named = BudgetState & { name: string | null };
 
 const limitTexts: Record<string, string> = {
   usdPerDay: 'USD a day',
@@ -47,21 +49,16 @@ const limitTexts: Record<string, string> = {
   tokensPerMonth: 'tokens a month',
 };
 
-function renderBudgets(budgets: Named[], { output }: Context): string {
+function renderBudgets(budgets: NamedBudget[], { output }: Context): string {
   if (budgets.length === 0) {
     return 'There is no budget. Give a key one: mlx keys create NAME --budget-day-usd 5, or set gateway.budgets in mlx.yaml';
   }
-  const columns: Column<Named>[] = [
-    { title: 'account', cell: ({ account, name }) => (name === null ? account : `${account} (${name})`) },
+  const columns: Column<NamedBudget>[] = [
+    { title: 'account', cell: describeAccount },
     { title: 'limit', cell: ({ limit }) => limitTexts[limit] ?? limit },
-    {
-      title: 'used',
-      cell: (budget) => `${amount(budget, budget.used)} of ${amount(budget, budget.allowed)}`,
-      align: 'right',
-    },
-    { title: 'reserved', cell: (budget) => amount(budget, budget.reserved), align: 'right', dropFirst: 3 },
-    { title: 'left', cell: (budget) => amount(budget, budget.left), align: 'right' },
-    { title: '', cell: share, align: 'right' },
+    { title: 'used', cell: useText, align: 'right' },
+    { title: 'reserved', cell: (budget) => describeAmount(budget, budget.reserved), align: 'right', dropFirst: 3 },
+    { title: 'left', cell: (budget) => describeAmount(budget, budget.left), align: 'right' },
     {
       title: 'begins anew',
       cell: ({ resetsAtMs }) => `${new Date(resetsAtMs).toISOString().slice(0, 16)}Z`,
@@ -71,12 +68,8 @@ function renderBudgets(budgets: Named[], { output }: Context): string {
   return renderTable(columns, budgets, output.columns);
 }
 
-function amount({ unit }: Named, value: number): string {
-  return unit === 'usd' ? formatUsd(value) : formatCount(value);
-}
-
-function share({ used, allowed, state }: Named): string {
-  const text = formatShare(allowed === 0 ? 1 : used / allowed);
-  if (state === 'ok') return text;
-  return state === 'near' ? pc.yellow(text) : pc.red(text);
+function useText(budget: NamedBudget): string {
+  const text = describeUse(budget);
+  if (budget.state === 'ok') return text;
+  return budget.state === 'near' ? pc.yellow(text) : pc.red(text);
 }

@@ -5,7 +5,9 @@ import type { Context } from '../context.js';
 import { exitStatus, MlxError } from '../errors.js';
 import type { Engine, EngineKind } from '../engine/engine.js';
 import { ownerPid } from '../engine/owner.js';
+import { withKeyNames } from '../gateway/budget/describe.js';
 import { controlSocket, type GatewayState } from '../gateway/control-api.js';
+import { listKeys } from '../ledger/keys.js';
 import type { Ledger } from '../ledger/open.js';
 import { listRoutes } from '../ledger/promotions.js';
 import { listRuns } from '../ledger/runs.js';
@@ -53,7 +55,7 @@ export const run: CommandModule['run'] = async (given, _args, flags) => {
     disks: await disksOf([context.paths().project, context.home.home]),
     parts: [...(hung ?? (gateway ? gatewayPart(gateway) : missingGateway(await context.ledger(), parts))), ...parts],
     workers: gateway?.workers ?? [],
-    budgets: (gateway?.budgets ?? []).filter(({ state }) => state !== 'ok'),
+    budgets: lowBudgets(await context.ledger(), gateway),
     routes: routesOf(gateway),
     warm: await warmServers(await context.ledger(), parts),
     movedTags: await movedTagsOf(context, engines),
@@ -121,6 +123,11 @@ function missingGateway(ledger: Ledger, parts: readonly Part[]): Part[] {
   const routes = waiting.map(({ name, model, version }) => `${name} -> ${model}:${version}`).join(', ');
   const lastLines = [`Does not run; its model servers do: ${routes}`];
   return [{ ...gatewayHere, ...nobody, state: 'exited', lastLines, fix: 'mlx gateway start' }];
+}
+
+function lowBudgets(ledger: Ledger, gateway: GatewayState | undefined): ProjectStatus['budgets'] {
+  const low = (gateway?.budgets ?? []).filter(({ state }) => state !== 'ok');
+  return low.length === 0 ? [] : withKeyNames(low, listKeys(ledger));
 }
 
 function routesOf(gateway: GatewayState | undefined): ProjectStatus['routes'] {

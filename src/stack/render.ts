@@ -1,8 +1,9 @@
 // `mlx status` and `mlx up` for people. Pure.
 import pc from 'picocolors';
 
-import type { BudgetState, WorkerState } from '../gateway/control-api.js';
-import { formatBytes, formatCount, formatDuration, formatUsd } from '../output/numbers.js';
+import { describeAccount, describeUse, type NamedBudget } from '../gateway/budget/describe.js';
+import type { WorkerState } from '../gateway/control-api.js';
+import { formatBytes, formatCount, formatDuration } from '../output/numbers.js';
 import { renderTable, type Column } from '../output/table.js';
 import type { Disk } from './disks.js';
 import type { Part } from './status.js';
@@ -19,7 +20,7 @@ export type ProjectStatus = {
   /** Of the gateway, with gateway.workers > 1. */
   workers: WorkerState[];
   /** Those that are nearly or wholly used up. */
-  budgets: BudgetState[];
+  budgets: NamedBudget[];
   routes: { name: string; model: string; version: number; openRequests: number }[];
   /** Servers that wait for a rollback. */
   warm: { serverId: string; model: string; version: number; untilMs: number; asleep: boolean }[];
@@ -138,12 +139,12 @@ function attention(part: Part): string {
   ].join('\n');
 }
 
-function budgetLine({ account, unit, used, allowed, limit, state, resetsAtMs }: BudgetState): string {
-  const amount = (value: number): string => (unit === 'usd' ? formatUsd(value) : `${formatCount(value)} tokens`);
-  const period = limit.endsWith('Day') ? 'a day' : 'a month';
+function budgetLine(budget: NamedBudget): string {
+  const { unit, limit, state, resetsAtMs } = budget;
+  const period = `${unit === 'usd' ? '' : ' tokens'} ${limit.endsWith('Day') ? 'a day' : 'a month'}`;
   const colour = state === 'near' ? pc.yellow : pc.red;
-  const until = pc.dim(`  until ${new Date(resetsAtMs).toISOString().slice(0, 16)}Z`);
-  return `${account}  ${colour(`${amount(used)} of ${amount(allowed)} ${period}`)}${until}`;
+  const until = pc.dim(`  begins anew ${new Date(resetsAtMs).toISOString().slice(0, 16)}Z`);
+  return `${describeAccount(budget)}  used ${colour(describeUse(budget, period))}${until}`;
 }
 
 function movedTag({ reference, what }: ProjectStatus['movedTags'][number]): string {

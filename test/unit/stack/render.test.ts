@@ -85,6 +85,7 @@ test('what runs stands in a table, with routes, aliases and training below', () 
 test('budgets that are nearly used up stand above the routes', () => {
   const resetsAtMs = Date.parse('2026-12-01T00:00:00Z');
   const month = {
+    name: null,
     account: 'tenant:acme',
     limit: 'usdPerMonth',
     unit: 'usd' as const,
@@ -92,14 +93,16 @@ test('budgets that are nearly used up stand above the routes', () => {
     left: 2,
     resetsAtMs,
   };
-  const day = { account: 'key:a', limit: 'tokensPerDay', unit: 'tokens' as const, reserved: 0, left: 0, resetsAtMs };
+  const ofKey = { account: 'key:a', name: 'billing-app', limit: 'tokensPerDay', unit: 'tokens' as const };
+  const day = { ...ofKey, reserved: 0, left: 0, resetsAtMs };
   const budgets = [
     { ...month, allowed: 100, used: 98, state: 'near' as const },
     { ...day, allowed: 5000, used: 5100, state: 'used_up' as const },
   ];
 
   expect(plain({ ...base, budgets })).toContain(
-    'budgets\n  tenant:acme  $98.00 of $100.00 a month  until 2026-12-01T00:00Z\n  key:a  5,100 tokens of 5,000 tokens a day',
+    'budgets\n  tenant:acme  used $98.00 of $100.00 a month (98 %)  begins anew 2026-12-01T00:00Z\n' +
+      '  key:a (billing-app)  used 5,100 of 5,000 tokens a day (102 %)',
   );
 });
 
