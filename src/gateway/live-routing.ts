@@ -5,10 +5,11 @@ import type { Paths } from '../config/paths.js';
 import type { Config } from '../config/schema.js';
 import { MlxError, type Problem } from '../errors.js';
 import { openLedgerForReading } from '../ledger/open.js';
-import { listRoutes, type Route } from '../ledger/promotions.js';
+import { listRoutes } from '../ledger/promotions.js';
 import { listHolds, type RouteHold } from '../ledger/route-holds.js';
 import { listSplits, type RouteSplit } from '../ledger/route-splits.js';
-import { buildRouting, type Routing } from './routing.js';
+import { windowOf } from '../ledger/versions.js';
+import { buildRouting, type LocalRoute, type Routing } from './routing.js';
 import { readUpstreamKeys } from './upstream-keys.js';
 
 export type GatewayConfig = Pick<Config, 'gateway' | 'upstreams' | 'routes'>;
@@ -94,11 +95,12 @@ function build(keyed: KeyedConfig, ledgerFile: string): Routing {
   return buildRouting(keyed, routes, holds, splits);
 }
 
-function readLedgerRows(ledgerFile: string): { routes: Route[]; holds: RouteHold[]; splits: RouteSplit[] } {
+function readLedgerRows(ledgerFile: string): { routes: LocalRoute[]; holds: RouteHold[]; splits: RouteSplit[] } {
   const ledger = openLedgerForReading(ledgerFile);
   if (!ledger) return { routes: [], holds: [], splits: [] };
   try {
-    return { routes: listRoutes(ledger), holds: listHolds(ledger), splits: listSplits(ledger) };
+    const routes = listRoutes(ledger).map((route) => ({ ...route, windowTokens: windowOf(ledger, route) }));
+    return { routes, holds: listHolds(ledger), splits: listSplits(ledger) };
   } finally {
     ledger.close();
   }

@@ -16,7 +16,7 @@ export type Routing = {
   /** By the name that clients send. Those of mlx.yaml, and every model server's own. */
   routes: ReadonlyMap<string, RouteConfig & { updatedAtMs: number }>;
   /** The ledger's rows: `tickets` (production), `tickets@staging`. */
-  locals: ReadonlyMap<string, Route>;
+  locals: ReadonlyMap<string, LocalRoute>;
   upstreams: ReadonlyMap<string, KeyedUpstream>;
   /** Model servers' names whose requests wait, and until when at most. */
   holds: ReadonlyMap<string, number>;
@@ -28,7 +28,11 @@ export type Routing = {
   reachable: ReadonlyMap<string, readonly Reachable[]>;
 };
 
-export type Reachable = { upstream: string; model: string; local: boolean };
+/** With what its server takes at most, prompt and answer together. */
+export type LocalRoute = Route & { windowTokens?: number | undefined };
+
+/** `windowTokens`: of a model server of ours, where it is known. */
+export type Reachable = { upstream: string; model: string; local: boolean; windowTokens?: number };
 
 /** Where an attempt goes: all that sending needs, and nothing that has to be looked up again. */
 export type Destination = {
@@ -55,7 +59,7 @@ export type Destination = {
 
 export function buildRouting(
   config: { routes: readonly RouteConfig[]; upstreams: readonly KeyedUpstream[] },
-  rows: readonly Route[],
+  rows: readonly LocalRoute[],
   holds: readonly RouteHold[] = [],
   splits: readonly RouteSplit[] = [],
 ): Routing {
@@ -99,7 +103,8 @@ function reachableFrom(routing: Routing, route: RouteConfig): Reachable[] {
     const destination = resolveTarget(routing, target);
     if (typeof destination === 'string') return [];
     const { model, local } = destination;
-    return [{ upstream: target.upstream, model, local }];
+    const window = target.upstream === localUpstream ? routing.locals.get(target.model)?.windowTokens : undefined;
+    return [{ upstream: target.upstream, model, local, ...(window === undefined ? {} : { windowTokens: window }) }];
   });
 }
 

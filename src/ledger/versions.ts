@@ -61,6 +61,18 @@ export function versionOfRun(ledger: Ledger, runId: string, model: string): Mode
     .get(runId, model) as ModelVersion | undefined;
 }
 
+/** Tokens of prompt and answer together that a server of this version takes at most. undefined: the version is not known. */
+export function windowOf(
+  ledger: Ledger,
+  { model, version }: Pick<ModelVersion, 'model' | 'version'>,
+): number | undefined {
+  const window: unknown = ledger.database
+    .prepare("SELECT json_extract(settings, '$.max_model_len') FROM model_versions WHERE model = ? AND version = ?")
+    .pluck()
+    .get(model, version);
+  return typeof window === 'number' && window > 0 ? window : undefined;
+}
+
 export function listAliases(ledger: Ledger, model?: string): Alias[] {
   return ledger.database
     .prepare(

@@ -42,6 +42,10 @@ export const budgetLimits: readonly BudgetLimit[] = [
   { name: 'tokensPerMonth', period: 'month', measure: 'tokens' },
 ];
 
+export function measureOf(limit: LimitName): Measure {
+  return limit.startsWith('usd') ? 'usd' : 'tokens';
+}
+
 export const noAmount: Amount = { nanoUsd: 0, tokens: 0 };
 
 export function openAccount(id: string, limits: Limits, used: Used, nowMs: number): Account {

@@ -2,7 +2,7 @@
 // between the look and the promise, so that no interleaving of requests spends the same money twice.
 import type { Limits } from '../../ledger/keys.js';
 import { addTo, openAccount, windowAt, type Account, type Amount, type Used, type Window } from './account.js';
-import { findSoft, refusalOf, type Alert, type Estimate, type Refused } from './checks.js';
+import { findSoft, isHopeless, refusalOf, type Alert, type Estimate, type Refused } from './checks.js';
 
 /** Plain numbers, so that it can pass between processes. */
 export type Reservation = { id: number };
@@ -43,10 +43,8 @@ export function openBook(softShare: number, onAlert: (alert: Alert) => void): Bo
     },
     reserve: (ids, estimate, nowMs) => {
       const asked = ids.flatMap((id) => accounts.get(id) ?? []);
-      for (const account of asked) {
-        const refused = refusalOf(account, estimate, nowMs);
-        if (refused) return told(refused, account, onAlert);
-      }
+      const decisive = decisiveRefusal(asked, estimate, nowMs);
+      if (decisive) return told(decisive.refused, decisive.account, onAlert);
       lastId += 1;
       open.set(lastId, { estimate, entries: asked.map((account) => enter(account, estimate, nowMs)) });
       return { id: lastId };
@@ -60,6 +58,19 @@ export function openBook(softShare: number, onAlert: (alert: Alert) => void): Bo
     },
     accounts: () => [...accounts.values()],
   };
+}
+
+/** One that no waiting helps against is told before one that ends. */
+function decisiveRefusal(
+  asked: readonly Account[],
+  estimate: Estimate,
+  nowMs: number,
+): { refused: Refused; account: Account } | undefined {
+  const refusals = asked.flatMap((account) => {
+    const refused = refusalOf(account, estimate, nowMs);
+    return refused ? [{ refused, account }] : [];
+  });
+  return refusals.find(({ refused }) => isHopeless(refused)) ?? refusals[0];
 }
 
 function windowsOf(account: Account, nowMs: number): Pick<Entry, 'account' | 'windows'> {

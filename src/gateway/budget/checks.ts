@@ -6,6 +6,7 @@ import {
   windowAt,
   type Account,
   type Amount,
+  type BudgetLimit,
   type LimitName,
   type Window,
 } from './account.js';
@@ -28,23 +29,33 @@ export type Refused = {
 /** `soft`: nearly used up. `hard`: a request was refused. */
 export type Alert = Refused & { level: 'soft' | 'hard' };
 
+/** However long it waits: it alone is more than the whole limit. Limits per minute let such a one pass when nothing else did. */
+export function isHopeless({ limit, allowed, needed }: Refused): boolean {
+  return !limit.endsWith('PerMinute') && (needed > allowed || allowed === 0);
+}
+
+/** Of several, one that no waiting helps against: whoever waits for another one would wait in vain. */
 export function refusalOf(account: Account, estimate: Estimate, nowMs: number): Refused | undefined {
   const { limits, requests, tokens } = account;
-  const perMinute =
+  let first =
     minuteRefusal(account.id, 'requestsPerMinute', limits.requestsPerMinute, requests, 1, nowMs) ??
     minuteRefusal(account.id, 'tokensPerMinute', limits.tokensPerMinute, tokens, estimate.rateTokens, nowMs);
-  if (perMinute) return perMinute;
   for (const limit of budgetLimits) {
-    const allowed = allowedBy(account, limit);
-    if (allowed === undefined) continue;
-    const window = windowAt(account, limit.period, nowMs);
-    const taken = amountOf(window.used, limit.measure) + amountOf(window.reserved, limit.measure);
-    const needed = amountOf(estimate, limit.measure);
-    if (taken >= allowed || taken + needed > allowed) {
-      return { account: account.id, limit: limit.name, allowed, taken, needed, resetsAtMs: window.endMs };
-    }
+    const refused = budgetRefusal(account, limit, estimate, nowMs);
+    if (refused && isHopeless(refused)) return refused;
+    first ??= refused;
   }
-  return undefined;
+  return first;
+}
+
+function budgetRefusal(account: Account, limit: BudgetLimit, estimate: Estimate, nowMs: number): Refused | undefined {
+  const allowed = allowedBy(account, limit);
+  if (allowed === undefined) return undefined;
+  const window = windowAt(account, limit.period, nowMs);
+  const taken = amountOf(window.used, limit.measure) + amountOf(window.reserved, limit.measure);
+  const needed = amountOf(estimate, limit.measure);
+  if (taken < allowed && taken + needed <= allowed) return undefined;
+  return { account: account.id, limit: limit.name, allowed, taken, needed, resetsAtMs: window.endMs };
 }
 
 /** The limits that these windows passed since the last look. */

@@ -28,15 +28,32 @@ export function estimate(
 ): Estimate & { unpriced: string | undefined } {
   const text = measure(question);
   const inputTokens = Math.ceil(text.bytes / fewestBytesPerToken) + text.images * imageTokens;
-  const outputTokens = outputLimit(question, assumedOutputTokens);
-  const costs = targets.map((target) => costAtMost(target, pricing, inputTokens, outputTokens));
+  const answers = answersOf(question.fields);
+  const outputTokens = outputLimit(question, assumedOutputTokens) * answers;
+  const windows = targets.map((target) => windowOf(question, target) * answers);
+  const widest = targets.length === 0 ? Infinity : Math.max(...windows);
+  const costs = targets.map((target, index) => {
+    const window = windows[index] ?? Infinity;
+    return costAtMost(target, pricing, Math.min(inputTokens, window), Math.min(outputTokens, window));
+  });
   const unpriced = targets[costs.indexOf(undefined)];
   return {
     nanoUsd: toNanoUsd(Math.max(0, ...costs.map((cost) => cost ?? 0))),
-    tokens: inputTokens + outputTokens,
-    rateTokens: Math.ceil(text.bytes / usualBytesPerToken) + outputTokens,
+    tokens: Math.min(inputTokens + outputTokens, widest),
+    rateTokens: Math.min(Math.ceil(text.bytes / usualBytesPerToken) + outputTokens, widest),
     unpriced: unpriced && `${unpriced.upstream}/${unpriced.model}`,
   };
+}
+
+/** Of one prompt and one answer to it: what takes many prompts at once (embeddings, completions) may use more than one window. */
+function windowOf({ operation }: Question, { windowTokens = Infinity }: Reachable): number {
+  return operation === 'chat' || operation === 'messages' || operation === 'responses' ? windowTokens : Infinity;
+}
+
+/** The same question with room for one token of answer. */
+export function shortestAnswer(question: Question): Question {
+  const none = { max_completion_tokens: undefined, max_output_tokens: undefined, n: undefined, best_of: undefined };
+  return { ...question, fields: { ...question.fields, ...none, max_tokens: 1 } };
 }
 
 /** A picture is one of several parts. */
@@ -66,8 +83,11 @@ function costAtMost(
 function outputLimit({ operation, fields }: Question, assumed: number): number {
   if (operation === 'embeddings' || operation === 'count_tokens') return 0;
   const limit = fields['max_completion_tokens'] ?? fields['max_output_tokens'] ?? fields['max_tokens'];
-  const answers = Math.max(positive(fields['n']) ?? 1, positive(fields['best_of']) ?? 1);
-  return (positive(limit) ?? assumed) * answers;
+  return positive(limit) ?? assumed;
+}
+
+function answersOf(fields: Question['fields']): number {
+  return Math.max(positive(fields['n']) ?? 1, positive(fields['best_of']) ?? 1);
 }
 
 function positive(value: unknown): number | undefined {

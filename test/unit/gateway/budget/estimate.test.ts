@@ -1,21 +1,26 @@
 import { expect, test } from 'vitest';
 
 import { estimate } from '../../../../src/gateway/budget/estimate.js';
+import type { Operation } from '../../../../src/gateway/exchange.js';
 import type { Question } from '../../../../src/gateway/question.js';
+import type { Reachable } from '../../../../src/gateway/routing.js';
 
 const free = { quote: () => undefined, hardwareUsdPerHour: undefined };
 const here = [{ upstream: 'local', model: 'tickets', local: true }];
 
-function tokensOf(messages: unknown[]): number {
-  const fields = { model: 'tickets', max_tokens: 100, messages };
+function estimateOf(fields: object, targets: readonly Reachable[] = here, operation: Operation = 'chat') {
   const body = Buffer.from(JSON.stringify(fields));
   const question: Question = {
-    ...{ dialect: 'openai', operation: 'chat', model: 'tickets' },
+    ...{ dialect: 'openai', operation, model: 'tickets' },
     stream: false,
-    fields,
+    fields: { ...fields },
     body,
   };
-  return estimate(question, here, free, 500).tokens;
+  return estimate(question, targets, free, 4096);
+}
+
+function tokensOf(messages: unknown[]): number {
+  return estimateOf({ model: 'tickets', max_tokens: 100, messages }).tokens;
 }
 
 const picture = { type: 'image_url', image_url: { url: `data:image/png;base64,${'A'.repeat(400_000)}` } };
@@ -37,4 +42,24 @@ test('a picture counts as one, whatever its bytes', () => {
   ]);
   expect(two - one).toBeGreaterThanOrEqual(6_000);
   expect(two - one).toBeLessThan(6_200);
+});
+
+const hello = { model: 'tickets', messages: [{ role: 'user', content: 'Hello' }] };
+const small = { upstream: 'local', model: 'tickets', local: true, windowTokens: 1024 };
+
+test("without a limit of its own an answer is at most what the model server's window leaves room for", () => {
+  expect(estimateOf(hello).tokens).toBeGreaterThan(4096);
+  expect(estimateOf(hello, [small])).toMatchObject({ tokens: 1024, rateTokens: 1024 });
+  expect(estimateOf({ ...hello, n: 3 }, [small]).tokens).toBe(3 * 1024);
+  expect(estimateOf({ ...hello, max_tokens: 10 }, [small]).tokens).toBeLessThan(60);
+});
+
+test('the widest of the models that a request may reach counts, and one whose window is not known has none', () => {
+  expect(estimateOf(hello, [small, { ...small, windowTokens: 2048 }]).tokens).toBe(2048);
+  expect(estimateOf(hello, [small, ...here]).tokens).toBeGreaterThan(4096);
+});
+
+test('what takes many prompts at once may use more than one window', () => {
+  const prompts = { model: 'tickets', prompt: Array(40).fill('x'.repeat(100)) as string[] };
+  expect(estimateOf(prompts, [small], 'completions').tokens).toBeGreaterThan(4096);
 });
