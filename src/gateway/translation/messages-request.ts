@@ -3,7 +3,7 @@
 import { z } from 'zod';
 
 import { openAiUrl } from './media.js';
-import { parseTranslatable, type Upstream } from './translator.js';
+import { parseTranslatable, UntranslatableError, type Upstream } from './translator.js';
 
 /** Only says what to keep in a cache. */
 const cached = { cache_control: z.unknown().optional() };
@@ -113,6 +113,7 @@ export function messagesRequestToChat(
   fields: Readonly<Record<string, unknown>>,
   { model, origin }: Upstream,
 ): Record<string, unknown> {
+  requireAnswerLimit(fields);
   const asked = parseTranslatable(messagesRequest, fields);
   const system =
     typeof asked.system === 'string' ? asked.system : asked.system?.map((block) => block.text).join('\n\n');
@@ -130,6 +131,14 @@ export function messagesRequestToChat(
     ...formatFields(asked),
     ...toolFields(asked),
   };
+}
+
+/** The field that people forget who come from OpenAI's API: nothing is wrong with the translation then. */
+function requireAnswerLimit(fields: Readonly<Record<string, unknown>>): void {
+  if (fields['max_tokens'] != null) return;
+  const message =
+    "'max_tokens' is missing: Anthropic's API requires it. It says how many tokens the answer may have at most, such as 1024.";
+  throw new UntranslatableError({ param: 'max_tokens', message });
 }
 
 /** OpenAI's own hosts refuse the older name for their newer models; other hosts may not know the newer one. */

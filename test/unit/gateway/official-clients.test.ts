@@ -249,3 +249,17 @@ test('what an upstream cannot be asked is refused by name, never left out', asyn
     status: 400,
   });
 });
+
+test("a message without max_tokens is told that Anthropic's API requires it, in its shape", async () => {
+  const forgetful = { model: 'by-gpt', messages: [user] } as unknown as Anthropic.MessageCreateParamsNonStreaming;
+  await expect(anthropic.messages.create(forgetful)).rejects.toMatchObject({
+    status: 400,
+    error: {
+      type: 'error',
+      error: {
+        type: 'invalid_request_error',
+        message: expect.stringMatching(/^'max_tokens' is missing: Anthropic's API requires it\./) as string,
+      },
+    },
+  });
+});
