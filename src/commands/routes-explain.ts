@@ -4,8 +4,12 @@ import type { RouteConfig } from '../config/route-schema.js';
 import { MlxError } from '../errors.js';
 import { gatewayControl } from '../gateway/control.js';
 import { routingFor, situationFor } from '../gateway/explain.js';
+import { findKey } from '../gateway/keys/find.js';
+import { ownerKeyId } from '../gateway/keys/ring.js';
 import { drawOf, planAttempts, stickyName, type Plan } from '../gateway/plan.js';
 import type { Routing } from '../gateway/routing.js';
+import { listKeys } from '../ledger/keys.js';
+import type { Ledger } from '../ledger/open.js';
 import { listRoutes } from '../ledger/promotions.js';
 import { listSplits } from '../ledger/route-splits.js';
 import { outcome } from '../output/output.js';
@@ -14,7 +18,7 @@ import type { CommandModule } from '../program.js';
 export const define: CommandModule['define'] = (command) => {
   command
     .argument('<name>', 'what a client sends as "model"')
-    .option('--key <id>', 'the key that asks, for a canary that is sticky by key')
+    .option('--key <key>', 'the key that asks, by its id or name, for a canary that is sticky by key')
     .option('--feature <name>', 'the feature that asks, for a canary that is sticky by feature')
     .option('--header <value>', 'what stands in the header that a canary is sticky by');
   command.addHelpText(
@@ -23,7 +27,7 @@ export const define: CommandModule['define'] = (command) => {
 Examples:
   mlx routes explain support
   mlx routes explain support --feature search
-  mlx routes explain support --key k_7Qd2 --json | jq .takes`,
+  mlx routes explain support --key billing-app --json | jq .takes`,
   );
 };
 
@@ -34,11 +38,23 @@ export const run: CommandModule['run'] = async (context, [name = ''], flags) => 
   const rows = { routes: state?.routes ?? listRoutes(ledger), splits: listSplits(ledger) };
   const routing = routingFor(config, rows, state, context.environment);
   const route = routing.routes.get(name) ?? unknown(name, routing);
-  const sticky = stickyValue(route, flags);
+  const sticky = stickyValue(route, { ...flags, ...askingKey(ledger, flags['key']) });
   const draw = sticky === undefined ? 100 : drawOf(stickyName(route.name, sticky));
   const plan = planAttempts(routing, route, situationFor(state, draw));
   return outcome(explained(route, plan, state !== undefined, sticky), render);
 };
+
+/** The side of a canary hangs on the id. @throws MlxError NOT_FOUND, also for a revoked one, which the gateway knows no more */
+function askingKey(ledger: Ledger, wanted: unknown): Pick<Asking, 'key'> {
+  if (typeof wanted !== 'string') return {};
+  if (wanted === ownerKeyId) return { key: wanted };
+  return {
+    key: findKey(
+      listKeys(ledger).filter(({ revokedAtMs }) => revokedAtMs === null),
+      wanted,
+    ).id,
+  };
+}
 
 type Asking = { key?: string; feature?: string; header?: string };
 

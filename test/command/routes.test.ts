@@ -89,6 +89,22 @@ describe('mlx routes', () => {
     expect((await run('routes', 'explain', 'support')).stdout).toContain('50 % go to local/tickets@staging first');
   });
 
+  it('takes the key that asks by id or name, and names those that there are for one that there is not', async () => {
+    writeConfig(config.replace('sticky: feature', 'sticky: key'));
+    const side = async (key: string) => (await run('routes', 'explain', 'support', '--key', key)).stdout;
+    for (const name of ['billing-app', 'old']) await run('keys', 'create', name);
+    await run('keys', 'revoke', 'old');
+    const { keys } = (await json('keys', 'ls')).value as { keys: { key: string }[] };
+    expect(await side('billing-app')).toBe(await side(keys[0]?.key ?? ''));
+    expect(await side('owner')).toContain('support goes to');
+    for (const key of ['biling-app', 'old']) {
+      const { status, stderr } = await run('routes', 'explain', 'support', '--key', key);
+      expect(status).toBe(2);
+      expect(stderr).toContain(`There is no key '${key}'.`);
+      expect(stderr).toContain('There are: billing-app. See them all: mlx keys ls');
+    }
+  });
+
   it('names the routes that there are for one that there is not', async () => {
     const { status, stderr } = await run('routes', 'explain', 'suport');
     expect(status).toBe(2);

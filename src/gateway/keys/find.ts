@@ -13,11 +13,20 @@ export function findKey(keys: readonly ApiKey[], wanted: string): ApiKey {
   const valid = exact.filter(({ revokedAtMs }) => revokedAtMs === null);
   const found = valid.length > 0 ? valid : exact.length > 0 ? exact : keys.filter(({ id }) => id.startsWith(wanted));
   const [first] = found;
-  if (!first) throw new MlxError('NOT_FOUND', `There is no key '${wanted}'.`, { hint: 'See them: mlx keys ls' });
+  if (!first) throw new MlxError('NOT_FOUND', `There is no key '${wanted}'.`, { hint: namesOf(keys) });
   if (found.length === 1) return first;
   throw new MlxError('AMBIGUOUS', `'${wanted}' fits ${found.length} keys: ${found.map(({ id }) => id).join(', ')}.`, {
     hint: 'Name it by its id',
   });
+}
+
+const mostNamed = 10;
+
+function namesOf(keys: readonly ApiKey[]): string {
+  const names = keys.flatMap(({ id, name, revokedAtMs }) => (revokedAtMs === null ? [name ?? id] : []));
+  if (names.length === 0) return 'Make one: mlx keys create NAME';
+  const more = names.length > mostNamed ? ` and ${names.length - mostNamed} more` : '';
+  return `There are: ${names.slice(0, mostNamed).join(', ')}${more}. See them all: mlx keys ls`;
 }
 
 /** What no key can be found by, and so no key may be named. */
