@@ -3,6 +3,7 @@
 import { homePaths, findPaths, type HomePaths, type Paths } from './config/paths.js';
 import type { Config } from './config/schema.js';
 import type { Engine, EngineKind } from './engine/engine.js';
+import { exitStatus, type ExitStatus } from './errors.js';
 import type { Ledger } from './ledger/open.js';
 import type { Output } from './output/output.js';
 
@@ -31,6 +32,16 @@ export type Context = {
   ledger: () => Promise<Ledger>;
   close: () => void;
 };
+
+/** By Ctrl-C or SIGTERM, and not because nobody reads any more (`mlx logs -f | head`). */
+export function isInterrupted({ reason }: AbortSignal): boolean {
+  return reason === 'SIGINT' || reason === 'SIGTERM';
+}
+
+/** Of a command that looks on until Ctrl-C. */
+export function followStatus(signal: AbortSignal): ExitStatus {
+  return isInterrupted(signal) ? exitStatus.interrupted : exitStatus.ok;
+}
 
 export type Edges = {
   flags: GlobalFlags;

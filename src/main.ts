@@ -2,7 +2,7 @@
 import { CommanderError, type Command } from 'commander';
 
 import { productVersion } from './config/version.js';
-import { openContext, type GlobalFlags } from './context.js';
+import { isInterrupted, openContext, type GlobalFlags } from './context.js';
 import { errorCode, errorMessage, exitStatus, MlxError } from './errors.js';
 import { columnsOf, terminalOutput, type Streams } from './output/terminal.js';
 import { wrapHelp } from './output/wrap.js';
@@ -58,6 +58,7 @@ async function runCommand(invocation: Invocation, surroundings: Surroundings): P
     surroundings.environment,
   );
   const context = openContext({ ...surroundings, flags, output });
+  if (invocation.module.endsOnInterrupt?.(invocation.flags) !== true) tellOfInterrupt(surroundings);
   try {
     const outcome = await invocation.module.run(context, invocation.args, invocation.flags);
     output.result(outcome.value, outcome.render, outcome.verbatim);
@@ -82,13 +83,20 @@ function interruptOnSignal(): AbortController {
   const controller = new AbortController();
   const onSignal = (name: string): void => {
     if (controller.signal.aborted) process.exit(exitStatus.interrupted);
-    // First, so that a live view takes its picture away before there is a line below it.
     controller.abort(name);
-    process.stderr.write('\nStopping cleanly; press Ctrl-C again to stop at once.\n');
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   return controller;
+}
+
+function tellOfInterrupt({ streams, signal }: Surroundings): void {
+  const tell = (): void => {
+    if (!isInterrupted(signal)) return;
+    // Last, so that a live view takes its picture away before there is a line below it.
+    queueMicrotask(() => void streams.stderr.write('\nStopping cleanly; press Ctrl-C again to stop at once.\n'));
+  };
+  signal.addEventListener('abort', tell, { once: true });
 }
 
 function useStreams(program: Command, streams: Streams, json: boolean): void {

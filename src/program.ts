@@ -10,6 +10,8 @@ export type CommandModule = {
   define: (command: Command) => void;
   /** `flags` are the command's own, as commander names them. */
   run: (context: Context, args: string[], flags: Record<string, unknown>) => Promise<Outcome>;
+  /** Ctrl-C is its ordinary end: nothing is begun that would have to be put away, and nothing is said. */
+  endsOnInterrupt?: (flags: Record<string, unknown>) => boolean;
 };
 
 type Entry = { path: string; summary: string; load: () => Promise<CommandModule> };

@@ -1,6 +1,8 @@
 // `mlx explain`: where one answer came from, and who is responsible for it. Reads .mlx/traffic.db and the ledger.
 import { MlxError } from '../errors.js';
+import type { Ledger } from '../ledger/open.js';
 import { openTrafficForReading } from '../ledger/traffic.js';
+import { newestTrafficId, trafficAfter } from '../ledger/traffic-lines.js';
 import { findRequest, type TrafficRequest } from '../ledger/traffic-request.js';
 import { formatMilliseconds } from '../output/numbers.js';
 import { outcome } from '../output/output.js';
@@ -8,8 +10,10 @@ import type { CommandModule } from '../program.js';
 import { explainRequest, type Explanation } from '../registry/explain.js';
 import type { Release } from '../registry/release.js';
 
+const shownIds = 3;
+
 export const define: CommandModule['define'] = (command) => {
-  command.argument('<response>', 'the x-request-id of an answer');
+  command.argument('<response>', 'the x-request-id of an answer, as mlx traffic --follow shows it too');
   command.addHelpText(
     'after',
     `
@@ -17,8 +21,8 @@ From the answer to its route, the version and its image, the run that trained it
 and why. Nothing of what was asked or answered is kept, so nothing of it is shown.
 
 Examples:
-  mlx explain 0b5c9f0e-8c0e-4a51-9a53-6f0c8c0f2f1d
-  mlx explain 0b5c9f0e-8c0e-4a51-9a53-6f0c8c0f2f1d --json`,
+  mlx explain req_019aa7d2-6c5e-7c1b-9a53-6f0c8c0f2f1d
+  mlx explain req_019aa7d2-6c5e-7c1b-9a53-6f0c8c0f2f1d --json`,
   );
 };
 
@@ -33,12 +37,21 @@ function readRequest(trafficFile: string, requestId: string): TrafficRequest {
   try {
     const request = traffic && findRequest(traffic, requestId);
     if (request) return request;
+    throw new MlxError('NOT_FOUND', `No answer ${requestId} went through this project's gateway, or it is forgotten.`, {
+      hint: `${newestIds(traffic)} Answers carry their id as the header x-request-id; mlx traffic --follow shows it too.`,
+    });
   } finally {
     traffic?.close();
   }
-  throw new MlxError('NOT_FOUND', `No answer ${requestId} went through this project's gateway, or it is forgotten.`, {
-    hint: 'Answers carry their id as the header x-request-id. The newest ones: mlx traffic --follow',
-  });
+}
+
+function newestIds(traffic: Ledger | undefined): string {
+  const newest = traffic ? trafficAfter(traffic, newestTrafficId(traffic) - shownIds) : [];
+  if (newest.length === 0) return 'No request has come yet.';
+  return `The newest: ${newest
+    .reverse()
+    .map(({ requestId }) => requestId)
+    .join(', ')}.`;
 }
 
 function render({ request, version, run, release, restart }: Explanation): string {

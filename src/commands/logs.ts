@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { readWholeNumber } from '../config/whole-number.js';
-import type { Context } from '../context.js';
+import { followStatus, type Context } from '../context.js';
 import { findLogFile } from '../engine/host/logs.js';
 import { fileLines, type LineOptions } from '../engine/lines.js';
 import { MlxError } from '../errors.js';
@@ -47,8 +47,10 @@ export const run: CommandModule['run'] = async (context, args, flags) => {
     count += 1;
     context.output.stream(`${line}\n`);
   }
-  return outcome({ event: 'end', name, lines: count }, () => '');
+  return outcome({ event: 'end', name, lines: count }, () => '', followStatus(context.signal));
 };
+
+export const endsOnInterrupt: CommandModule['endsOnInterrupt'] = (flags) => flags['follow'] === true;
 
 /** `tickets@production` is the version that the alias names now. */
 async function versionNamed(context: Context, name: string): Promise<string> {

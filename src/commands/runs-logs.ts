@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 
 import { readWholeNumber } from '../config/whole-number.js';
+import { followStatus } from '../context.js';
 import { MlxError } from '../errors.js';
 import { findRun } from '../ledger/runs.js';
 import { outcome } from '../output/output.js';
@@ -43,5 +44,7 @@ export const run: CommandModule['run'] = async (context, [reference = 'latest'],
     hasEnded,
   });
   for await (const line of lines) context.output.stream(`${line}\n`);
-  return outcome({ run: found.id, state: findRun(ledger, found.id).state }, () => '');
+  return outcome({ run: found.id, state: findRun(ledger, found.id).state }, () => '', followStatus(context.signal));
 };
+
+export const endsOnInterrupt: CommandModule['endsOnInterrupt'] = (flags) => flags['follow'] === true;

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 import pc from 'picocolors';
 
-import type { Context } from '../context.js';
+import { followStatus, type Context } from '../context.js';
 import type { Ledger } from '../ledger/open.js';
 import { openTrafficForReading } from '../ledger/traffic.js';
 import { newestTrafficId, trafficAfter, type TrafficLine } from '../ledger/traffic-lines.js';
@@ -18,9 +18,14 @@ const lookEveryMs = 250;
 
 export const define: CommandModule['define'] = (command) => {
   command
-    .addOption(command.createOption('--by <what>', 'a line for each').choices(trafficGroups))
-    .option('--since <time>', 'how far back: 30m, 24h, 7d, or a day such as 2026-11-01', '7d')
-    .option('-f, --follow', 'each request as it ends, until Ctrl-C');
+    .addOption(command.createOption('--by <what>', 'a line for each').choices(trafficGroups).conflicts('follow'))
+    .addOption(
+      command
+        .createOption('--since <time>', 'how far back: 30m, 24h, 7d, or a day such as 2026-11-01')
+        .default('7d')
+        .conflicts('follow'),
+    )
+    .option('-f, --follow', 'each request as it ends, with its id for mlx explain, until Ctrl-C (130)');
   command.addHelpText(
     'after',
     `
@@ -68,8 +73,10 @@ async function follow(context: Context): Promise<Outcome> {
     await pause(lookEveryMs, undefined, { signal: context.signal }).catch(() => undefined);
   }
   traffic?.close();
-  return outcome({ event: 'end', requests: count }, () => '');
+  return outcome({ event: 'end', requests: count }, () => '', followStatus(context.signal));
 }
+
+export const endsOnInterrupt: CommandModule['endsOnInterrupt'] = (flags) => flags['follow'] === true;
 
 function requestLine(line: TrafficLine): string {
   const { status, operation, route, version, upstream, model, key, feature, inputTokens, outputTokens } = line;
@@ -86,6 +93,7 @@ function requestLine(line: TrafficLine): string {
     line.costUsd === null ? '' : formatUsd(line.costUsd),
     formatMilliseconds(line.durationMs),
     failed ? pc.red(line.errorClass ?? line.end) : '',
+    pc.dim(line.requestId),
   ]
     .filter((part) => part !== '')
     .join('  ');

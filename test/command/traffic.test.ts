@@ -89,7 +89,26 @@ describe('mlx traffic', () => {
     expect(lines.at(-1)).toMatchObject({ event: 'end', requests: lines.length - 1 });
   });
 
+  it('ends quietly with Ctrl-C, and shows of each request the id that mlx explain takes', async () => {
+    insert();
+    const stop = new AbortController();
+    const following = mlx(['traffic', '--follow'], {
+      folder: place.folder,
+      signal: stop.signal,
+      onStdout: () => stop.abort('SIGINT'),
+    });
+    while (!stop.signal.aborted) {
+      insert({ requestId: 'req_new' });
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const { stdout, stderr, status } = await following;
+    expect(stdout).toMatch(/ req_new\n/);
+    expect({ stderr, status }).toEqual({ stderr: '', status: 130 });
+  });
+
   it.each([
+    [['--follow', '--by', 'key'], "'--by <what>' cannot be used with option '-f, --follow'"],
+    [['--follow', '--since', '1h'], "'--since <time>' cannot be used with option '-f, --follow'"],
     [['--since', 'yesterday'], "not 'yesterday'"],
     [['--since', '2026-13-40'], 'no day 2026-13-40'],
     [['--by', 'colour'], 'colour'],
@@ -97,6 +116,16 @@ describe('mlx traffic', () => {
     const refused = await run('traffic', ...argv);
     expect(refused.status).toBe(2);
     expect(refused.stderr).toContain(why);
+  });
+});
+
+describe('mlx explain', () => {
+  it('names the newest answers where it does not know one', async () => {
+    const hint = async () => (await run('explain', 'abc')).stderr;
+    expect(await hint()).toContain('No request has come yet.');
+    insert(...['req_1', 'req_2', 'req_3', 'req_4'].map((requestId) => ({ requestId })));
+    expect(await hint()).toContain('The newest: req_4, req_3, req_2. Answers carry their id');
+    expect((await run('explain', 'req_4')).status).toBe(0);
   });
 });
 
