@@ -1,5 +1,7 @@
 // `mlx explain`: where one answer came from, and who is responsible for it. Reads .mlx/traffic.db and the ledger.
 import { MlxError } from '../errors.js';
+import { keyNames } from '../gateway/keys/describe.js';
+import { listKeys } from '../ledger/keys.js';
 import type { Ledger } from '../ledger/open.js';
 import { openTrafficForReading } from '../ledger/traffic.js';
 import { newestTrafficId, trafficAfter } from '../ledger/traffic-lines.js';
@@ -29,7 +31,9 @@ Examples:
 export const run: CommandModule['run'] = async (context, [requestId = '']) => {
   const paths = context.paths();
   const request = readRequest(paths.trafficFile, requestId);
-  return outcome(explainRequest(await context.ledger(), paths, request), render);
+  const ledger = await context.ledger();
+  const nameOf = keyNames(listKeys(ledger));
+  return outcome(explainRequest(ledger, paths, request), (value) => render(value, nameOf));
 };
 
 function readRequest(trafficFile: string, requestId: string): TrafficRequest {
@@ -54,11 +58,12 @@ function newestIds(traffic: Ledger | undefined): string {
     .join(', ')}.`;
 }
 
-function render({ request, version, run, release, restart }: Explanation): string {
+function render({ request, version, run, release, restart }: Explanation, nameOf: (key: string) => string): string {
+  const { keyId, tenant, feature } = request;
   const rows: [string, string][] = [
     ['answer', `${request.requestId}  ${new Date(request.startedAtMs).toISOString()}`],
     ['ended', `status ${request.status}${words(request)} after ${formatMilliseconds(request.durationMs)}`],
-    ['asked by', [request.keyId, request.tenant, request.feature].filter(Boolean).join(' / ') || 'the own key'],
+    ['asked by', [keyId && nameOf(keyId), tenant, feature].filter(Boolean).join(' / ') || 'the own key'],
     ['route', `${request.route ?? 'none'} -> ${request.upstream ?? 'nobody'}`],
   ];
   if (!version || !run) return lines([...rows, ['model', request.model ?? 'none']]);

@@ -16,7 +16,7 @@ import type { CommandModule } from '../program.js';
 
 export const define: CommandModule['define'] = (command) => {
   command
-    .argument('[name]', 'for people: billing-app')
+    .argument('<name>', 'for people: billing-app')
     .option('--tenant <tenant>', 'whom its requests are counted for')
     .option(
       '--feature <names>',
@@ -41,13 +41,13 @@ Examples:
   );
 };
 
-export const run: CommandModule['run'] = async (context, [name], flags) => {
+export const run: CommandModule['run'] = async (context, [name = ''], flags) => {
   const wanted = readWanted(name, flags);
   await warnOfNoRoute(context, wanted.models);
   const ledger = await context.ledger();
   requireFreeName(ledger, wanted.name);
   if (context.flags.dryRun) {
-    return outcome({ dryRun: true, ...wanted }, () => `Would make a key${limitsText(wanted.limits)}.`);
+    return outcome({ dryRun: true, ...wanted }, () => `Would make the key ${wanted.name}${limitsText(wanted.limits)}.`);
   }
   const fresh = makeKey();
   write(ledger, () => {
@@ -61,8 +61,7 @@ export const run: CommandModule['run'] = async (context, [name], flags) => {
 };
 
 /** By its name or id a key is rotated and revoked: two of them could be neither. @throws MlxError KEY_EXISTS, USAGE */
-function requireFreeName(ledger: Ledger, name: string | null): void {
-  if (name === null) return;
+function requireFreeName(ledger: Ledger, name: string): void {
   const keys = listKeys(ledger);
   if (keys.some(({ id }) => id === name)) {
     throw new MlxError('USAGE', `There is a key with the id ${name}: no other can have that as its name.`, {
@@ -90,14 +89,14 @@ async function warnOfNoRoute(context: Context, models: readonly string[]): Promi
   context.output.note(pc.yellow(line));
 }
 
-type Wanted = { name: string | null; tenant: string | null; features: string[]; models: string[]; limits: Limits };
+type Wanted = { name: string; tenant: string | null; features: string[]; models: string[]; limits: Limits };
 
-function readWanted(name: string | undefined, flags: Record<string, unknown>): Wanted {
+function readWanted(name: string, flags: Record<string, unknown>): Wanted {
   const text = (flag: string): string | undefined => flags[flag] as string | undefined;
   const features = splitNames(text('feature')).map((feature) => checkName(feature, '--feature'));
   const tenant = text('tenant');
   return {
-    name: name === undefined ? null : checkKeyName(name),
+    name: checkKeyName(name),
     tenant: tenant === undefined ? null : checkName(tenant, '--tenant'),
     features,
     models: splitNames(text('models')),
@@ -145,7 +144,7 @@ function renderMade(
   made: Wanted & { key: string; secret: string; gatewayKnows: boolean },
   { output }: Context,
 ): string {
-  output.note(`Key ${made.key}${limitsText(made.limits)}. It is shown this once:`);
+  output.note(`Key ${made.name} (${made.key})${limitsText(made.limits)}. Its secret is shown this once:`);
   return made.secret;
 }
 

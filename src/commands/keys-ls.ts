@@ -4,7 +4,7 @@ import pc from 'picocolors';
 import type { Context } from '../context.js';
 import { describeKey, describeLimits, type DescribedKey } from '../gateway/keys/describe.js';
 import { listKeys } from '../ledger/keys.js';
-import { formatAgo } from '../output/numbers.js';
+import { formatAgo, formatAhead } from '../output/numbers.js';
 import { outcome } from '../output/output.js';
 import { renderTable, type Column } from '../output/table.js';
 import type { CommandModule } from '../program.js';
@@ -54,5 +54,5 @@ function renderKeys(keys: DescribedKey[], { now, output }: Context): string {
 function stateText({ state, oldSecretUntilMs }: DescribedKey, nowMs: number): string {
   if (state === 'revoked') return pc.red(state);
   if (oldSecretUntilMs === null) return pc.green(state);
-  return `${pc.green(state)}, old secret for ${Math.ceil((oldSecretUntilMs - nowMs) / 60_000)} min`;
+  return `${pc.green(state)}, old secret for ${formatAhead(oldSecretUntilMs, nowMs)}`;
 }

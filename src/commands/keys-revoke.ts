@@ -1,4 +1,5 @@
 // `mlx keys revoke KEY`: no request with it is taken any more. Touches the ledger, and tells the running gateway.
+import { keyText } from '../gateway/keys/describe.js';
 import { findKey } from '../gateway/keys/find.js';
 import { tellGateway } from '../gateway/keys/tell.js';
 import { listKeys, revokeKey } from '../ledger/keys.js';
@@ -22,10 +23,11 @@ export const run: CommandModule['run'] = async (context, [wanted = '']) => {
   const ledger = await context.ledger();
   const { id, name, revokedAtMs } = findKey(listKeys(ledger), wanted);
   const revoked = { key: id, name, alreadyRevoked: revokedAtMs !== null };
-  if (context.flags.dryRun) return outcome({ dryRun: true, ...revoked }, () => `Would revoke ${id}.`);
+  if (context.flags.dryRun)
+    return outcome({ dryRun: true, ...revoked }, () => `Would revoke ${keyText({ id, name })}.`);
   revokeKey(ledger, id, context.now().getTime());
   const gatewayKnows = await tellGateway(context.paths().sockets);
   return outcome({ ...revoked, gatewayKnows }, ({ alreadyRevoked }) =>
-    alreadyRevoked ? `Key ${id} was revoked before.` : `Key ${id} is revoked.`,
+    alreadyRevoked ? `Key ${keyText({ id, name })} was revoked before.` : `Key ${keyText({ id, name })} is revoked.`,
   );
 };

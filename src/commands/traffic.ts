@@ -4,6 +4,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import pc from 'picocolors';
 
 import { followStatus, type Context } from '../context.js';
+import { keyNames } from '../gateway/keys/describe.js';
+import { listKeys } from '../ledger/keys.js';
 import type { Ledger } from '../ledger/open.js';
 import { openTrafficForReading } from '../ledger/traffic.js';
 import { newestTrafficId, trafficAfter, type TrafficLine } from '../ledger/traffic-lines.js';
@@ -49,7 +51,8 @@ export const run: CommandModule['run'] = async (context, _args, flags) => {
     const [total] = traffic ? summarizeTraffic(traffic, { by: undefined, sinceMs }) : [];
     const groups = traffic && by !== undefined ? summarizeTraffic(traffic, { by, sinceMs }) : [];
     const report = { since: new Date(sinceMs).toISOString(), by: by ?? null, total: total ?? null, groups };
-    return outcome(report, (value) => renderReport(value, context.output.columns));
+    const nameOf = by === 'key' ? keyNames(listKeys(await context.ledger())) : (group: string) => group;
+    return outcome(report, (value) => renderReport(value, nameOf, context.output.columns));
   } finally {
     traffic?.close();
   }
@@ -57,6 +60,7 @@ export const run: CommandModule['run'] = async (context, _args, flags) => {
 
 async function follow(context: Context): Promise<Outcome> {
   const { trafficFile } = context.paths();
+  const ledger = await context.ledger();
   let traffic: Ledger | undefined;
   let seen: number | undefined;
   let count = 0;
@@ -64,11 +68,13 @@ async function follow(context: Context): Promise<Outcome> {
     traffic ??= openTrafficForReading(trafficFile);
     // A log that begins while we look is shown from its start.
     seen ??= traffic ? newestTrafficId(traffic) : 0;
-    for (const line of traffic ? trafficAfter(traffic, seen) : []) {
+    const lines = traffic ? trafficAfter(traffic, seen) : [];
+    const nameOf = keyNames(lines.length === 0 ? [] : listKeys(ledger));
+    for (const line of lines) {
       seen = line.id;
       count += 1;
       context.output.progress({ event: 'request', ...line }, undefined);
-      if (!context.output.json) context.output.stream(`${requestLine(line)}\n`);
+      if (!context.output.json) context.output.stream(`${requestLine(line, nameOf)}\n`);
     }
     await pause(lookEveryMs, undefined, { signal: context.signal }).catch(() => undefined);
   }
@@ -78,7 +84,7 @@ async function follow(context: Context): Promise<Outcome> {
 
 export const endsOnInterrupt: CommandModule['endsOnInterrupt'] = (flags) => flags['follow'] === true;
 
-function requestLine(line: TrafficLine): string {
+function requestLine(line: TrafficLine, nameOf: (key: string) => string): string {
   const { status, operation, route, version, upstream, model, key, feature, inputTokens, outputTokens } = line;
   const target = version ?? (upstream === null ? '' : `${upstream}/${model ?? ''}`);
   const tokens = inputTokens === null ? '' : `${line.estimated ? '~' : ''}${inputTokens}+${outputTokens ?? 0} tokens`;
@@ -88,7 +94,7 @@ function requestLine(line: TrafficLine): string {
     failed ? pc.red(String(status)) : pc.green(String(status)),
     operation,
     `${route ?? '--'}${target === '' ? '' : ` -> ${target}`}`,
-    [key, feature].filter((part) => part !== null).join('/'),
+    [key === null ? null : nameOf(key), feature].filter((part) => part !== null).join('/'),
     tokens,
     line.costUsd === null ? '' : formatUsd(line.costUsd),
     formatMilliseconds(line.durationMs),
@@ -101,10 +107,10 @@ function requestLine(line: TrafficLine): string {
 
 type Report = { since: string; by: TrafficGroup | null; total: TrafficSummary | null; groups: TrafficSummary[] };
 
-function renderReport({ since, by, total, groups }: Report, width: number): string {
+function renderReport({ since, by, total, groups }: Report, nameOf: (group: string) => string, width: number): string {
   if (!total) return `No request since ${since}. Clients reach the gateway at mlx gateway status`;
   const columns: Column<TrafficSummary>[] = [
-    { title: by ?? '', cell: ({ group }) => (by === null ? 'all' : (group ?? '--')) },
+    { title: by ?? '', cell: ({ group }) => (by === null ? 'all' : group === null ? '--' : nameOf(group)) },
     { title: 'requests', cell: ({ requests }) => formatCount(requests), align: 'right' },
     { title: 'errors', cell: ({ errors }) => (errors === 0 ? '0' : pc.red(formatCount(errors))), align: 'right' },
     { title: 'in', cell: ({ inputTokens }) => formatCount(inputTokens), align: 'right', dropFirst: 2 },

@@ -31,6 +31,15 @@ export function formatAgo(thenMs: number, nowMs: number): string {
   return `${Math.floor(minutes / 60 / 24)} days ago`;
 }
 
+/** How long from now, rounded up to minutes: `24 h`, `1 h 30 min`, `7 days`. */
+export function formatAhead(thenMs: number, nowMs: number): string {
+  const minutes = Math.max(0, Math.ceil((thenMs - nowMs) / 60_000));
+  if (minutes < 60) return `${minutes} min`;
+  const [hours, rest] = [Math.floor(minutes / 60), minutes % 60];
+  if (hours >= 48) return `${Math.round(hours / 24)} days`;
+  return rest === 0 ? `${hours} h` : `${hours} h ${rest} min`;
+}
+
 export function formatShare(share: number): string {
   const percent = share * 100;
   if (percent > 100) return `${Math.round(percent)} %`;

@@ -70,14 +70,12 @@ describe('mlx keys', () => {
       expect(second.stderr).toMatch(/mlx keys rotate billing-app.*mlx keys revoke billing-app/);
     }
     expect((await json('keys', 'ls'))['keys']).toHaveLength(1);
-    // Keys without a name are as many as one likes.
-    expect([(await run('keys', 'create')).status, (await run('keys', 'create')).status]).toEqual([0, 0]);
     await run('keys', 'revoke', 'billing-app');
     expect((await json('keys', 'create', 'billing-app'))['key']).not.toBe(first['key']);
   });
 
   it('gives no key the id of another as its name, revoked or not: neither could be named any more', async () => {
-    const { key } = await json('keys', 'create');
+    const { key } = await json('keys', 'create', 'ci');
     for (const more of [[], ['--dry-run']]) {
       const second = await run('keys', 'create', String(key), ...more);
       expect(second).toMatchObject({ status: 2, stdout: '' });
@@ -98,10 +96,10 @@ describe('mlx keys', () => {
   });
 
   it('warns of a model that no route leads to, and names those that there are', async () => {
-    const made = await run('keys', 'create', '--models', 'tickets,nosuch');
+    const made = await run('keys', 'create', 'ci', '--models', 'tickets,nosuch');
     expect(made.status).toBe(0);
     expect(made.stderr).toContain('No route is named nosuch; there are other, tickets.');
-    expect((await run('keys', 'create', '--models', 'tickets', '--dry-run')).stderr).not.toContain('No route');
+    expect((await run('keys', 'create', 'other', '--models', 'tickets', '--dry-run')).stderr).not.toContain('No route');
   });
 
   it('shows on a narrow terminal what a key may ask for, and in a pipe everything', async () => {
@@ -117,7 +115,7 @@ describe('mlx keys', () => {
     await run('gateway', 'start');
     const made = await json('keys', 'create', 'ci');
     expect(await ask(bearer(made['secret']))).toMatchObject({ status: 200 });
-    expect((await run('keys', 'revoke', 'ci')).stdout).toBe(`Key ${String(made['key'])} is revoked.\n`);
+    expect((await run('keys', 'revoke', 'ci')).stdout).toBe(`Key ci (${String(made['key'])}) is revoked.\n`);
     expect(await ask(bearer(made['secret']))).toMatchObject({ status: 401, code: 'invalid_api_key' });
     expect((await run('keys', 'ls')).stdout).not.toContain(String(made['key']));
     expect((await run('keys', 'ls')).stdout).toContain('1 revoked: mlx keys ls --all');
@@ -145,6 +143,7 @@ describe('mlx keys', () => {
     expect(second['key']).toBe(made['key']);
     expect(await ask(bearer(made['secret']))).toMatchObject({ status: 200 });
     expect(await ask(bearer(second['secret']))).toMatchObject({ status: 200 });
+    expect((await run('keys', 'ls')).stdout).toContain('valid, old secret for 1 h');
     const third = await json('keys', 'rotate', 'ci', '--grace', '0');
     expect(await ask(bearer(made['secret']))).toMatchObject({ status: 401 });
     expect(await ask(bearer(second['secret']))).toMatchObject({ status: 401 });
@@ -152,9 +151,16 @@ describe('mlx keys', () => {
     expect(await ask(bearer(third['secret']))).toMatchObject({ status: 429, code: 'rate_limit_exceeded' });
   });
 
+  it('says for how long the old secret is taken in words for people', async () => {
+    await run('keys', 'create', 'ci');
+    expect((await run('keys', 'rotate', 'ci')).stderr).toMatch(/is taken for 24 h more, until \d{4}-\d\d-\d\dT/);
+    expect((await run('keys', 'ls')).stdout).toContain('valid, old secret for 24 h\n');
+    expect((await run('keys', 'rotate', 'ci', '--grace', '0')).stderr).toContain('is no longer taken.');
+  });
+
   it('counts for the feature that the client names, when the key leaves the choice', async () => {
     await run('gateway', 'start');
-    const made = await json('keys', 'create', '--feature', 'invoices,search');
+    const made = await json('keys', 'create', 'ci', '--feature', 'invoices,search');
     const key = bearer(made['secret']);
     expect(await ask({ ...key, 'x-mlx-feature': 'search' })).toMatchObject({ status: 200 });
     expect(await ask({ ...key, 'x-mlx-feature': 'chat' })).toMatchObject({ status: 403, code: 'feature_not_allowed' });
@@ -162,9 +168,11 @@ describe('mlx keys', () => {
   });
 
   it.each([
-    [['create', '--requests-per-minute', '0'], 2, "not '0'"],
-    [['create', '--budget-day-usd', 'much'], 2, "not 'much'"],
-    [['create', '--tenant', 'a;b'], 2, "not 'a;b'"],
+    [['create', '--tenant', 'acme'], 2, "missing required argument 'name'"],
+    [['create', ''], 2, "not ''"],
+    [['create', 'ci', '--requests-per-minute', '0'], 2, "not '0'"],
+    [['create', 'ci', '--budget-day-usd', 'much'], 2, "not 'much'"],
+    [['create', 'ci', '--tenant', 'a;b'], 2, "not 'a;b'"],
     [['create', 'x'.repeat(65)], 2, '1 to 64 letters'],
     [['revoke', 'nobody'], 2, "no key 'nobody'"],
     [['revoke', `mlx_abcdefghjk_${'a'.repeat(43)}`], 2, 'by its id'],
@@ -176,7 +184,7 @@ describe('mlx keys', () => {
   });
 
   it('changes nothing with --dry-run', async () => {
-    expect((await run('keys', 'create', 'ci', '--dry-run')).stdout).toBe('Would make a key without limits.\n');
+    expect((await run('keys', 'create', 'ci', '--dry-run')).stdout).toBe('Would make the key ci without limits.\n');
     expect(await json('keys', 'ls')).toEqual({ keys: [], hidden: 0 });
   });
 });

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import { projectPaths } from '../../src/config/paths.js';
-import { insertKey } from '../../src/ledger/keys.js';
+import { insertKey, type Limits } from '../../src/ledger/keys.js';
 import { openTraffic, type TrafficRow } from '../../src/ledger/traffic.js';
 import { trafficRow } from '../unit/ledger/traffic-example.js';
 import { mlx, mlxJson } from './mlx.js';
@@ -19,6 +19,16 @@ function insert(...rows: Partial<TrafficRow>[]): void {
   const traffic = openTraffic(projectPaths(place.folder, {}).trafficFile);
   traffic.insert(rows.map((row) => trafficRow({ startedAtMs: Date.now(), ...row })));
   traffic.close();
+}
+
+const noLimits = {
+  ...{ usdPerDay: null, usdPerMonth: null, tokensPerDay: null },
+  ...{ tokensPerMonth: null, requestsPerMinute: null, tokensPerMinute: null },
+};
+
+function addKey(key: { id: string; name: string; limits?: Limits }): void {
+  const plain = { tenant: null, features: [], models: [], limits: noLimits, createdAtMs: 1, sha256: '00' };
+  insertKey(place.ledger, { ...plain, ...key });
 }
 
 describe('mlx traffic', () => {
@@ -66,6 +76,17 @@ describe('mlx traffic', () => {
     insert(local, { ...local, status: 401, inputTokens: null, outputTokens: null });
     insert({ ...local, feature: 'mixed' }, { feature: 'mixed', costUsd: 0 }, { feature: 'mixed', costUsd: 0 });
     expect(await cost()).toEqual([undefined, '$0.50', '$0.00*', '--', '$0.50*', '--', undefined]);
+  });
+
+  it('shows keys with their names, and those that are gone by their ids', async () => {
+    addKey({ id: 'abcdefghjk', name: 'billing-app' });
+    insert({ keyId: 'abcdefghjk', requestId: 'req_a' }, { keyId: 'gone' });
+    const { stdout } = await run('traffic', '--by', 'key');
+    expect(stdout).toMatch(/^billing-app \(abcdefghjk\) +1 .*^gone +1 /ms);
+    expect((await run('explain', 'req_a')).stdout).toContain('asked by  billing-app (abcdefghjk)');
+    expect(await json('traffic', '--by', 'key')).toMatchObject({
+      groups: [{ group: 'abcdefghjk' }, { group: 'gone' }],
+    });
   });
 
   it('follows requests as they end, until it is stopped', async () => {
@@ -132,16 +153,8 @@ describe('mlx explain', () => {
 describe('mlx budgets', () => {
   it('shows what is used and left, also while no gateway runs', async () => {
     expect((await run('budgets')).stdout).toContain('no budget');
-    const limits = {
-      usdPerDay: 1,
-      usdPerMonth: null,
-      tokensPerDay: null,
-      tokensPerMonth: 1_000_000,
-      requestsPerMinute: 5,
-      tokensPerMinute: null,
-    };
-    const plain = { tenant: null, features: [], models: [], limits, createdAtMs: 1 };
-    insertKey(place.ledger, { ...plain, id: 'abcdefghjk', name: 'billing-app', sha256: '00' });
+    const limits = { ...noLimits, usdPerDay: 1, tokensPerMonth: 1_000_000, requestsPerMinute: 5 };
+    addKey({ id: 'abcdefghjk', name: 'billing-app', limits });
     insert({ keyId: 'abcdefghjk', costUsd: 0.85 }, { keyId: 'other', costUsd: 9 });
     expect(await json('budgets')).toMatchObject({
       gateway_runs: false,

@@ -1,5 +1,6 @@
 // A canary in front of a gateway of several processes, with the real program: every worker gives it its share, and none does any more once
 // the command that took it back has returned.
+import { randomUUID } from 'node:crypto';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -98,7 +99,7 @@ async function interrupted(canary: ChildProcess): Promise<unknown[]> {
 }
 
 async function createKey(): Promise<string> {
-  return ((await json('keys', 'create')).value as { secret: string }).secret;
+  return ((await json('keys', 'create', `client-${randomUUID()}`)).value as { secret: string }).secret;
 }
 
 async function state(): Promise<GatewayState> {

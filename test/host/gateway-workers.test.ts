@@ -1,4 +1,5 @@
 // Several workers behind one address, as real processes: what must be exact over all of them, and what happens when one is killed.
+import { randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -202,7 +203,7 @@ const json = (...argv: string[]) => mlxJson(argv, { folder: place.folder, enviro
 type Key = { id: string; text: string };
 
 async function createKey(...limits: string[]): Promise<Key> {
-  const { value } = await json('keys', 'create', ...limits);
+  const { value } = await json('keys', 'create', `client-${randomUUID()}`, ...limits);
   const { key, secret } = value as { key: string; secret: string };
   return { id: key, text: secret };
 }

@@ -27,6 +27,17 @@ export function describeKey(key: ApiKey, nowMs: number): DescribedKey {
   };
 }
 
+/** `billing-app (k7m2p9x4qa)`; older keys may have no name. */
+export function keyText({ id, name }: Pick<ApiKey, 'id' | 'name'>): string {
+  return name === null ? id : `${name} (${id})`;
+}
+
+/** For rows that know a key by its id alone; the own key, and one that is gone, stay as they are. */
+export function keyNames(keys: readonly ApiKey[]): (id: string) => string {
+  const texts = new Map(keys.map((key) => [key.id, keyText(key)]));
+  return (id) => texts.get(id) ?? id;
+}
+
 /** `$5/day, 60 requests/min`; empty without any. */
 export function describeLimits(limits: Limits): string {
   const { usdPerDay, usdPerMonth, tokensPerDay, tokensPerMonth, requestsPerMinute, tokensPerMinute } = limits;

@@ -50,8 +50,8 @@ function featureOf(request: GatewayRequest, { features }: Client): string | unde
 /** The same words for a key that is wrong, revoked or unknown. */
 function noValidKey(request: GatewayRequest, none: boolean): GatewayResponse {
   const message = none
-    ? 'No key was sent. Send "Authorization: Bearer KEY" or "x-api-key: KEY"; make one with mlx keys create, or see your own: mlx gateway key'
-    : 'The key is not valid here. Make one: mlx keys create, or see your own: mlx gateway key';
+    ? 'No key was sent. Send "Authorization: Bearer KEY" or "x-api-key: KEY"; make one with mlx keys create NAME, or see your own: mlx gateway key'
+    : 'The key is not valid here. Make one: mlx keys create NAME, or see your own: mlx gateway key';
   return refuse(
     request,
     { status: 401, type: 'invalid_request_error', code: 'invalid_api_key', message },

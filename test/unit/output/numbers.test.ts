@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import {
   formatAgo,
+  formatAhead,
   formatBytes,
   formatDuration,
   formatNumber,
@@ -46,6 +47,13 @@ describe('figures for people', () => {
     [47 * 3_600_000, '47 h ago'],
     [72 * 3_600_000, '3 days ago'],
   ])('%i ms before now was %s', (agoMs, text) => expect(formatAgo(1e12 - agoMs, 1e12)).toBe(text));
+
+  it.each([
+    [30_000, '1 min'],
+    [24 * 3_600_000 - 5_000, '24 h'],
+    [90 * 60_000, '1 h 30 min'],
+    [7 * 24 * 3_600_000, '7 days'],
+  ])('%i ms from now are %s', (aheadMs, text) => expect(formatAhead(1e12 + aheadMs, 1e12)).toBe(text));
 });
 
 describe('a series', () => {
