@@ -87,6 +87,11 @@ export class MlxError extends Error {
   }
 }
 
+/** An error that somebody of ours threw, with this code. */
+export function isMlxError(error: unknown, code: string): error is MlxError {
+  return error instanceof MlxError && error.code === code;
+}
+
 /** The `code` of a Node or library error (`ENOENT`, `ENOSPC`), without matching on its text. */
 export function errorCode(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;

@@ -1,5 +1,6 @@
 // `mlx gateway reload`: the running gateway reads mlx.yaml and its upstreams' key files again. Requests on their way are not touched.
 import { MlxError } from '../errors.js';
+import { restartGateway } from '../gateway/control-api.js';
 import { gatewayControl } from '../gateway/control.js';
 import { routePromptNotes } from '../gateway/prompting/route-prompts.js';
 import { outcome } from '../output/output.js';
@@ -10,7 +11,7 @@ export const define: CommandModule['define'] = (command) => {
     'after',
     `
 A wrong mlx.yaml is refused with every problem, and the gateway goes on with the one it has. A key that stands in a variable
-is read when the gateway starts: after a new one, mlx gateway stop && mlx gateway start. SIGHUP does the same as this command.
+is read when the gateway starts: after a new one, ${restartGateway}. SIGHUP does the same as this command.
 Of the prompts of routes it is said which are missing or wrong, and which variables every request has to fill.
 
 Examples:

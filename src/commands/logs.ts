@@ -6,7 +6,7 @@ import { readWholeNumber } from '../config/whole-number.js';
 import { followStatus, type Context } from '../context.js';
 import { findLogFile } from '../engine/host/logs.js';
 import { fileLines, type LineOptions } from '../engine/lines.js';
-import { MlxError } from '../errors.js';
+import { isMlxError, MlxError } from '../errors.js';
 import { findRun } from '../ledger/runs.js';
 import { findVersion } from '../ledger/versions.js';
 import { outcome } from '../output/output.js';
@@ -82,7 +82,7 @@ async function sourceOf(context: Context, name: string): Promise<Source> {
   try {
     return await runSource(context, name);
   } catch (error) {
-    if (!(error instanceof MlxError) || error.code !== 'NOT_FOUND') throw error;
+    if (!isMlxError(error, 'NOT_FOUND')) throw error;
     throw unknownName(name, await knownSources(engines));
   }
 }

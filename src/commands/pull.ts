@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import type { Context } from '../context.js';
 import { openEngineIn } from '../engine/open.js';
 import type { Engine } from '../engine/engine.js';
-import { MlxError } from '../errors.js';
+import { isMlxError, MlxError } from '../errors.js';
 import { outcome, type Outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
 import type { Recipe } from '../recipe/schema.js';
@@ -57,7 +57,7 @@ async function pullEngine(context: Context): Promise<Engine> {
   try {
     return await context.engine();
   } catch (error) {
-    if (!(error instanceof MlxError) || error.code !== 'PROJECT_NOT_FOUND') throw error;
+    if (!isMlxError(error, 'PROJECT_NOT_FOUND')) throw error;
     return openEngineIn(context.home.home, context);
   }
 }

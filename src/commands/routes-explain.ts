@@ -2,7 +2,7 @@
 // Reads mlx.yaml, the ledger and the running gateway's breakers; the decision is the gateway's own function.
 import type { RouteConfig } from '../config/route-schema.js';
 import { MlxError } from '../errors.js';
-import { gatewayControl } from '../gateway/control.js';
+import { askGateway, hangText } from '../gateway/control.js';
 import { routingFor, situationFor } from '../gateway/explain.js';
 import { findKey } from '../gateway/keys/find.js';
 import { ownerKeyId } from '../gateway/keys/ring.js';
@@ -33,7 +33,8 @@ Examples:
 
 export const run: CommandModule['run'] = async (context, [name = ''], flags) => {
   const config = await context.config();
-  const state = await gatewayControl(context.paths().sockets).state();
+  const { state, hung } = await askGateway(context.paths().sockets);
+  if (hung) context.output.note(hangText(hung));
   const ledger = await context.ledger();
   const rows = { routes: state?.routes ?? listRoutes(ledger), splits: listSplits(ledger) };
   const routing = routingFor(config, rows, state, context.environment);
@@ -41,7 +42,10 @@ export const run: CommandModule['run'] = async (context, [name = ''], flags) => 
   const sticky = stickyValue(route, { ...flags, ...askingKey(ledger, flags['key']) });
   const draw = sticky === undefined ? 100 : drawOf(stickyName(route.name, sticky));
   const plan = planAttempts(routing, route, situationFor(state, draw));
-  return outcome(explained(route, plan, state !== undefined, sticky), render);
+  return outcome(
+    explained(route, plan, { gatewayRuns: (state ?? hung) !== undefined, gatewayAnswers: state !== undefined }, sticky),
+    render,
+  );
 };
 
 /** The side of a canary hangs on the id. @throws MlxError NOT_FOUND, also for a revoked one, which the gateway knows no more */
@@ -68,6 +72,8 @@ type Explained = {
   route: string;
   dataClass: string;
   gatewayRuns: boolean;
+  /** Else its breakers are not known. */
+  gatewayAnswers: boolean;
   takes: Taken | null;
   then: Taken[];
   leftOut: { role: string; target: string; reason: string; why: string }[];
@@ -78,7 +84,12 @@ type Explained = {
 
 type Taken = { role: string; target: string; model: string; version: string | null; local: boolean };
 
-function explained(route: RouteConfig, plan: Plan, gatewayRuns: boolean, sticky: string | undefined): Explained {
+function explained(
+  route: RouteConfig,
+  plan: Plan,
+  gateway: Pick<Explained, 'gatewayRuns' | 'gatewayAnswers'>,
+  sticky: string | undefined,
+): Explained {
   const [first, ...rest] = plan.steps.map(({ role, destination }) => ({
     role,
     target: `${destination.target.upstream}/${destination.target.model}`,
@@ -90,7 +101,7 @@ function explained(route: RouteConfig, plan: Plan, gatewayRuns: boolean, sticky:
   return {
     route: route.name,
     dataClass: route.dataClass,
-    gatewayRuns,
+    ...gateway,
     takes: first ?? null,
     then: rest,
     leftOut: plan.skipped.map(({ role, target, reason, why }) => ({
@@ -125,7 +136,9 @@ function render(value: Explained): string {
       : []),
     ...(shadow ? [`  ${shadow.percent} % are copied to ${shadow.target}; nobody sees its answer`] : []),
     `  data class ${value.dataClass}${value.dataClass === 'private' ? ': never leaves this machine' : ''}`,
-    ...(value.gatewayRuns ? [] : ['  the gateway does not run: breakers are not known']),
+    ...(value.gatewayAnswers
+      ? []
+      : [`  the gateway does not ${value.gatewayRuns ? 'answer' : 'run'}: breakers are not known`]),
   ];
   return lines.join('\n');
 }

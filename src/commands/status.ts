@@ -2,11 +2,11 @@
 import { existsSync } from 'node:fs';
 
 import type { Context } from '../context.js';
-import { exitStatus, MlxError } from '../errors.js';
+import { exitStatus, isMlxError } from '../errors.js';
 import type { Engine, EngineKind } from '../engine/engine.js';
 import { ownerPid } from '../engine/owner.js';
 import { withKeyNames } from '../gateway/budget/describe.js';
-import { controlSocket, type GatewayState } from '../gateway/control-api.js';
+import { controlSocket, restartGateway, type GatewayState } from '../gateway/control-api.js';
 import { listKeys } from '../ledger/keys.js';
 import type { Ledger } from '../ledger/open.js';
 import { listRoutes } from '../ledger/promotions.js';
@@ -46,7 +46,7 @@ export const run: CommandModule['run'] = async (given, _args, flags) => {
   // What is settled by wrong settings is better left to the next command.
   if (problem === null) await settlePromotions(context);
   const [engines, config] = await Promise.all([usedEngines(context.engine, context.flags.engine), context.config()]);
-  const { state: gateway, hung } = await askGateway(context);
+  const { state: gateway, hung } = await stateOf(context);
   const parts = await stackParts({ engines, readyTimeoutMs: config.serving.readyTimeoutMs, now: context.now });
   const status: ProjectStatus = {
     project: context.paths().project,
@@ -77,7 +77,7 @@ async function readableContext(context: Context): Promise<{ context: Context; pr
     await context.config();
     return { context, problem: null };
   } catch (error) {
-    if (!(error instanceof MlxError) || error.code !== 'CONFIG_INVALID') throw error;
+    if (!isMlxError(error, 'CONFIG_INVALID')) throw error;
     const [{ loadDefaults }, { openEngine }] = await Promise.all([
       import('../config/load.js'),
       import('../engine/open.js'),
@@ -90,18 +90,15 @@ async function readableContext(context: Context): Promise<{ context: Context; pr
   }
 }
 
-/** Without its socket there is no gateway to ask, and no client to load. One that hangs must not hide all else. */
-async function askGateway(context: Context): Promise<{ state?: GatewayState | undefined; hung?: Part[] }> {
+/** Without its socket there is no gateway to ask, and no client to load. */
+async function stateOf(context: Context): Promise<{ state?: GatewayState; hung?: Part[] }> {
   const { sockets } = context.paths();
   if (!existsSync(controlSocket(sockets))) return {};
-  const { gatewayControl } = await import('../gateway/control.js');
-  try {
-    return { state: await gatewayControl(sockets).state() };
-  } catch (error) {
-    if (!(error instanceof MlxError) || error.code !== 'GATEWAY_FAILED') throw error;
-    const fix = 'mlx gateway stop && mlx gateway start';
-    return { hung: [{ ...gatewayHere, ...nobody, state: 'unhealthy', lastLines: [error.message], fix }] };
-  }
+  const { askGateway } = await import('../gateway/control.js');
+  const { hung, ...known } = await askGateway(sockets);
+  if (!hung) return known;
+  const fix = restartGateway;
+  return { hung: [{ ...gatewayHere, ...nobody, state: 'unhealthy', lastLines: [hung.message], fix }] };
 }
 
 const gatewayHere = { name: 'gateway', kind: 'gateway', engine: 'host' } as const;

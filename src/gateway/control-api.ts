@@ -7,6 +7,9 @@ import { z } from 'zod';
 /** As an earlier mlx calls them, whose gateway may be running, or whose command may be asking. */
 export const controlPaths = { readRows: '/reload', reload: '/refresh' } as const;
 
+/** What to type where one hangs, or runs what is not wanted any more. */
+export const restartGateway = 'mlx gateway stop && mlx gateway start';
+
 const budgetStateSchema = z.object({
   /** `key:ID`, `tenant:NAME`, `feature:NAME` or `everything`. */
   account: z.string(),

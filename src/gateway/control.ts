@@ -2,19 +2,20 @@
 import type { z } from 'zod';
 
 import { isNobodyThere, localClient, type LocalClient, type LocalQuestion } from '../engine/local-client.js';
-import { errorCode, MlxError } from '../errors.js';
+import { errorCode, isMlxError, MlxError } from '../errors.js';
 import type { Route } from '../ledger/promotions.js';
 import {
   controlPaths,
   controlSocket,
   gatewayRowsSchema,
   gatewayStateSchema,
+  restartGateway,
   type GatewayRows,
   type GatewayState,
 } from './control-api.js';
 
 export type GatewayControl = {
-  /** undefined when no gateway runs. */
+  /** undefined when no gateway runs. @throws MlxError GATEWAY_HANGS, as each of these */
   state: () => Promise<GatewayState | undefined>;
   /**
    * Makes the gateway read the ledger's routes and waits for its word that the named one is now in use
@@ -32,6 +33,22 @@ export type GatewayControl = {
 
 const answerTimeoutMs = 10_000;
 
+/** For commands that can tell something without it: one that hangs must not hide all else. */
+export async function askGateway(socketFolder: string): Promise<{ state?: GatewayState; hung?: MlxError }> {
+  try {
+    const state = await gatewayControl(socketFolder).state();
+    return state ? { state } : {};
+  } catch (error) {
+    if (isMlxError(error, 'GATEWAY_HANGS')) return { hung: error };
+    throw error;
+  }
+}
+
+/** Beside what is told without it. */
+export function hangText({ message, hint = '' }: MlxError): string {
+  return `${message} What follows is read from the project's files. ${hint}`;
+}
+
 export function gatewayControl(socketFolder: string): GatewayControl {
   const client = localClient(`unix:${controlSocket(socketFolder)}`);
   const readRows = () => call(client, post(controlPaths.readRows), 'read its routes', gatewayRowsSchema);
@@ -44,7 +61,7 @@ export function gatewayControl(socketFolder: string): GatewayControl {
       const used = rows.routes.find((route) => route.name === name);
       if (used?.serverId === expected?.serverId && used?.updatedAtMs === expected?.updatedAtMs) return;
       throw new MlxError('GATEWAY_STALE', `The gateway did not take over the new route of ${name}.`, {
-        hint: 'Start it again: mlx gateway stop && mlx gateway start',
+        hint: `Start it again: ${restartGateway}`,
       });
     },
     reload: () => call(client, post(controlPaths.reload), 'read its settings', gatewayStateSchema),
@@ -72,15 +89,15 @@ async function call<Answer>(
       cause: text,
       hint:
         status === 404
-          ? 'One of an earlier mlx runs still: mlx gateway stop && mlx gateway start'
+          ? `One of an earlier mlx runs still: ${restartGateway}`
           : 'Its log says why: .mlx/run/gateway.log',
     });
   } catch (error) {
     if (isNobodyThere(error)) return undefined;
     if (errorCode(error) !== 'ETIMEDOUT') throw error;
-    throw new MlxError('GATEWAY_FAILED', `The gateway did not answer within ${answerTimeoutMs / 1000} s.`, {
+    throw new MlxError('GATEWAY_HANGS', `The gateway runs, but did not answer within ${answerTimeoutMs / 1000} s.`, {
       cause: error,
-      hint: 'Start it again: mlx gateway stop && mlx gateway start',
+      hint: `Start it again: ${restartGateway}`,
     });
   }
 }

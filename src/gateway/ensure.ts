@@ -13,7 +13,7 @@ import { lastText } from '../engine/lines.js';
 import { withLock } from '../engine/lock.js';
 import { ownerIsAlive } from '../engine/owner.js';
 import { requireFreePort } from '../engine/port.js';
-import { errorCode, MlxError } from '../errors.js';
+import { errorCode, isMlxError, MlxError } from '../errors.js';
 import { gatewayOwnerFile, type GatewayState } from './control-api.js';
 import { gatewayControl, type GatewayControl } from './control.js';
 import { gatewayProgram } from './program.js';
@@ -71,12 +71,12 @@ async function endGateway(paths: Pick<Paths, 'run'>, control: GatewayControl): P
   return asked || ended;
 }
 
-/** One that hangs cannot be asked. */
+/** One that hangs cannot be asked, and another may not know how to. */
 async function askToStop(control: GatewayControl): Promise<boolean> {
   try {
     return await control.requestStop();
   } catch (error) {
-    if (error instanceof MlxError && error.code === 'GATEWAY_FAILED') return false;
+    if (isMlxError(error, 'GATEWAY_HANGS') || isMlxError(error, 'GATEWAY_FAILED')) return false;
     throw error;
   }
 }

@@ -5,7 +5,7 @@ import { basename, join, relative, resolve } from 'node:path';
 
 import type { Paths } from '../config/paths.js';
 import { parseRows, type SplitRows } from '../dataset/row-hashes.js';
-import { errorCode, MlxError } from '../errors.js';
+import { errorCode, isMlxError, MlxError } from '../errors.js';
 import type { Ledger } from '../ledger/open.js';
 import { allRunIds, findRun, type Run } from '../ledger/runs.js';
 import { findRecipeFile } from '../recipe/find.js';
@@ -76,7 +76,7 @@ async function findRecipe(paths: Paths, reference: string): Promise<string | und
   try {
     return await findRecipeFile(paths, reference);
   } catch (error) {
-    if (error instanceof MlxError && error.code === 'RECIPE_NOT_FOUND') return undefined;
+    if (isMlxError(error, 'RECIPE_NOT_FOUND')) return undefined;
     throw error;
   }
 }
@@ -85,7 +85,7 @@ async function namedRun({ ledger }: SourceEdges, reference: string): Promise<Run
   try {
     return findRun(await ledger(), reference);
   } catch (error) {
-    if (!(error instanceof MlxError) || error.code !== 'NOT_FOUND') throw error;
+    if (!isMlxError(error, 'NOT_FOUND')) throw error;
     throw new MlxError('NOT_FOUND', `'${reference}' is neither a recipe, nor a lock file, nor a run of this project.`, {
       hint: `${error.hint ?? ''}. A lock is written by: mlx train RECIPE`,
     });

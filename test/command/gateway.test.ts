@@ -59,14 +59,29 @@ describe('mlx gateway', () => {
     expect((await run('gateway', 'stop')).stdout).toBe('No gateway runs.\n');
   });
 
-  it('that hangs is shown by mlx status beside all else, and can be stopped', async () => {
+  it('that hangs is told beside what is known without it, with what to do, and can be stopped', async () => {
     const { value } = await json('gateway', 'start');
     process.kill((value as { pid: number }).pid, 'SIGSTOP');
-    const [status, shown] = await Promise.all([json('status'), run('status', '--check')]);
+    const [status, shown, reload, routes, explained, budgets] = await Promise.all([
+      ...([json('status'), run('status', '--check'), json('gateway', 'reload')] as const),
+      ...([run('routes', 'ls'), run('routes', 'explain', 'tickets'), run('budgets')] as const),
+    ]);
     expect(status.value).toMatchObject({
-      parts: [{ name: 'gateway', state: 'unhealthy', last_lines: ['The gateway did not answer within 10 s.'] }],
+      parts: [
+        { name: 'gateway', state: 'unhealthy', last_lines: ['The gateway runs, but did not answer within 10 s.'] },
+      ],
     });
     expect([status.status, shown.status]).toEqual([0, 1]);
+    expect(reload).toMatchObject({ status: 1, value: { error: { code: 'GATEWAY_HANGS' } } });
+    const again = 'Start it again: mlx gateway stop && mlx gateway start';
+    for (const told of [routes, explained, budgets]) {
+      expect(told.status).toBe(0);
+      expect(told.stderr).toContain(
+        `did not answer within 10 s. What follows is read from the project's files. ${again}`,
+      );
+    }
+    expect(routes.stdout).toContain('local/tickets');
+    expect(explained.stdout).toContain('the gateway does not answer: breakers are not known');
     expect(shown.stdout).toContain('mlx gateway stop && mlx gateway start');
     expect(await run('gateway', 'stop')).toMatchObject({ status: 0, stdout: 'The gateway has stopped.\n' });
   });

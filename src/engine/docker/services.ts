@@ -4,7 +4,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 
 import type { ContainerInspectInfo } from 'dockerode';
 
-import { MlxError } from '../../errors.js';
+import { isMlxError, MlxError } from '../../errors.js';
 import type { OnProgress, ServiceSpec, ServiceState } from '../engine.js';
 import { isPortFree, requireFreePort } from '../port.js';
 import { serviceDataFolder } from '../service-data.js';
@@ -102,7 +102,7 @@ async function checkPort(edges: DockerEdges, spec: ServiceSpec): Promise<void> {
 
 async function startFailure(edges: DockerEdges, spec: ServiceSpec, cause: unknown): Promise<unknown> {
   const container = await serviceContainer(edges, spec.name);
-  if (!(cause instanceof MlxError) || cause.code !== 'COMPOSE_FAILED' || !container) return cause;
+  if (!isMlxError(cause, 'COMPOSE_FAILED') || !container) return cause;
   const lines = await lastContainerText(edges.connection, container.Id, 20);
   return new MlxError('SERVICE_UNHEALTHY', `${spec.name} did not become healthy. Its last lines:\n${lines}`, {
     cause,

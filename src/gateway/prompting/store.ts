@@ -3,7 +3,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { MlxError } from '../../errors.js';
+import { isMlxError } from '../../errors.js';
 import { loadPrompt } from '../../prompts/load.js';
 import type { Prompt } from '../../prompts/prompt.js';
 
@@ -21,7 +21,7 @@ export function openPromptStore(folder: string): FindPrompt {
       if (version !== undefined) known.set(name, { version, prompt });
       return prompt;
     } catch (error) {
-      if (before === undefined || !(error instanceof MlxError) || error.code !== 'PROMPT_INVALID') throw error;
+      if (before === undefined || !isMlxError(error, 'PROMPT_INVALID')) throw error;
       return before.prompt;
     }
   };
