@@ -3,7 +3,7 @@ import type { RouteConfig } from '../config/route-schema.js';
 import { localUpstream } from '../config/upstream-schema.js';
 import { refuse, type GatewayRequest, type GatewayResponse } from './exchange.js';
 import type { Doing, GoneServers } from './gone-servers.js';
-import type { Plan, Step } from './plan.js';
+import type { Plan, Skipped, Step } from './plan.js';
 import type { FailureClass, Failed } from './retry.js';
 import type { Routing } from './routing.js';
 
@@ -46,9 +46,9 @@ export function noUpstream(
 ): GatewayResponse {
   request.trace.errorClass = skipped.some(({ reason }) => reason === 'breaker_open') ? 'breaker_open' : 'no_upstream';
   const ids = [...steps.map(({ destination }) => destination.id), ...skipped.flatMap(({ id }) => id ?? [])];
-  const doing = ids.map(doingAbout).find((one) => one !== undefined && one !== 'looking');
-  if (doing) return comesBack(request, route, doing);
-  const reasons = skipped.map(({ target, why }) => `${target.upstream}/${target.model}: ${why}`);
+  // Whoever is to be started later may be back by now, started by hand or by Docker: nobody has asked it since its breaker opened.
+  if (ids.some((id) => doingAbout(id) === 'starting')) return comesBack(request, route, 'starting');
+  const reasons = skipped.map((one) => reasonText(one, closedForMs));
   // Its breaker let one request pass to see whether it answers again, and this is another one.
   if (reasons.length === 0) reasons.push('it failed too often just now, and one request is trying it already');
   const retryAfterS = Math.max(1, Math.ceil(Math.min(...ids.map(closedForMs), 10_000) / 1000));
@@ -62,6 +62,15 @@ export function noUpstream(
     },
     { 'retry-after': String(retryAfterS) },
   );
+}
+
+function reasonText({ target, id, reason, why }: Skipped, closedForMs: (id: string) => number): string {
+  const text = `${target.upstream}/${target.model}: ${why}`;
+  if (reason !== 'breaker_open' || id === undefined) return text;
+  const waitMs = closedForMs(id);
+  return waitMs > 0
+    ? `${text}; it is tried again in ${Math.ceil(waitMs / 1000)} s`
+    : `${text}; one request is trying it now`;
 }
 
 /** Not a 502, which says that it failed for good: whoever asks again later is answered. */

@@ -88,6 +88,18 @@ describe('a model server that nobody listens at', () => {
     expect(await refused()).toMatchObject({ status: 503, retryAfter: '60', code: 'server_restarting', message });
   });
 
+  test('and has an open breaker is not told as gone: it may be back, and is asked again when the breaker lets one pass', async () => {
+    attend()([{ serverId: 'v1-a', nextAtMs: 600_000 }]);
+    while (bench.core.breakers.stateOf('v1-a') === 'closed') await refused();
+    expect(await refused()).toMatchObject({
+      ...{ status: 503, code: 'no_upstream', errorClass: 'breaker_open' },
+      retryAfter: expect.stringMatching(/^([89]|10)$/) as string,
+      message: expect.stringMatching(
+        /: its model server failed too often just now; it is tried again in \d+ s\.$/,
+      ) as string,
+    });
+  });
+
   test('and has nobody who looks after it is told as before', async () => {
     expect(await refused()).toMatchObject({ status: 502, code: 'upstream_failed', retryAfter: undefined });
   });
