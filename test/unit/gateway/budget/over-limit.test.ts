@@ -42,18 +42,20 @@ test('it says what to lower or whom to ask, and not when to come back', async ()
   expect(said.message).toContain('does not help to wait: lower max_tokens, or ask whoever runs this gateway');
 });
 
+const long = 'x'.repeat(2000);
+
 test.each([
-  [{}, '/v1/chat/completions', 'set max_tokens, without which a long answer is reckoned with'],
-  [{ max_completion_tokens: 600 }, '/v1/chat/completions', 'lower max_completion_tokens'],
-  [{ input: 'Hello', messages: undefined }, '/v1/responses', 'set max_output_tokens'],
-  [{ input: 'x'.repeat(2000), messages: undefined }, '/v1/embeddings', 'send less at once, or ask'],
-  [
-    { messages: [{ role: 'user', content: 'x'.repeat(2000) }] },
-    '/v1/chat/completions',
-    'nor a smaller max_tokens alone',
-  ],
-])('%j to %s is told what helps: %s', async (fields, path, helps) => {
-  expect((await refusal(await ask(fields, path))).message).toContain(helps);
+  { fields: {}, path: 'chat/completions', helps: 'set max_tokens, without which a long answer is reckoned with' },
+  { fields: { max_completion_tokens: 600 }, path: 'chat/completions', helps: 'lower max_completion_tokens' },
+  { fields: { input: 'Hello' }, path: 'responses', helps: 'set max_output_tokens' },
+  { fields: { input: long }, path: 'embeddings', helps: 'send less at once, or ask' },
+  {
+    fields: { messages: [{ role: 'user', content: long }] },
+    path: 'chat/completions',
+    helps: 'nor a smaller max_tokens',
+  },
+])('to $path it says what helps: $helps', async ({ fields, path, helps }) => {
+  expect((await refusal(await ask(fields, `/v1/${path}`))).message).toContain(helps);
 });
 
 test('a limit of nothing is not about the request', async () => {
