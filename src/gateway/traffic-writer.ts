@@ -2,7 +2,7 @@
 // holds up nobody: what does not fit in the queue is counted, and said.
 import { renameSync } from 'node:fs';
 
-import { errorMessage, MlxError } from '../errors.js';
+import { errorMessage, isMlxError } from '../errors.js';
 import { openTraffic, type TrafficLog, type TrafficRow } from '../ledger/traffic.js';
 
 export type TrafficWriter = {
@@ -76,7 +76,7 @@ function openOrBeginAnew({ file, now, warn }: WriterSettings): TrafficLog {
   try {
     return openTraffic(file);
   } catch (error) {
-    if (!(error instanceof MlxError && error.code === 'TRAFFIC_CORRUPT')) throw error;
+    if (!isMlxError(error, 'TRAFFIC_CORRUPT')) throw error;
     const aside = `${file}.unreadable-${now().toISOString().replaceAll(/[:.]/g, '-')}`;
     renameSync(file, aside);
     warn(`${file} was not readable. It lies in ${aside} now; what budgets had used up is not known any more.`);
