@@ -16,7 +16,9 @@ import { listWarmServers } from '../ledger/warm-servers.js';
 import { outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
 import { splitNotes } from '../registry/canary-report.js';
+import { comingRestarts, restartText, type Restart } from '../registry/coming-back.js';
 import { describeMoved, movedTags } from '../registry/labels.js';
+import { readRows, type Rows } from '../registry/rows.js';
 import { settlePromotions } from '../registry/settle.js';
 import { watchNotes } from '../registry/watch-report.js';
 import { disksOf } from '../stack/disks.js';
@@ -47,7 +49,9 @@ export const run: CommandModule['run'] = async (given, _args, flags) => {
   if (problem === null) await settlePromotions(context);
   const [engines, config] = await Promise.all([usedEngines(context.engine, context.flags.engine), context.config()]);
   const { state: gateway, hung } = await stateOf(context);
-  const parts = await stackParts({ engines, readyTimeoutMs: config.serving.readyTimeoutMs, now: context.now });
+  const found = await stackParts({ engines, readyTimeoutMs: config.serving.readyTimeoutMs, now: context.now });
+  const nowMs = context.now().getTime();
+  const parts = withRestarts(found, readRows(await context.ledger()), gateway?.cares ?? null, nowMs);
   const status: ProjectStatus = {
     project: context.paths().project,
     configProblem: problem,
@@ -66,7 +70,7 @@ export const run: CommandModule['run'] = async (given, _args, flags) => {
   const isWell = problem === null && status.parts.every(({ fix }) => fix === undefined);
   return outcome(
     status,
-    (value) => renderStatus(value, context.now().getTime(), context.output.columns),
+    (value) => renderStatus(value, nowMs, context.output.columns),
     flags['check'] === true && !isWell ? exitStatus.failed : exitStatus.ok,
   );
 };
@@ -110,6 +114,30 @@ function gatewayPart(gateway: GatewayState): Part[] {
   const { startedAtMs } = gateway;
   const well = { state: 'running' as const, lastLines: [], fix: undefined };
   return [{ ...well, ...gatewayHere, address, runtime, startedAtMs }];
+}
+
+/** One that is not even there any more is a part all the same: a route leads to it. */
+function withRestarts(parts: readonly Part[], rows: Rows, cares: GatewayState['cares'], nowMs: number): Part[] {
+  const down = new Set(parts.flatMap(({ name, fix }) => (fix === undefined ? [] : [name])));
+  const restarts = comingRestarts(rows, cares, down);
+  const told = parts.map((part): Part => {
+    const restart = down.has(part.name) ? restarts.get(part.name) : undefined;
+    return restart ? { ...part, ...comesBack(restart, nowMs, `mlx logs ${part.name}; `) } : part;
+  });
+  const names = new Set(parts.map(({ name }) => name));
+  const removed = rows.routes.flatMap(({ serverId: name, engine, digest: runtime }): Part[] => {
+    const restart = names.has(name) ? undefined : restarts.get(name);
+    if (!restart) return [];
+    const lastLines = [`Is not there any more; ${restart.route} leads to it`];
+    const gone = { ...nobody, name, kind: 'server', engine, state: 'exited', runtime, lastLines } as const;
+    return [{ ...gone, ...comesBack(restart, nowMs) }];
+  });
+  return [...told, ...removed];
+}
+
+function comesBack(restart: Restart, nowMs: number, first = ''): Pick<Part, 'fix' | 'restart'> {
+  const { state, nextAtMs } = restart;
+  return { fix: `${first}${restartText(restart, nowMs)}`, restart: { state, nextAtMs } };
 }
 
 /** Model servers run that routes lead to, and nobody routes: it was killed, or stopped by hand. */

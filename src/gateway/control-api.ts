@@ -58,6 +58,11 @@ export const gatewayStateSchema = z.object({
   budgets: z.array(budgetStateSchema),
   /** By destination: a name of `upstreams`, or a model server's id. One that has no failures to remember is not named. */
   breakers: z.record(z.string(), z.enum(['closed', 'open', 'half_open'])).default({}),
+  /** Model servers that are gone and started again by this gateway; null: it looks after none. */
+  cares: z
+    .array(z.object({ serverId: z.string(), nextAtMs: z.number().nullable() }))
+    .nullable()
+    .default(null),
   upstreams: z.array(z.object({ name: z.string(), problem: z.string().nullable() })).default([]),
   /** Why the mlx.yaml that lies there now is not the one in use. */
   configProblem: z

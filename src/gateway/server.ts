@@ -101,7 +101,7 @@ async function openFront(behind: Behind): Promise<Front> {
 
 async function stateOf(
   front: Front,
-  { routing, clients, breakers }: Behind,
+  { routing, clients, breakers, gone }: Behind,
 ): Promise<Omit<GatewayState, 'startedAtMs'>> {
   const { inFlight, workers } = await front.load();
   const { upstreams } = routing.current();
@@ -113,6 +113,7 @@ async function stateOf(
     inFlight,
     budgets: clients.budgets(),
     breakers: breakers.states(),
+    cares: gone.cares()?.slice() ?? null,
     upstreams: [...upstreams.values()].map(({ name, problem }) => ({ name, problem: problem ?? null })),
     configProblem: routing.problem(),
   };

@@ -16,6 +16,8 @@ export type Part = {
   /** Of a part that is not well. */
   lastLines: string[];
   fix: string | undefined;
+  /** Of a model server that is down, and that the running gateway starts again by itself. */
+  restart?: { state: 'looking' | 'waiting' | 'starting'; nextAtMs: number | null };
 };
 
 export type StatusEdges = { engines: readonly StackEngine[]; readyTimeoutMs: number; now: () => Date };

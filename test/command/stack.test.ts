@@ -64,6 +64,36 @@ test('status shows a model server that died, with its last lines and what to do'
   );
 });
 
+test('status says that the running gateway starts a dead server again, also one of which nothing is left', async () => {
+  const { folder } = project();
+  deadServer(folder);
+  const ports = { ...environment, MLX_GATEWAY_PORT: String(await freePort()) };
+  const ledger = openLedger(projectPaths(folder, { HOME: folder }).ledgerFile);
+  const common = {
+    model: 'tickets',
+    version: 1,
+    digest: 'sha256:1',
+    engine: 'host',
+    address: 'unix:/nowhere',
+  } as const;
+  setRoute(ledger, { ...common, name: 'tickets', serverId: 'tickets-v1-aa', updatedAtMs: 1 });
+  setRoute(ledger, { ...common, name: 'tickets@staging', serverId: 'tickets-v1-bb', updatedAtMs: 1 });
+  ledger.close();
+  await program.mlx(['gateway', 'start'], { folder, environment: ports });
+  const { stdout } = await program.mlx(['status'], { folder, environment: ports });
+  const { value } = await program.mlxJson(['status'], { folder, environment: ports });
+  await program.mlx(['gateway', 'stop'], { folder, environment: ports });
+
+  const when = '(within half a minute|in [0-9.]+ s)';
+  const next = (log: string, name: string) =>
+    new RegExp(`next  ${log}the gateway starts it again by itself ${when}; at once: mlx serve ${name}\n`);
+  expect(stdout).toMatch(next('mlx logs tickets-v1-aa; ', 'tickets'));
+  expect(stdout).toContain('exited  tickets-v1-bb\n  Is not there any more; tickets@staging leads to it\n');
+  expect(stdout).toMatch(next('', 'tickets@staging'));
+  const restart = { state: expect.stringMatching(/^(looking|waiting)$/) as string };
+  expect(value).toMatchObject({ parts: [{ kind: 'gateway' }, { restart }, { name: 'tickets-v1-bb', restart }] });
+});
+
 test('status calls no server warm that has exited', async () => {
   const { folder } = project();
   deadServer(folder);
