@@ -8,6 +8,7 @@ import { formatDuration } from '../output/numbers.js';
 import { outcome } from '../output/output.js';
 import { renderTable, type Column } from '../output/table.js';
 import type { CommandModule } from '../program.js';
+import { releaseKind } from '../registry/release.js';
 import { settlePromotions } from '../registry/settle.js';
 import { standingRelease, standingText, type StandingRelease } from '../registry/standing.js';
 import { describeWatch } from '../registry/watch-report.js';
@@ -56,7 +57,7 @@ export const run: CommandModule['run'] = async (context, [text = '']) => {
 };
 
 function render(shown: StandingRelease, steps: ShownStep[], width: number): string {
-  const { id, kind, model, alias, fromVersion, toVersion, actor, reason, startedAtMs, errorMessage, back } = shown;
+  const { id, model, alias, fromVersion, toVersion, actor, reason, startedAtMs, errorMessage, back } = shown;
   const columns: Column<ShownStep>[] = [
     { title: 'step', cell: ({ step }) => step },
     { title: 'state', cell: ({ state }) => (state === 'undone' ? pc.yellow(state) : state) },
@@ -68,7 +69,7 @@ function render(shown: StandingRelease, steps: ShownStep[], width: number): stri
     },
   ];
   return [
-    `release ${id}  ${kind} of ${model}@${alias}: ${fromVersion ?? 'nothing'} -> ${toVersion}  ${standingText(shown)}`,
+    `release ${id}  ${releaseKind(shown)} of ${model}@${alias}: ${fromVersion ?? 'nothing'} -> ${toVersion}  ${standingText(shown)}`,
     `by ${actor} at ${new Date(startedAtMs).toISOString()}${reason === null ? '' : `: ${reason}`}`,
     ...(errorMessage === null ? [] : [errorMessage]),
     ...(back === null ? [] : [backLine(back)]),

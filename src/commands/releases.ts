@@ -6,6 +6,7 @@ import { formatAgo, formatDuration } from '../output/numbers.js';
 import { outcome } from '../output/output.js';
 import { renderTable, type Column } from '../output/table.js';
 import type { CommandModule } from '../program.js';
+import { releaseKind } from '../registry/release.js';
 import { settlePromotions } from '../registry/settle.js';
 import { setback, standingReleases, standingText, type StandingRelease } from '../registry/standing.js';
 import { routeName } from '../registry/targets.js';
@@ -18,7 +19,7 @@ export const define: CommandModule['define'] = (command) => {
     'after',
     `
 What failed, was rolled back, or was taken back (after a watch, or as a canary) is shown with its code, and below the table with when, by whom
-and why.
+and why. A restart of a version that was live already is called so, and auto-restart where the gateway did it by itself (restart, by_gateway in --json).
 
 Examples:
   mlx releases
@@ -43,7 +44,7 @@ function renderReleases(releases: StandingRelease[], { now, output }: Context): 
     { title: '#', cell: ({ id }) => String(id) },
     { title: 'when', cell: ({ startedAtMs }) => formatAgo(startedAtMs, nowMs) },
     { title: 'who', cell: ({ actor }) => actor, dropFirst: 2 },
-    { title: 'what', cell: ({ kind }) => kind },
+    { title: 'what', cell: releaseKind },
     { title: 'route', cell: ({ model, alias }) => routeName(model, alias) },
     { title: 'from', cell: ({ fromVersion }) => (fromVersion === null ? '--' : String(fromVersion)), align: 'right' },
     { title: 'to', cell: ({ toVersion }) => String(toVersion), align: 'right' },

@@ -2,7 +2,7 @@
 import type { Context } from '../context.js';
 import { outcome, verbatim } from '../output/output.js';
 import type { CommandModule } from '../program.js';
-import { actorName } from '../registry/actor.js';
+import { actorName, gatewayActor, serverGone } from '../registry/actor.js';
 import { openPromotionEdges } from '../registry/edges.js';
 import { planPromotion } from '../registry/plan.js';
 import { promote, type PromotionResult } from '../registry/promote.js';
@@ -36,7 +36,8 @@ export const run: CommandModule['run'] = async (context, [reference]) => {
   readGolden(edges.goldenFile, candidate.version.model);
   if (context.flags.dryRun) return outcome(await planPromotion(edges, candidate, 'promote'), renderPlan);
   const actor = actorName(context.environment);
-  const result = await promote(edges, { ...candidate, kind: 'promote', actor, reason: 'mlx serve' });
+  const reason = actor === gatewayActor ? serverGone : 'mlx serve';
+  const result = await promote(edges, { ...candidate, kind: 'promote', actor, reason });
   const served = { ...result, url: await baseUrl(context) };
   // What an application takes is copied as it is.
   return result.error === null

@@ -2,6 +2,7 @@
 // that no route leads to. What the engine starts again by itself is left to it. Touches what `mlx serve` touches.
 import type { EngineKind } from '../engine/engine.js';
 import type { Route } from '../ledger/promotions.js';
+import { serverGone } from './actor.js';
 import type { PromotionEdges } from './edges.js';
 import { doOrLeave, eachOrLeave, type Done } from './leave.js';
 import { promote, type PromotionResult } from './promote.js';
@@ -16,7 +17,7 @@ export async function restartLostServers(edges: PromotionEdges, actor: string): 
     if (!isAmong(restartableRoutes(readRows(edges.ledger)), route)) return undefined;
     edges.onNote(`The model server of ${route.name} (${route.serverId}) is gone; it is started again.`);
     const candidate = serveCandidate(edges.ledger, route.name);
-    return promote(edges, { ...candidate, kind: 'promote', actor, reason: 'its model server was gone' });
+    return promote(edges, { ...candidate, kind: 'promote', actor, reason: serverGone });
   });
 }
 

@@ -6,6 +6,7 @@ import { packageRoot, type Paths } from '../config/paths.js';
 import { runProgram } from '../engine/exec.js';
 import { errorMessage } from '../errors.js';
 import { openLedgerForReading, type Ledger } from '../ledger/open.js';
+import { gatewayActor } from './actor.js';
 import { lookRegularly } from './looks.js';
 import { duePromotions, isAnythingDue, type Due } from './settle.js';
 
@@ -76,7 +77,8 @@ export async function runOwnCommand(
   words: readonly string[],
 ): Promise<number | null> {
   const args = [join(packageRoot(), 'bin', 'mlx.js'), ...words, '--project', paths.project];
-  const program = { file: process.execPath, args, environment, folder: paths.project };
+  const own = { ...environment, MLX_ACTOR: gatewayActor };
+  const program = { file: process.execPath, args, environment: own, folder: paths.project };
   try {
     const { status } = await runProgram(program, { signal, onStderr: warn });
     return status;

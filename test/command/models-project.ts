@@ -31,13 +31,14 @@ export function released(
   reason: string | null,
   kind: 'promote' | 'rollback' = 'promote',
   alias = 'production',
+  actor = 'ada',
 ) {
   const row = {
     model: 'tickets',
     alias,
     fromVersion,
     toVersion,
-    actor: 'ada',
+    actor,
     reason,
     owner: null,
   } as const;

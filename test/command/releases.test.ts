@@ -44,6 +44,26 @@ describe('mlx releases', () => {
     expect(stdout).toMatch(/\n#2 tickets:2 failed SERVER_NOT_READY .+: tickets-v2-a1b2 exited with status 3/);
   });
 
+  it('calls a restart a restart, and one that nobody typed an automatic one', async () => {
+    released(place, null, 1, 'promoted', 'first');
+    released(place, 1, 1, 'promoted', 'mlx serve');
+    released(place, 1, 1, 'promoted', 'its model server was gone', 'promote', 'production', 'mlx gateway');
+    const { stdout } = await run('releases', '--all');
+    const rows = stdout.split('\n').slice(1);
+    expect(rows).toEqual([
+      expect.stringMatching(/^3 .+ mlx gateway +auto-restart +tickets +1 +1 +.+ its model server was gone$/),
+      expect.stringMatching(/^2 .+ ada +restart +tickets /),
+      expect.stringMatching(/^1 .+ ada +promote +tickets /),
+      '',
+    ]);
+    const shown = await run('releases', 'show', '3');
+    expect(shown.stdout).toMatch(/^release 3 {2}auto-restart of tickets@production: 1 -> 1 .+\nby mlx gateway at /);
+    const restart = { kind: 'promote', restart: true };
+    expect((await json('releases', '--all')).value).toMatchObject({
+      releases: [{ ...restart, by_gateway: true }, { ...restart, by_gateway: false }, { restart: false }],
+    });
+  });
+
   it('tells what was rolled back, by whom it was found worse, and why', async () => {
     released(place, null, 1, 'promoted', 'first');
     released(place, 1, 2, 'promoted', 'better');

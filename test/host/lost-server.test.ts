@@ -52,7 +52,7 @@ describe.each([[1], [3]])('with gateway.workers: %i', (workers) => {
     );
     await settled();
     expect(releases()).toMatchObject([
-      { fromVersion: 1, toVersion: 1, state: 'promoted' },
+      { fromVersion: 1, toVersion: 1, state: 'promoted', actor: 'mlx gateway', reason: 'its model server was gone' },
       { fromVersion: null, toVersion: 1, state: 'promoted' },
     ]);
     expect((await project.engine.listServers()).map(({ state }) => state)).toEqual(['running']);
