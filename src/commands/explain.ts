@@ -2,6 +2,7 @@
 import { MlxError } from '../errors.js';
 import { keyNames } from '../gateway/keys/describe.js';
 import { listKeys } from '../ledger/keys.js';
+import type { RunDataset } from '../ledger/metrics.js';
 import type { Ledger } from '../ledger/open.js';
 import { openTrafficForReading } from '../ledger/traffic.js';
 import { newestTrafficId, trafficAfter } from '../ledger/traffic-lines.js';
@@ -20,7 +21,8 @@ export const define: CommandModule['define'] = (command) => {
     'after',
     `
 From the answer to its route, the version and its image, the run that trained it, the rows it learned from, and who put it live when
-and why. Nothing of what was asked or answered is kept, so nothing of it is shown.
+and why. Of a request that nobody answered (answered: false in --json): how it ended, and which version it
+was meant for. Nothing of what was asked or answered is kept, so nothing of it is shown.
 
 Examples:
   mlx explain req_019aa7d2-6c5e-7c1b-9a53-6f0c8c0f2f1d
@@ -58,38 +60,62 @@ function newestIds(traffic: Ledger | undefined): string {
     .join(', ')}.`;
 }
 
-function render({ request, version, run, release, restart }: Explanation, nameOf: (key: string) => string): string {
+function render(explanation: Explanation, nameOf: (key: string) => string): string {
+  const { request, answered, version } = explanation;
   const { keyId, tenant, feature } = request;
-  const rows: [string, string][] = [
-    ['answer', `${request.requestId}  ${new Date(request.startedAtMs).toISOString()}`],
-    ['ended', `status ${request.status}${words(request)} after ${formatMilliseconds(request.durationMs)}`],
+  const rows: Row[] = [
+    [answered ? 'answer' : 'request', `${request.requestId}  ${new Date(request.startedAtMs).toISOString()}`],
+    answered ? ['ended', endText(request)] : ['answer', `none: ${endText(request)}`],
     ['asked by', [keyId && nameOf(keyId), tenant, feature].filter(Boolean).join(' / ') || 'the own key'],
     ['route', `${request.route ?? 'none'} -> ${request.upstream ?? 'nobody'}`],
   ];
-  if (!version || !run) return lines([...rows, ['model', request.model ?? 'none']]);
+  if (!version) return lines([...rows, ['model', request.model ?? 'none']]);
   const changed = version.sameDigest ? '' : '  (the answer came from another image of that name)';
-  const learned = run.datasets.map(
-    ({ split, rows: count, sha256 }) => `${split}: ${count} rows, ${sha256.slice(0, 12)}`,
-  );
+  const named = `${version.model}:${version.version}  ${version.digest.slice(0, 19)}${changed}`;
   return lines([
     ...rows,
-    ['version', `${version.model}:${version.version}  ${version.digest.slice(0, 19)}${changed}`],
-    ['live by', release === null ? 'served without a release' : by(release)],
-    ...(restart === null ? [] : [['restart', by(restart)] satisfies [string, string]]),
+    [answered ? 'version' : wentTo(request), named],
+    ...releaseRows(explanation),
+    ...runRows(explanation.run),
+  ]);
+}
+
+type Row = [string, string];
+
+/** Its server said no, or could not be asked. */
+function wentTo({ errorClass, version }: TrafficRequest): string {
+  return version !== null && errorClass?.startsWith('status_') === true ? 'refused by' : 'meant for';
+}
+
+function releaseRows({ release, restart }: Explanation): Row[] {
+  const put: Row = ['live by', release === null ? 'served without a release' : by(release)];
+  return restart === null ? [put] : [put, ['restart', by(restart)]];
+}
+
+function runRows(run: Explanation['run']): Row[] {
+  if (!run) return [];
+  return [
     ['run', `${run.id}  (recipe ${run.recipe}, ${run.lockFile === null ? 'no lock' : `lock ${run.lockFile}`})`],
     ['base', `${run.baseModel}@${run.baseCommit.slice(0, 12)}`],
-    ['learned', learned.join('; ')],
-  ]);
+    ...run.datasets.map(datasetRow),
+  ];
+}
+
+/** Held-out rows are what it was scored on: it never saw them in training. */
+function datasetRow({ split, rows, sha256 }: RunDataset): Row {
+  const what = `${rows} rows, ${sha256.slice(0, 12)}`;
+  return split === 'held_out' ? ['held out', `${what}  (scored on them, not trained)`] : ['trained on', what];
+}
+
+function endText({ status, finishReason, errorClass, durationMs }: TrafficRequest): string {
+  const words = [finishReason, errorClass].flatMap((word) => (word === null ? [] : [`, ${word}`]));
+  return `status ${status}${words.join('')} after ${formatMilliseconds(durationMs)}`;
 }
 
 function by({ actor, id, reason }: Release): string {
   return `${actor}, release ${id}: ${reason ?? 'no reason given'}`;
 }
 
-function words({ finishReason, errorClass }: TrafficRequest): string {
-  return [finishReason, errorClass].flatMap((word) => (word === null ? [] : [`, ${word}`])).join('');
-}
-
-function lines(rows: readonly [string, string][]): string {
-  return rows.map(([name, value]) => `${name.padEnd(9)} ${value}`).join('\n');
+function lines(rows: readonly Row[]): string {
+  return rows.map(([name, value]) => `${name.padEnd(10)} ${value}`).join('\n');
 }

@@ -1,8 +1,10 @@
-// Where an answer came from: request -> route -> version -> run -> rows, and who put that version live and why. Reads two ledgers.
+// Where an answer came from: request -> route -> version -> run -> rows, and who put that version live and why; of a request that nobody answered,
+// which version it was meant for. Reads two ledgers.
 import { existsSync, readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 
 import type { Paths } from '../config/paths.js';
+import { localUpstream } from '../config/upstream-schema.js';
 import { MlxError } from '../errors.js';
 import { runDatasets, type RunDataset } from '../ledger/metrics.js';
 import type { Ledger } from '../ledger/open.js';
@@ -18,8 +20,11 @@ import { routeName } from './targets.js';
 
 export type Explanation = {
   request: TrafficRequest;
-  /** null: another host answered, or a version that is gone. */
+  /** False: it ended with an error, whoever sent it. */
+  answered: boolean;
+  /** That answered, else that it went, or would have gone, to. null: another host, nobody, or a version that is gone. */
   version: { model: string; version: number; digest: string; sameDigest: boolean } | null;
+  /** null also where nothing was answered. */
   run: {
     id: string;
     recipe: string;
@@ -43,21 +48,38 @@ export function explainRequest(
   paths: Pick<Paths, 'project' | 'runs'>,
   request: TrafficRequest,
 ): Explanation {
-  const [model = '', number = ''] = request.version?.split(':') ?? [];
+  const answered = request.status < 400;
+  const named = request.version ?? (answered ? null : meantFor(ledger, request));
+  const [model = '', number = ''] = named?.split(':') ?? [];
   const found = listVersions(ledger, model).find(({ version }) => version === Number(number));
-  if (!found) return { request, version: null, run: null, release: null, restart: null };
+  if (!found) return { request, answered, version: null, run: null, release: null, restart: null };
   const { version, digest, runId } = found;
-  const { id, recipe, baseModel, baseCommit, adapterSha256 } = findRun(ledger, runId);
+  const sameDigest = request.digest === null || digest === request.digest;
   return {
-    request,
-    version: { model, version, digest, sameDigest: digest === request.digest },
-    run: {
-      ...{ id, recipe, baseModel, baseCommit, adapterSha256 },
-      lockFile: lockOfRun(paths, id),
-      datasets: runDatasets(ledger, id),
-    },
+    ...{ request, answered, version: { model, version, digest, sameDigest } },
+    run: answered ? runBehind(ledger, paths, runId) : null,
     ...releasesBehind(ledger, request, { model, version }),
   };
+}
+
+function runBehind(
+  ledger: Ledger,
+  paths: Pick<Paths, 'project' | 'runs'>,
+  runId: string,
+): NonNullable<Explanation['run']> {
+  const { id, recipe, baseModel, baseCommit, adapterSha256 } = findRun(ledger, runId);
+  const known = { id, recipe, baseModel, baseCommit, adapterSha256 };
+  return { ...known, lockFile: lockOfRun(paths, id), datasets: runDatasets(ledger, id) };
+}
+
+/** One that never got so far as to be sent, as while a breaker is open: what its route led to then. */
+function meantFor(ledger: Ledger, { route, upstream, startedAtMs }: TrafficRequest): string | null {
+  if (route === null || (upstream !== null && upstream !== localUpstream)) return null;
+  const model = route.replace(/@.*$/, '');
+  const put = listPromotions(ledger, { model, state: 'promoted', limit: enoughReleases }).find(
+    (promotion) => promotion.startedAtMs <= startedAtMs && routeName(model, promotion.alias) === route,
+  );
+  return put ? `${model}:${put.toVersion}` : null;
 }
 
 /** Of a share of production's requests it is the canary's release: the newest in production put another version there. */

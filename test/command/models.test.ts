@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 
+import { recordDatasets } from '../../src/ledger/metrics.js';
 import { setRoute } from '../../src/ledger/promotions.js';
 import { projectPaths } from '../../src/config/paths.js';
 import { freePort } from '../../src/engine/port.js';
@@ -122,6 +123,41 @@ describe('mlx explain', () => {
       run: null,
     });
     expect(await json('explain', 'r-9')).toMatchObject({ status: 2, value: { error: { code: 'NOT_FOUND' } } });
+  });
+
+  it('says of a request that failed that nobody answered it, and which version it was meant for', async () => {
+    released(place, null, 2, 'promoted', 'better');
+    const traffic = openTraffic(projectPaths(place.folder, { HOME: place.folder }).trafficFile);
+    const failed = { ...row, status: 503, errorClass: 'connect_failed', finishReason: null };
+    const unsent = { upstream: null, model: null, version: null, digest: null, errorClass: 'breaker_open' };
+    traffic.insert([
+      { ...row, requestId: 'r-0' },
+      failed,
+      { ...failed, ...unsent, requestId: 'r-2' },
+      { ...failed, requestId: 'r-3', status: 400, errorClass: 'status_400' },
+      { ...failed, ...unsent, requestId: 'r-4', upstream: 'openai' },
+    ]);
+    traffic.close();
+    const told = async (id: string) => (await run('explain', id)).stdout;
+    expect(await told('r-1')).toMatch(
+      /^request +r-1 .+\nanswer +none: status 503, connect_failed after 40 ms\n[^]+\nmeant for +tickets:2 .+\nlive by +ada, release 1: better\n$/,
+    );
+    expect(await told('r-2')).toMatch(/\nroute +tickets -> nobody\nmeant for +tickets:2 /);
+    expect(await told('r-3')).toMatch(/\nanswer +none: status 400.+\n[^]+\nrefused by +tickets:2 /);
+    expect(await told('r-4')).not.toContain('tickets:2');
+    expect((await json('explain', 'r-1')).value).toMatchObject({ answered: false, version: { version: 2 }, run: null });
+    expect((await json('explain', 'r-0')).value).toMatchObject({ answered: true, run: { id: 'tickets-aaa002' } });
+  });
+
+  it('lists held-out rows as what it was scored on, not as what it learned', async () => {
+    const splits = ['train', 'held_out'].map((split) => ({ split, sources: 'd', rows: 60, sha256: 'b'.repeat(64) }));
+    recordDatasets(place.ledger, 'tickets-aaa002', splits);
+    const traffic = openTraffic(projectPaths(place.folder, { HOME: place.folder }).trafficFile);
+    traffic.insert([row]);
+    traffic.close();
+    const { stdout } = await run('explain', 'r-1');
+    expect(stdout).toContain('\ntrained on 60 rows, bbbbbbbbbbbb\n');
+    expect(stdout).toContain('\nheld out   60 rows, bbbbbbbbbbbb  (scored on them, not trained)\n');
   });
 
   it('names who put the version there, and not what started its server again, which it tells beside', async () => {
