@@ -8,7 +8,14 @@ import { renderTable, type Column } from '../output/table.js';
 import type { CommandModule } from '../program.js';
 import { releaseKind } from '../registry/release.js';
 import { settlePromotions } from '../registry/settle.js';
-import { setback, standingReleases, standingText, type StandingRelease } from '../registry/standing.js';
+import {
+  setback,
+  standingCode,
+  standingReleases,
+  standingText,
+  standingWord,
+  type StandingRelease,
+} from '../registry/standing.js';
 import { routeName } from '../registry/targets.js';
 
 const shownAtMost = 200;
@@ -42,20 +49,27 @@ function renderReleases(releases: StandingRelease[], { now, output }: Context): 
   const nowMs = now().getTime();
   const columns: Column<StandingRelease>[] = [
     { title: '#', cell: ({ id }) => String(id) },
-    { title: 'when', cell: ({ startedAtMs }) => formatAgo(startedAtMs, nowMs) },
-    { title: 'who', cell: ({ actor }) => actor, dropFirst: 2 },
-    { title: 'what', cell: releaseKind },
+    { title: 'when', cell: ({ startedAtMs }) => formatAgo(startedAtMs, nowMs), dropFirst: 1 },
+    { title: 'who', cell: ({ actor }) => actor, dropFirst: 5 },
+    { title: 'what', cell: releaseKind, dropFirst: 2 },
     { title: 'route', cell: ({ model, alias }) => routeName(model, alias) },
-    { title: 'from', cell: ({ fromVersion }) => (fromVersion === null ? '--' : String(fromVersion)), align: 'right' },
+    {
+      title: 'from',
+      cell: ({ fromVersion }) => (fromVersion === null ? '--' : String(fromVersion)),
+      align: 'right',
+      dropFirst: 3,
+    },
     { title: 'to', cell: ({ toVersion }) => String(toVersion), align: 'right' },
-    { title: 'state', cell: standingText },
+    { title: 'state', cell: standingWord },
+    // Stands below the table too, with the reason.
+    { title: 'code', cell: standingCode, dropFirst: 6 },
     {
       title: 'took',
       cell: ({ startedAtMs, endedAtMs }) => formatDuration((endedAtMs ?? nowMs) - startedAtMs),
       align: 'right',
-      dropFirst: 3,
+      dropFirst: 7,
     },
-    { title: 'why', cell: ({ reason }) => reason ?? '', dropFirst: 1 },
+    { title: 'why', cell: ({ reason }) => reason?.replaceAll(/\s+/g, ' ') ?? '', cutTo: 12, dropFirst: 4 },
   ];
   const setbacks = releases.flatMap((shown) => setbackLine(shown, nowMs));
   return [renderTable(columns, releases, output.columns), ...(setbacks.length === 0 ? [] : ['', ...setbacks])].join(
@@ -63,11 +77,11 @@ function renderReleases(releases: StandingRelease[], { now, output }: Context): 
   );
 }
 
-/** Below the table: a reason has no room in it. */
+/** Below the table: a reason has no room in it. Two spaces: where it is broken, what follows begins below the first word. */
 function setbackLine(shown: StandingRelease, nowMs: number): string[] {
   const found = setback(shown);
   if (!found) return [];
   const when = found.atMs === null ? '' : ` ${formatAgo(found.atMs, nowMs)}`;
   const by = found.actor === null ? '' : ` by ${found.actor}`;
-  return [`#${shown.id} ${shown.model}:${shown.toVersion} ${standingText(shown)}${when}${by}: ${found.why}`];
+  return [`#${shown.id}  ${shown.model}:${shown.toVersion} ${standingText(shown)}${when}${by}: ${found.why}`];
 }

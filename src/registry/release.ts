@@ -1,6 +1,4 @@
 // A promotion or rollback as people and programs see it. Pure.
-import pc from 'picocolors';
-
 import { isRestart, type Promotion } from '../ledger/promotions.js';
 import { gatewayActor } from './actor.js';
 
@@ -25,9 +23,4 @@ export function release(promotion: Promotion): Release {
 export function releaseKind({ kind, restart, byGateway }: Pick<Release, 'kind' | 'restart' | 'byGateway'>): string {
   if (!restart) return kind;
   return byGateway ? 'auto-restart' : 'restart';
-}
-
-export function releaseState({ state, errorCode }: Pick<Release, 'state' | 'errorCode'>): string {
-  if (state === 'promoted') return pc.green('live');
-  return state === 'started' ? pc.cyan('under way') : `${pc.red('failed')} ${errorCode ?? ''}`.trim();
 }

@@ -6,7 +6,7 @@ import { listSteps } from '../ledger/promotion-steps.js';
 import { isRestart, listPromotions, listRoutes, type Promotion } from '../ledger/promotions.js';
 import type { Ledger } from '../ledger/open.js';
 import type { CanaryEnd } from './canary-end.js';
-import { release, releaseState, type Release } from './release.js';
+import { release, type Release } from './release.js';
 import { isLabelled, routeName } from './targets.js';
 import { worseText, type Finding } from './watch-verdict.js';
 
@@ -38,22 +38,30 @@ export function standingRelease(ledger: Ledger, promotion: Promotion): StandingR
   return standingIn(ledger, promotion, later, routes);
 }
 
-/** With its code, as a table shows it. Pure. */
+/** With its code. Pure. */
 export function standingText(shown: StandingRelease): string {
-  switch (shown.standing) {
-    case 'taken_back':
-    case 'rolled_back': {
-      const what = shown.standing.replace('_', ' ');
-      return `${pc.yellow(what)} ${shown.back?.code ?? ''}`.trim();
-    }
-    case 'replaced':
-    case 'over':
-      return pc.dim(shown.standing);
-    case 'under_way':
-    case 'failed':
-    case 'live':
-      return releaseState(shown);
-  }
+  return `${standingWord(shown)} ${standingCode(shown)}`.trimEnd();
+}
+
+/** Pure. */
+export function standingWord({ standing }: Pick<StandingRelease, 'standing'>): string {
+  const word = standing.replace('_', ' ');
+  return colourOf[standing](word);
+}
+
+const colourOf: Record<StandingRelease['standing'], (text: string) => string> = {
+  under_way: pc.cyan,
+  failed: pc.red,
+  live: pc.green,
+  replaced: pc.dim,
+  rolled_back: pc.yellow,
+  taken_back: pc.yellow,
+  over: pc.dim,
+};
+
+/** Why it failed or went back, for programs; empty where there is none. Pure. */
+export function standingCode({ standing, errorCode, back }: StandingRelease): string {
+  return (standing === 'failed' ? errorCode : back?.code) ?? '';
 }
 
 /** Why it is not live any more, or never was; null where nothing went wrong. Pure. */

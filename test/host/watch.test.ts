@@ -145,7 +145,7 @@ describe('mlx promote --canary', () => {
     expect((await json('rollback', 'tickets', '-m', 'answers in French')).value).toMatchObject({ live: 1, version: 2 });
     expect(await lastBack()).toMatchObject({ code: null, actor: 'ada', why: 'answers in French' });
     const told = await mlx(['releases'], { folder: project.folder, environment: project.environment });
-    expect(told.stdout).toMatch(/#\d+ tickets:2 taken back .+ by ada: answers in French/);
+    expect(told.stdout).toMatch(/#\d+ {2}tickets:2 taken back .+ by ada: answers in French/);
   });
 
   async function lastBack(): Promise<unknown> {

@@ -29,6 +29,14 @@ describe('a table', () => {
     expect(renderTable(columns, rows, 5)).toBe(['run', 'tickets-000001', 'a'].join('\n'));
   });
 
+  it('cuts what may be cut before it drops a column, and then no further', () => {
+    const cutting = columns.map((column) => (column.title === 'recipe' ? { ...column, cutTo: 8 } : column));
+    expect(renderTable(cutting, rows, 32).split('\n')[2]).toBe('a               12.1  tickets-b…');
+    expect(renderTable(cutting, rows, 30).split('\n')[2]).toBe('a               12.1  tickets…');
+    expect(renderTable(cutting, rows, 29).split('\n')[2]).toBe('a               12.1');
+    expect(renderTable(cutting, rows, Infinity)).toBe(renderTable(columns, rows, Infinity));
+  });
+
   it('does not count colour codes as width', () => {
     const green = rows.map((row) => ({ ...row, loss: `\u001b[32m${row.loss}\u001b[39m` }));
     expect(renderTable(columns, green, 80).split('\n')[2]).toBe(
