@@ -17,18 +17,27 @@ export function openTicker(stderr: Streams['stderr'], rewrites: boolean, clock: 
 }
 
 function rewrittenLine(stderr: Streams['stderr']): Ticker {
-  let shown = false;
+  let shown = '';
+  // 0 columns: the terminal does not know.
+  const columns = (): number => stderr.columns || 80;
   return {
     show: (line) => {
-      shown = true;
-      // A line that is wrapped could not be taken away whole. 0 columns: the terminal does not know.
-      stderr.write(`${takeAway}${cutTo(line, (stderr.columns || 80) - 1)}`);
+      const before = takeAwayOf(shown, columns());
+      // A line that is wrapped could not be taken away whole.
+      shown = cutTo(line, columns() - 1);
+      stderr.write(`${before}${shown}`);
     },
     clear: () => {
-      if (shown) stderr.write(takeAway);
-      shown = false;
+      if (shown !== '') stderr.write(takeAwayOf(shown, columns()));
+      shown = '';
     },
   };
+}
+
+/** A terminal that was made narrower has broken the line into several (tmux 3.3 does), and stands in the last of them. */
+function takeAwayOf(shown: string, columns: number): string {
+  const above = Math.ceil(shown.length / columns) - 1;
+  return above > 0 ? `\r\u001b[${above}A\u001b[J` : takeAway;
 }
 
 function fewLines(stderr: Streams['stderr'], clock: () => number): Ticker {

@@ -15,7 +15,14 @@ function watching(terminal: boolean, environment: NodeJS.ProcessEnv = {}, column
     const said = `${requests} requests`;
     output.tick({ event: 'progress' }, `tickets:2, ${second} s: ${said}`, said);
   };
-  return { output, look, stderr: () => String(stderr.read() ?? ''), stdout: () => String(streams.stdout.read() ?? '') };
+  const resize = (width: number): void => void (stderr.columns = width);
+  return {
+    output,
+    look,
+    resize,
+    stderr: () => String(stderr.read() ?? ''),
+    stdout: () => String(streams.stdout.read() ?? ''),
+  };
 }
 
 test('on a terminal one line is rewritten, and gone when something else is said', () => {
@@ -34,6 +41,23 @@ test('on a terminal the line is cut where it does not fit: one that is wrapped c
   const { look, stderr } = watching(true);
   look(1, 1_000_000_000);
   expect(stderr()).toBe('\r\u001b[2Ktickets:2, 1 s: 1000000000 r…');
+});
+
+test('a terminal that was made narrower has broken the line, which is taken away with all that it takes', () => {
+  const { output, look, resize, stderr } = watching(true);
+  look(1, 5);
+  resize(10);
+  stderr();
+  look(2, 5);
+  expect(stderr()).toBe('\r\u001b[2A\u001b[Jtickets:…');
+  resize(30);
+  output.note('It does worse.');
+  expect(stderr()).toBe('\r\u001b[2KIt does worse.\n');
+  look(3, 5);
+  resize(20);
+  stderr();
+  output.note('It does worse.');
+  expect(stderr()).toBe('\r\u001b[1A\u001b[JIt does worse.\n');
 });
 
 test('a terminal that says 0 columns does not know them (script -c without one of its own): 80 are taken', () => {
