@@ -3,12 +3,12 @@
 import type { Paths } from '../config/paths.js';
 import { answersHealth, isAbandoned } from '../engine/health.js';
 import { listServers } from '../engine/host/server-records.js';
-import type { Clock } from '../gateway/clock.js';
+import { systemClock, type Clock } from '../gateway/clock.js';
 import type { Attend, Care } from '../gateway/gone-servers.js';
-import type { Route } from '../ledger/promotions.js';
-import { afterAttempt, afterLook, isDue, type KnownAttempts } from './attempts.js';
+import { listRoutes, type Route } from '../ledger/promotions.js';
+import { afterAttempt, afterLook, afterNothing, isDue, nextAttemptMs, type KnownAttempts } from './attempts.js';
 import { lookRegularly } from './looks.js';
-import { readRows, restingRoutes } from './rows.js';
+import { isAmong, readRows, restingRoutes } from './rows.js';
 import { readLedger, runOwnCommand, type TendEdges } from './tend.js';
 import { isCanary } from './targets.js';
 
@@ -22,10 +22,11 @@ export type ReviveEdges = TendEdges & {
 
 /** @returns the end of it */
 export function reviveServers(edges: ReviveEdges): () => void {
-  const { attend, clock, warn, now, runCommand = runOwnCommand } = edges;
+  const { attend, clock = systemClock, warn, now } = edges;
   let known: KnownAttempts = new Map();
   let reports = new Set<string>();
   let ended = false;
+  let callOffNext = (): void => undefined;
   const work = async (): Promise<void> => {
     const reported = reports;
     reports = new Set();
@@ -36,16 +37,15 @@ export function reviveServers(edges: ReviveEdges): () => void {
     tell(caresOf(gone, known, due));
     for (const route of due) {
       if (ended) return;
-      const { what, words } = remedy(route);
-      warn(
-        `${reported.has(route.serverId) ? 'A request found that the' : 'The'} model server of ${route.name} ${what}.`,
-      );
-      await runCommand(edges, words);
+      const after = await seeTo(edges, route, reported);
       const attempts = known.get(route.name);
-      if (attempts) known = new Map(known).set(route.name, afterAttempt(attempts, now().getTime()));
+      if (attempts) known = new Map(known).set(route.name, after(attempts, now().getTime()));
       due.delete(route);
       tell(caresOf(gone, known, due));
     }
+    const nextAtMs = nextAttemptMs(known, gone);
+    callOffNext();
+    if (nextAtMs !== null && !ended) callOffNext = clock.after(Math.max(0, nextAtMs - now().getTime()), soon);
   };
   const { look, soon, end } = lookRegularly(work, warn, clock);
   const tell = attend((serverId) => {
@@ -55,8 +55,19 @@ export function reviveServers(edges: ReviveEdges): () => void {
   void look();
   return () => {
     ended = true;
+    callOffNext();
     end();
   };
+}
+
+/** @returns what its attempts are afterwards */
+async function seeTo(edges: ReviveEdges, route: Route, reported: ReadonlySet<string>): Promise<typeof afterAttempt> {
+  const { warn, runCommand = runOwnCommand } = edges;
+  const { what, words } = remedy(route);
+  warn(`${reported.has(route.serverId) ? 'A request found that the' : 'The'} model server of ${route.name} ${what}.`);
+  const status = await runCommand(edges, words);
+  const routes = readLedger(edges, 'The routes', listRoutes) ?? [];
+  return status === 0 && isAmong(routes, route) ? afterNothing : afterAttempt;
 }
 
 /** Who is on trial has no claim to be started again: its share goes back to the version that is live. Pure. */

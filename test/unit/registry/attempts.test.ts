@@ -1,6 +1,13 @@
 import { expect, test } from 'vitest';
 
-import { afterAttempt, afterLook, isDue, type KnownAttempts } from '../../../src/registry/attempts.js';
+import {
+  afterAttempt,
+  afterLook,
+  afterNothing,
+  isDue,
+  nextAttemptMs,
+  type KnownAttempts,
+} from '../../../src/registry/attempts.js';
 
 const tickets = { name: 'tickets', serverId: 'v1-a' };
 const none: KnownAttempts = new Map();
@@ -23,7 +30,7 @@ test('what a request told of is started again at the look that finds it gone; el
 
 test('one that does not come up is tried more and more seldom, and never given up', () => {
   const waits: number[] = [];
-  let attempts = { tried: 0, nextAtMs: 0 };
+  let attempts = { tried: 0, left: 0, nextAtMs: 0 };
   for (let round = 0; round < 8; round += 1) {
     attempts = afterAttempt(attempts, 0);
     waits.push(attempts.nextAtMs / 1_000);
@@ -48,9 +55,30 @@ test('one that comes up and dies again is tried more and more seldom too, howeve
 });
 
 test('one that has lived on for a while is forgotten: when it dies of something new, it is started again at once', () => {
-  const once = new Map([['tickets', afterAttempt({ tried: 0, nextAtMs: 0 }, 0)]]);
-  expect(afterLook(once, [], nobody, 74_000).get('tickets')).toEqual({ tried: 1, nextAtMs: 15_000 });
+  const once = new Map([['tickets', afterAttempt({ tried: 0, left: 0, nextAtMs: 0 }, 0)]]);
+  expect(afterLook(once, [], nobody, 74_000).get('tickets')).toEqual({ tried: 1, left: 0, nextAtMs: 15_000 });
   expect(afterLook(once, [], nobody, 75_000)).toEqual(none);
   // Found gone once and back by itself: nothing is remembered of it.
   expect(afterLook(afterLook(none, [tickets], nobody, 0), [], nobody, 1)).toEqual(none);
+});
+
+test('one that Docker had not seen ended yet is seen to again soon, and its start is not put off by that', () => {
+  const waits: number[] = [];
+  let attempts = { tried: 0, left: 0, nextAtMs: 0 };
+  for (let round = 0; round < 10; round += 1) {
+    attempts = afterNothing(attempts, 0);
+    waits.push(attempts.nextAtMs / 1_000);
+  }
+  expect(waits).toEqual([2, 4, 8, 16, 32, 64, 128, 256, 512, 600]);
+  expect(afterAttempt(attempts, 0).nextAtMs).toBe(15_000);
+});
+
+test('the next look is at the first of those that are gone', () => {
+  const known: KnownAttempts = new Map([
+    ['tickets', { tried: 1, left: 0, nextAtMs: 30_000 }],
+    ['mail', { tried: 0, left: 1, nextAtMs: 2_000 }],
+    ['lives', { tried: 1, left: 0, nextAtMs: 1_000 }],
+  ]);
+  expect(nextAttemptMs(known, [{ name: 'tickets' }, { name: 'mail' }])).toBe(2_000);
+  expect(nextAttemptMs(known, [])).toBeNull();
 });

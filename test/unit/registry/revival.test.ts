@@ -97,7 +97,28 @@ describe('a request that finds nobody at a model server', () => {
     passes(0);
     await looked(4);
     expect(commands).toHaveLength(1);
-    expect(looks.at(-1)).toEqual([{ serverId: route().serverId, nextAtMs: nowMs + lookEveryMs }]);
+    expect(looks.at(-1)).toEqual([{ serverId: route().serverId, nextAtMs: nowMs + restBetweenMs }]);
+  });
+
+  test('while Docker has not seen that its container ended is followed by another look soon: nothing could be started', async () => {
+    await killed();
+    passes(restBetweenMs);
+    await world.ask();
+    passes(0);
+    await looked(2);
+    commands[0]?.end();
+    await looked(3);
+    expect(looks.at(-1)).toEqual([{ serverId: route().serverId, nextAtMs: nowMs + restBetweenMs }]);
+    await new Promise(setImmediate);
+    passes(restBetweenMs);
+    await looked(4);
+    expect(commands).toHaveLength(2);
+    // By now it had: the route leads to another server, whose own end would be tried more and more seldom.
+    const lost = route();
+    setRoute(world.ledger, { ...lost, serverId: 'another' });
+    commands[1]?.end();
+    await looked(5);
+    expect(looks.at(-1)).toEqual([{ serverId: lost.serverId, nextAtMs: nowMs + lookEveryMs }]);
   });
 
   test('of a model that a promotion is at work on has nothing started: the promotion sees to it', async () => {
