@@ -99,6 +99,8 @@ export type ModelServer = {
   exitStatus: number | null;
   /** It ended, and the engine starts it again by itself. */
   restarting?: boolean;
+  /** How often it did so before, of one that is `restarting`. */
+  restarts?: number;
 };
 
 export type MemoryUse = {

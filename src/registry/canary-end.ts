@@ -4,12 +4,16 @@ import { write, type Ledger } from '../ledger/open.js';
 import { findRoute, listPromotions, type Route } from '../ledger/promotions.js';
 import { beginStep, endStep, listSteps } from '../ledger/promotion-steps.js';
 import { deleteSplit, findSplit } from '../ledger/route-splits.js';
+import { formatDuration } from '../output/numbers.js';
 import { isServerAlive } from '../serving/liveness.js';
 import type { PromotionEdges } from './edges.js';
 import { eachOrLeave, type Done } from './leave.js';
 import { takeRouteAway } from './retire.js';
 import { isAmong, readRows, standingCanaries, type Rows } from './rows.js';
 import { canaryAlias, routeName } from './targets.js';
+
+/** One crash may be an accident. */
+const crashesAtMost = 3;
 
 /** `promoted`: it has all requests by now. Its release keeps it, as the last of its steps. */
 export type CanaryEnd = { outcome: 'taken_back' | 'promoted'; code: string | null; actor: string; reason: string };
@@ -51,33 +55,42 @@ export function candidateRelease(ledger: Ledger, { model, version }: Pick<Route,
 
 /** Each as it is found. @returns the models of those that were lost */
 export async function endLostCanaries(edges: PromotionEdges, actor: string): Promise<Done<string>> {
-  return eachLostCanary(edges, readRows(edges.ledger), async (route) => {
+  return eachLostCanary(edges, readRows(edges.ledger), async (route, reason) => {
     // While servers were asked and others ended, a person may have begun another one.
     if (!isAmong(standingCanaries(readRows(edges.ledger)), route)) return undefined;
-    const { model, serverId } = route;
-    const reason = `its server ${serverId} did not answer any more`;
+    const { model } = route;
     const ended = await endCanary(edges, model, { outcome: 'taken_back', code: null, actor, reason });
     return ended ? model : undefined;
   });
 }
 
-/** Of those that stand, the ones whose server does not answer. `end` may do nothing, for a plan. */
+type Looking = Pick<PromotionEdges, 'engine' | 'onNote' | 'now' | 'readyTimeoutMs'>;
+
+/** Of those that stand, the ones whose server does not answer, with the reason. `end` may do nothing, for a plan. */
 export function eachLostCanary(
-  edges: Pick<PromotionEdges, 'engine' | 'onNote'>,
+  edges: Looking,
   rows: Rows,
-  end: (route: Route) => Promise<string | undefined>,
+  end: (route: Route, reason: string) => Promise<string | undefined>,
 ): Promise<Done<string>> {
   const left = ({ model }: Route): string => `The canary of ${model} could not be seen to.`;
-  return eachOrLeave(edges, standingCanaries(rows), left, async (route) =>
-    (await isLost(edges, route)) ? end(route) : undefined,
-  );
+  return eachOrLeave(edges, standingCanaries(rows), left, async (route) => {
+    const reason = await whyLost(edges, route);
+    return reason === undefined ? undefined : end(route, reason);
+  });
 }
 
-/** Until it is taken back, the version that is live covers for it. */
-async function isLost(edges: Pick<PromotionEdges, 'engine'>, { engine, serverId, address }: Route): Promise<boolean> {
+/** Until it is taken back, the version that is live covers for it. @returns undefined: it answers, or may do so soon */
+async function whyLost(edges: Looking, { engine, serverId, address }: Route): Promise<string | undefined> {
   const servers = await edges.engine(engine);
-  if (await isServerAlive(servers, { id: serverId, address })) return false;
+  if (await isServerAlive(servers, { id: serverId, address })) return undefined;
   const found = (await servers.listServers()).find(({ id }) => id === serverId);
+  if (found?.state !== 'starting' && found?.restarting !== true)
+    return `its server ${serverId} did not answer any more`;
   // After a crash or a reboot Docker starts it again, and it answers when it has loaded its model.
-  return found?.state !== 'starting' && found?.restarting !== true;
+  const { restarts = 0, startedAtMs } = found;
+  if (restarts >= crashesAtMost)
+    return `its server ${serverId} crashed again and again (Docker started it ${restarts} times)`;
+  const silentMs = edges.now().getTime() - startedAtMs;
+  if (silentMs <= edges.readyTimeoutMs) return undefined;
+  return `its server ${serverId} did not answer within ${formatDuration(edges.readyTimeoutMs)} of its start`;
 }

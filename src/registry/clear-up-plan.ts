@@ -22,7 +22,7 @@ import { canaryAlias, drillAlias, routeName, serveCandidate } from './targets.js
 /** `ways`: what becomes of the promotions that are settled. */
 export type ClearUpPlan = ClearedUp & { ways: Way[] };
 
-type Edges = Pick<PromotionEdges, 'ledger' | 'engine' | 'now' | 'keepWarmMs' | 'onNote'>;
+type Edges = Pick<PromotionEdges, 'ledger' | 'engine' | 'now' | 'keepWarmMs' | 'readyTimeoutMs' | 'onNote'>;
 
 export async function planClearUp(edges: Edges, wanted: Wanted): Promise<ClearUpPlan> {
   const { scene: settledScene, ways, settled, left } = await planSettling(edges);

@@ -76,7 +76,9 @@ export function loadedServers(edges: DockerEdges, carrier: Carrier): ModelServer
 
 /** Pure. */
 function loadedServer(carrier: Carrier, adapter: LoadedAdapter): ModelServer {
-  const { id, model, version, digest, startedAtMs, loaded } = adapter;
+  const { id, model, version, digest, loaded } = adapter;
+  // After a crash or a reboot it is loaded anew.
+  const startedAtMs = Math.max(adapter.startedAtMs, carrier.startedAtMs);
   const state = carrier.state === 'running' && !loaded ? ('starting' as const) : carrier.state;
   return {
     ...{ id, model, version, digest, state, startedAtMs },
@@ -84,7 +86,7 @@ function loadedServer(carrier: Carrier, adapter: LoadedAdapter): ModelServer {
     carrier: { id: carrier.id, version: carrier.version },
     address: carrier.address,
     exitStatus: carrier.exitStatus,
-    ...(carrier.restarting && { restarting: true }),
+    ...(carrier.restarting && { restarting: true, restarts: carrier.restarts ?? 0 }),
   };
 }
 

@@ -138,6 +138,7 @@ export function modelServer(container: ContainerInspectInfo): Carrier {
   const labels = container.Config.Labels;
   const state = serverState(container);
   const ended = state === 'exited' && (!container.State.Running || container.State.Restarting);
+  const restarting = state === 'exited' && (container.State.Running || container.State.Restarting);
   const sockets = container.Mounts.find((mount) => mount.Destination === socketTarget)?.Source ?? '';
   const model = labels[label.model] ?? '';
   return {
@@ -150,7 +151,7 @@ export function modelServer(container: ContainerInspectInfo): Carrier {
     address: `unix:${join(sockets, socketName)}`,
     startedAtMs: Date.parse(container.State.StartedAt) || Date.parse(container.Created),
     exitStatus: ended ? container.State.ExitCode : null,
-    ...(state === 'exited' && (container.State.Running || container.State.Restarting) && { restarting: true }),
+    ...(restarting && { restarting, restarts: container.RestartCount }),
     takesAdapters: container.Mounts.some((mount) => mount.Destination === adaptersTarget),
   };
 }

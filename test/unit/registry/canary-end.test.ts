@@ -1,6 +1,7 @@
 // How a canary ends: its open answers, and its server where the engine does not answer.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
+import type { ModelServer } from '../../../src/engine/engine.js';
 import { MlxError } from '../../../src/errors.js';
 import { findRoute, listPromotions, setRoute } from '../../../src/ledger/promotions.js';
 import { listSteps } from '../../../src/ledger/promotion-steps.js';
@@ -104,6 +105,41 @@ describe('a canary', () => {
     expect(release).toMatchObject({ standing: 'taken_back', back: { ...back, release: null } });
     expect(release.back?.atMs).toBeGreaterThan(0);
     expect(listSteps(world.ledger, release.id).at(-1)).toMatchObject({ step: 'end', state: 'done' });
+  });
+
+  test.each<[string, Partial<ModelServer>, string]>([
+    [
+      'crashes again and again',
+      { restarting: true, restarts: 3 },
+      'crashed again and again (Docker started it 3 times)',
+    ],
+    [
+      'never answers after a crash',
+      { restarting: true, restarts: 1, startedAtMs: 1 },
+      'did not answer within 5.0 s of its start',
+    ],
+    ['never answers', { state: 'starting', startedAtMs: 1 }, 'did not answer within 5.0 s of its start'],
+  ])('whose container %s, for ever under the restarts of Docker, is taken back', async (_what, state, why) => {
+    await run();
+    const server = world.engine.servers.get(findRoute(world.ledger, 'tickets@canary')?.serverId ?? '');
+    if (!server) throw new Error('no server');
+    const edges = { ...world.edges, readyTimeoutMs: 5_000 };
+    server.runsIn.http.close().closeAllConnections();
+    server.state = {
+      ...server.state,
+      state: 'exited',
+      restarting: true,
+      restarts: 2,
+      startedAtMs: edges.now().getTime(),
+    };
+    expect(await endLostCanaries(edges, 'eve')).toEqual({ done: [], whole: true });
+    server.state = { ...server.state, ...state };
+    expect(await endLostCanaries(edges, 'eve')).toEqual({ done: ['tickets'], whole: true });
+    expectTakenBack();
+    expect(standing()).toMatchObject({
+      standing: 'taken_back',
+      back: { why: expect.stringContaining(why), actor: 'eve' },
+    });
   });
 
   test('that was interrupted in the middle of its end keeps the reason that it had', async () => {

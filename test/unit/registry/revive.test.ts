@@ -125,7 +125,7 @@ test('a canary that stands and lost its server is taken back, not started again;
   const server = world.engine.servers.get(route.serverId);
   if (!server) throw new Error('no server');
   // As after a reboot: its container loads the model, and does not answer yet.
-  server.state = { ...server.state, state: 'starting' };
+  server.state = { ...server.state, state: 'starting', startedAtMs: Date.now() };
   await new Promise((resolve) => server.runsIn.http.close(resolve).closeAllConnections());
   expect(await endLostCanaries(world.edges, 'ada')).toEqual(none);
   // As between a crash and Docker's next attempt.
