@@ -11,12 +11,13 @@ import { actorName } from '../registry/actor.js';
 import { drillRollback, type Drill } from '../registry/drill.js';
 import { endCanary, type CanaryEnd } from '../registry/canary-end.js';
 import { openPromotionEdges } from '../registry/edges.js';
+import { versionBefore } from '../registry/history.js';
 import { settlePromotions } from '../registry/settle.js';
 import { readStrategy, strategies, strategyHelp } from '../registry/strategy.js';
 import { planPromotion } from '../registry/plan.js';
 import { promote } from '../registry/promote.js';
 import { promotionStatus, renderDrill, renderPlan, renderPromotion } from '../registry/report.js';
-import { canaryAlias, liveVersion, onlyModel, rollbackCandidate, routeName } from '../registry/targets.js';
+import { canaryAlias, liveVersion, onlyModel, production, rollbackCandidate, routeName } from '../registry/targets.js';
 
 export const define: CommandModule['define'] = (command) => {
   command
@@ -68,16 +69,46 @@ export const run: CommandModule['run'] = async (context, [model], flags) => {
 };
 
 /** While a version is on trial, it is what is taken back: production is not touched. */
-async function takeBack(context: Context, { model, version }: Route, message = 'mlx rollback'): Promise<Outcome> {
+async function takeBack(context: Context, trial: Route, message = 'mlx rollback'): Promise<Outcome> {
   const { dryRun } = context.flags;
+  const { model, version } = trial;
   const end = takenBackBy(actorName(context.environment), message);
-  if (!dryRun) await endCanary(await openPromotionEdges(context), model, end);
-  const live = findRoute(await context.ledger(), model)?.version ?? null;
-  const value = { outcome: 'canary_taken_back', dryRun, model, version, live };
-  return outcome(value, () => {
+  const ledger = await context.ledger();
+  try {
+    if (!dryRun) await endCanary(await openPromotionEdges(context), model, end);
+  } catch (error) {
+    throw notWholly(error, trial, findRoute(ledger, trial.name) !== undefined, context.signal);
+  }
+  const live = findRoute(ledger, model)?.version ?? null;
+  const before = live === null ? undefined : versionBefore(ledger, { model, alias: production }, live);
+  const further =
+    before === undefined ? '' : ` Another mlx rollback takes production back to version ${before.version}.`;
+  return outcome({ outcome: 'canary_taken_back', dryRun, model, version, live }, () => {
     const verb = dryRun ? 'would be' : 'is';
-    return `The share of ${model}:${version} ${verb} taken back; version ${live ?? '--'} has all requests. Run it again and production goes back to what it was before.`;
+    return `The share of ${model}:${version} ${verb} taken back; version ${live ?? '--'} has all requests.${dryRun ? '' : further}`;
   });
+}
+
+/** Once the share and its route are gone the same command means production: nobody may be told to repeat it. */
+function notWholly(error: unknown, { model, version }: Route, stands: boolean, signal: AbortSignal): unknown {
+  if (!(error instanceof MlxError) && !signal.aborted) return error;
+  const { code, message, hint } =
+    error instanceof MlxError ? error : new MlxError('INTERRUPTED', 'Stopped before it was done.', { cause: error });
+  if (stands) {
+    const mend = hint === undefined ? '' : `${hint}. `;
+    return new MlxError(code, message, {
+      cause: error,
+      hint: `${mend}Then, and production stays: mlx rollback ${model}`,
+    });
+  }
+  return new MlxError(
+    code,
+    `The share of ${model}:${version} is taken back, but what comes after it failed: ${message}`,
+    {
+      cause: error,
+      hint: `When that is mended: mlx releases recover. Not mlx rollback again: it would take production of ${model} back`,
+    },
+  );
 }
 
 function takenBackBy(actor: string, reason: string): CanaryEnd {
