@@ -59,6 +59,9 @@ export type Problem = {
   /** Dotted path inside the file, for example `trainer.learning_rate`. */
   path?: string;
   message: string;
+  /** Of a golden prompt, whole: what the file says and what was answered. Shown and never kept: it may be anything. */
+  expected?: string;
+  actual?: string;
 };
 
 export type MlxErrorDetails = {

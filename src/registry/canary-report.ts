@@ -8,7 +8,7 @@ import { formatDuration } from '../output/numbers.js';
 import type { CanaryPlan } from './canary-flags.js';
 import { shareText, type CanaryResult } from './canary.js';
 import type { PromotionPlan } from './plan.js';
-import { renderPlan } from './report.js';
+import { errorText, renderPlan } from './report.js';
 import { findingLines, worseText } from './watch-verdict.js';
 
 /** With the error that a taken back, an undecided or a stopped canary is. */
@@ -65,7 +65,7 @@ export function renderCanary(result: CanaryResult): string {
   const unchanged = percent > 0 ? `${share} as before` : `version ${fromVersion} stays as it was, with all requests`;
   const lines = [
     ...(told.length === 0 ? [] : [`${model}:${toVersion} beside version ${fromVersion}`, ...told]),
-    ...(error === null ? [] : [`${error.message} [${error.code}]`]),
+    ...(error === null ? [] : [errorText(error)]),
     ...(outcome === 'standing' ? [stands] : []),
     ...(outcome === 'failed' ? [unchanged] : []),
   ];

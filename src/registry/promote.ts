@@ -1,6 +1,6 @@
 // Puts a model version behind a route: the one code path of `mlx promote`, `mlx rollback` and `mlx serve`.
 // Touches: promotions, routes and aliases of the ledger, model servers, the gateway, image tags.
-import { errorMessage, MlxError } from '../errors.js';
+import { errorMessage, MlxError, type Problem } from '../errors.js';
 import {
   isRestart,
   findPromotion,
@@ -45,7 +45,7 @@ export type PromotionResult = {
   toVersion: number;
   serverId: string | null;
   durationMs: number;
-  error: { code: string; message: string; hint: string | null } | null;
+  error: { code: string; message: string; hint: string | null; problems?: Problem[] } | null;
 };
 
 type Ended = Pick<PromotionResult, 'id' | 'outcome' | 'serverId' | 'error'>;
@@ -153,12 +153,13 @@ async function turnBack(edges: PromotionEdges, journal: Journal, error: unknown)
     error instanceof MlxError
       ? error
       : new MlxError('INTERNAL', 'A step of the switch failed unexpectedly.', { cause: error });
-  const { code, message, hint } = known;
+  const { code, message, hint, problems } = known;
   journal.close(() => turnPromotionBack(edges.ledger, id, { code, message }));
   const promotion = findPromotion(edges.ledger, id);
   if (promotion) await undoPromotion(edges, promotion, readJournal(edges.ledger, id).toReversed());
   if (!(error instanceof MlxError)) throw error;
-  return { id, outcome: 'failed', serverId: null, error: { code, message, hint: hint ?? null } };
+  const told = { code, message, hint: hint ?? null, ...(problems.length > 0 && { problems }) };
+  return { id, outcome: 'failed', serverId: null, error: told };
 }
 
 /** The same image behind the same route, on a server that answers, and named by its alias. */

@@ -68,5 +68,30 @@ export function renderDrill({ model, toVersion, route, untilSwitchedMs, startedS
 function renderFailure({ error, fromVersion }: PromotionResult, version: string, before: string): string {
   const stays = fromVersion === null ? 'nothing was changed' : `${before} stays as it was`;
   const hint = error?.hint ? `\nnext   ${error.hint}` : '';
-  return `${version} was not put live; ${stays}.\n${error?.message ?? ''} [${error?.code ?? ''}]${hint}`;
+  return `${version} was not put live; ${stays}.\n${error === null ? '' : errorText(error)}${hint}`;
+}
+
+/** Of golden prompts with what was expected and answered, a line or two each; --json has them whole. */
+export function errorText({ code, message, problems = [] }: NonNullable<PromotionResult['error']>): string {
+  if (problems.length === 0) return `${message} [${code}]`;
+  const shown = problems
+    .slice(0, shownProblems)
+    .flatMap(({ line, expected, actual, message: what }) => [
+      `  line ${line ?? 0}: ${what}`,
+      ...(expected === undefined ? [] : [`    expected  ${shortened(expected)}`]),
+      ...(actual === undefined ? [] : [`    answered  ${shortened(actual)}`]),
+    ]);
+  const more =
+    problems.length > shownProblems ? [`  and ${problems.length - shownProblems} more (--json has all)`] : [];
+  return [`${message.split('\n')[0] ?? ''} [${code}]`, ...shown, ...more].join('\n');
+}
+
+const shownProblems = 5;
+const longestShown = 140;
+
+/** It may be anything: nothing of it reaches the terminal but words. */
+function shortened(text: string): string {
+  const words = text.replaceAll(/[\p{Cc}\s]+/gu, ' ').trim();
+  if (words === '') return '(nothing)';
+  return words.length <= longestShown ? words : `${words.slice(0, longestShown)}…`;
 }

@@ -49,15 +49,14 @@ export function readGolden(file: string, model: string): GoldenPrompt[] {
     .map(({ line, messages, equals, contains, max_ms: maxMs }) => ({ line, messages, equals, contains, maxMs }));
 }
 
-/** @returns what is wrong with the answer, without a word of it: it may be anything. Pure. */
+/** @returns what is wrong with the answer, without a word of it: that is kept with the release. Pure. */
 export function judgeGolden(golden: GoldenPrompt, answer: string, durationMs: number): string | undefined {
   const { equals, contains, maxMs } = golden;
-  const at = `line ${golden.line}`;
-  if (equals !== undefined && answer.trim() !== equals.trim()) return `${at}: the answer is not what 'equals' says`;
-  if (contains !== undefined && !answer.includes(contains)) return `${at}: the answer lacks what 'contains' says`;
+  if (equals !== undefined && answer.trim() !== equals.trim()) return "the answer is not what 'equals' says";
+  if (contains !== undefined && !answer.includes(contains)) return "the answer lacks what 'contains' says";
   if (maxMs !== undefined && durationMs > maxMs)
-    return `${at}: the answer took ${Math.round(durationMs)} ms, more than ${maxMs}`;
-  return answer.trim() === '' ? `${at}: the answer is empty` : undefined;
+    return `the answer took ${Math.round(durationMs)} ms, more than ${maxMs}`;
+  return answer.trim() === '' ? 'the answer is empty' : undefined;
 }
 
 function parseJson(text: string): unknown {

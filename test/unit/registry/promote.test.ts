@@ -2,10 +2,10 @@ import { writeFileSync } from 'node:fs';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import { findRoute, listPromotions } from '../../../src/ledger/promotions.js';
+import { findPromotion, findRoute, listPromotions } from '../../../src/ledger/promotions.js';
 import { aliasedVersion } from '../../../src/ledger/versions.js';
 import { promote } from '../../../src/registry/promote.js';
-import { promotionStatus, renderPromotion } from '../../../src/registry/report.js';
+import { errorText, promotionStatus, renderPromotion } from '../../../src/registry/report.js';
 import { rollbackCandidate, serveCandidate } from '../../../src/registry/targets.js';
 import type { Behaviour } from './fake-engine.js';
 import { makeWorld, type World } from './world.js';
@@ -134,9 +134,35 @@ describe('a candidate that', () => {
     expect(result.error?.message).toContain(
       "line 1: the answer is not what 'equals' says\n  line 2: the answer took 10 ms",
     );
+    const [first, second] = result.error?.problems ?? [];
+    expect(first).toMatchObject({ line: 1, expected: 'version 1', actual: expect.any(String) });
+    expect(renderPromotion(result).split('\n').slice(1, -1)).toEqual([
+      'tickets:2 got 2 of 2 golden prompts wrong: [GOLDEN_FAILED]',
+      "  line 1: the answer is not what 'equals' says",
+      '    expected  version 1',
+      `    answered  ${first?.actual}`,
+      '  line 2: the answer took 10 ms, more than 5',
+      `    answered  ${second?.actual}`,
+    ]);
+    expect(findPromotion(world.ledger, result.id ?? 0)?.errorMessage).not.toContain('answered');
     expect(promotionStatus(result)).toBe(4);
     expect(await world.ask()).toEqual({ status: 200, version: 'tickets:1' });
     expect(serverIds()).toHaveLength(1);
+  });
+
+  test('has what it answered instead shown in a line or two, and nothing that a terminal would do', () => {
+    const actual = `\u001b[2J${'many words\n'.repeat(50)}`;
+    const problems = Array.from({ length: 7 }, (_, line) => ({
+      file: 'f',
+      line,
+      message: 'wrong',
+      expected: ' ',
+      actual,
+    }));
+    const text = errorText({ code: 'GOLDEN_FAILED', message: 'wrong:\n  line 0', hint: null, problems }).split('\n');
+    expect(text.slice(0, 3)).toEqual(['wrong: [GOLDEN_FAILED]', '  line 0: wrong', '    expected  (nothing)']);
+    expect(text[3]).toMatch(/^ {4}answered {2}\[2Jmany words many .{0,140}…$/);
+    expect(text.at(-1)).toBe('  and 2 more (--json has all)');
   });
 
   test.each(['side-by-side', 'hold'] as const)(

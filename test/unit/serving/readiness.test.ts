@@ -164,18 +164,19 @@ describe('golden prompts', () => {
     await wait();
   });
 
-  test('that are answered wrong refuse it, by their lines, without a word of an answer', async () => {
+  test('that are answered wrong refuse it, by their lines; what is kept has no word of an answer, which is told beside', async () => {
     golden = [row({ equals: 'support' }), row({})];
     await expect(wait()).rejects.toMatchObject({
       code: 'GOLDEN_FAILED',
       exitStatus: 4,
       message: "tickets:1 got 1 of 2 golden prompts wrong:\n  line 3: the answer is not what 'equals' says",
+      problems: [{ file: 'evals/golden.jsonl', line: 3, expected: 'support', actual: 'billing' }],
     });
   });
 
   test('have limits in words and in time', () => {
     expect(judgeGolden(row({ contains: 'x' }), 'abc', 5)).toContain('lacks');
-    expect(judgeGolden(row({ maxMs: 10 }), 'abc', 11.4)).toBe('line 3: the answer took 11 ms, more than 10');
+    expect(judgeGolden(row({ maxMs: 10 }), 'abc', 11.4)).toBe('the answer took 11 ms, more than 10');
     expect(judgeGolden(row({}), ' \n', 5)).toContain('empty');
   });
 
