@@ -83,7 +83,7 @@ describe('mlx traffic', () => {
     insert({ keyId: 'abcdefghjk', requestId: 'req_a' }, { keyId: 'gone' });
     const { stdout } = await run('traffic', '--by', 'key');
     expect(stdout).toMatch(/^billing-app \(abcdefghjk\) +1 .*^gone +1 /ms);
-    expect((await run('explain', 'req_a')).stdout).toContain('asked by  billing-app (abcdefghjk)');
+    expect((await run('explain', 'req_a')).stdout).toContain('asked by   billing-app (abcdefghjk)');
     expect(await json('traffic', '--by', 'key')).toMatchObject({
       groups: [{ group: 'abcdefghjk' }, { group: 'gone' }],
     });

@@ -45,7 +45,17 @@ test('an earlier gateway is asked by the names that it knows, and an earlier com
   const folder = mkdtempSync(join(tmpdir(), 'mlx-ctl-'));
   const socket = join(folder, 'gateway.sock');
   const rows = { routes: [], held: [], splits: [] };
-  const state = { ...rows, pid: 1, port: 2, startedAtMs: 3, workers: [], inFlight: {}, budgets: [], breakers: {}, cares: null };
+  const state = {
+    ...rows,
+    pid: 1,
+    port: 2,
+    startedAtMs: 3,
+    workers: [],
+    inFlight: {},
+    budgets: [],
+    breakers: {},
+    cares: null,
+  };
   const asked: string[] = [];
   const earlier = createServer(({ method, url }, answer) => {
     asked.push(`${method} ${url}`);
