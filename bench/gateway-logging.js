@@ -39,7 +39,8 @@ const children = [];
 try {
   process.exitCode = (await main()) ? 0 : 1;
 } finally {
-  for (const child of children) child.kill('SIGTERM');
+  // A gateway writes its captures down before it ends.
+  await Promise.all(children.map(stop));
   rmSync(folder, { recursive: true, force: true });
   rmSync(built, { recursive: true, force: true });
 }
@@ -74,6 +75,13 @@ async function main() {
   }
   mock.close();
   return report(figures);
+}
+
+async function stop(child) {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  child.kill('SIGTERM');
+  await ended;
 }
 
 /** Each in every place equally often, forwards and then backwards. */

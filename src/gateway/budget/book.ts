@@ -66,11 +66,13 @@ function decisiveRefusal(
   estimate: Estimate,
   nowMs: number,
 ): { refused: Refused; account: Account } | undefined {
-  const refusals = asked.flatMap((account) => {
+  let first: { refused: Refused; account: Account } | undefined;
+  for (const account of asked) {
     const refused = refusalOf(account, estimate, nowMs);
-    return refused ? [{ refused, account }] : [];
-  });
-  return refusals.find(({ refused }) => isHopeless(refused)) ?? refusals[0];
+    if (refused && isHopeless(refused)) return { refused, account };
+    if (refused) first ??= { refused, account };
+  }
+  return first;
 }
 
 function windowsOf(account: Account, nowMs: number): Pick<Entry, 'account' | 'windows'> {
