@@ -2,6 +2,7 @@
 // be taken back by itself; all requests it gets from a person alone. Touches what a promotion touches, and route_splits.
 import { currentOwner, ownerIsAlive } from '../engine/owner.js';
 import { MlxError } from '../errors.js';
+import { restartGateway } from '../gateway/control-api.js';
 import { write } from '../ledger/open.js';
 import { findRoute } from '../ledger/promotions.js';
 import { beginStep, endStep } from '../ledger/promotion-steps.js';
@@ -213,6 +214,6 @@ async function requireShared(edges: PromotionEdges, { name, percent }: RouteSpli
   const used = state?.splits.find((split) => split.name === name);
   if (used?.percent === percent) return;
   throw new MlxError('GATEWAY_STALE', `The gateway does not give ${percent} % of ${name} to its candidate.`, {
-    hint: 'Start it again: mlx gateway stop && mlx gateway start',
+    hint: `Start it again: ${restartGateway}`,
   });
 }

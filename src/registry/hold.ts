@@ -1,6 +1,7 @@
 // The steps of a switch where there is no room for two servers: requests wait in the gateway, the old server is stopped, the new
 // one starts; if it does not come up, the old version comes back. Touches: route_holds, model servers, the gateway's memory.
 import { MlxError } from '../errors.js';
+import { restartGateway } from '../gateway/control-api.js';
 import { findRoute, setRoute } from '../ledger/promotions.js';
 import { holdRoute, releaseRoute } from '../ledger/route-holds.js';
 import { findVersion } from '../ledger/versions.js';
@@ -16,7 +17,7 @@ export async function performHold(edges: PromotionEdges, { route, untilMs }: Sub
   const state = await (await edges.gateway()).readRows();
   if (state?.held.includes(route)) return;
   throw new MlxError('GATEWAY_STALE', `The gateway does not hold the requests of ${route}.`, {
-    hint: 'Start it again: mlx gateway stop && mlx gateway start',
+    hint: `Start it again: ${restartGateway}`,
   });
 }
 

@@ -52,7 +52,7 @@ type Ended = Pick<PromotionResult, 'id' | 'outcome' | 'serverId' | 'error'>;
 
 /**
  * Anything that fails is undone, so that what ran before still runs; it is a result, not an exception.
- * @throws MlxError BUSY, TAG_MOVED, STRATEGY_IMPOSSIBLE, and what keeps the gateway from running (PORT_TAKEN, GATEWAY_FAILED)
+ * @throws MlxError BUSY, TAG_MOVED, STRATEGY_IMPOSSIBLE, and what keeps the gateway from running (PORT_TAKEN, GATEWAY_FAILED, GATEWAY_HANGS)
  */
 export async function promote(edges: PromotionEdges, request: PromotionRequest): Promise<PromotionResult> {
   const begun = edges.clock();

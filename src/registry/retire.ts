@@ -1,6 +1,6 @@
 // Stops the servers of a model that no route uses any more, once their open answers are over.
 import type { Engine, EngineKind } from '../engine/engine.js';
-import { errorMessage, MlxError } from '../errors.js';
+import { errorMessage, isMlxError } from '../errors.js';
 import { deleteRoute, listRoutes, type Route } from '../ledger/promotions.js';
 import { forgetWarm, keepWarm, listWarmServers, setWarmUntil, type WarmServer } from '../ledger/warm-servers.js';
 import type { PromotionEdges } from './edges.js';
@@ -78,14 +78,14 @@ export async function retire(edges: PromotionEdges, engine: Engine, id: string):
   try {
     await engine.stopServer(id).catch((error: unknown) => stopAgain(engine, id, error));
   } catch (error) {
-    if (error instanceof MlxError && error.code === 'DOCKER_UNREACHABLE') throw error;
+    if (isMlxError(error, 'DOCKER_UNREACHABLE')) throw error;
     edges.onNote(`${id} could not be stopped (${errorMessage(error)}); the next command tries again.`);
   }
 }
 
 /** Docker may have been started again in the middle of it. */
 async function stopAgain(engine: Engine, id: string, error: unknown): Promise<void> {
-  if (!(error instanceof MlxError && error.code === 'COMPOSE_FAILED')) throw error;
+  if (!isMlxError(error, 'COMPOSE_FAILED')) throw error;
   await engine.stopServer(id);
 }
 
