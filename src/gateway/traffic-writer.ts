@@ -59,7 +59,9 @@ export function openTrafficWriter(settings: WriterSettings): TrafficWriter {
     record: (row) => {
       queue.push(row);
       if (queue.length > queueRows) dropped += queue.splice(0, queue.length - queueRows).length;
-      timer ??= setTimeout(flush, failing ? retryDelayMs : queue.length < batchRows ? batchDelayMs : 0).unref();
+      // Many at once hold up whoever comes in the middle of them.
+      if (queue.length >= batchRows && !failing) flush();
+      else timer ??= setTimeout(flush, failing ? retryDelayMs : batchDelayMs).unref();
     },
     dropped: () => dropped,
     flush,
