@@ -3,6 +3,7 @@ import cluster from 'node:cluster';
 import { once } from 'node:events';
 
 import type { Context } from '../context.js';
+import { requireFreePort } from '../engine/port.js';
 import { errorMessage, MlxError } from '../errors.js';
 import { ensureGateway } from '../gateway/ensure.js';
 import { outcome, type Outcome } from '../output/output.js';
@@ -32,7 +33,8 @@ export const run: CommandModule['run'] = async (context, _args, flags) => {
   if (!cluster.isWorker) await notePrompts(context);
   if (wanted.foreground === true) return runInForeground(context, port);
   await settlePromotions(context);
-  const { state } = await ensureGateway({ paths: context.paths(), port, environment: context.environment });
+  const { environment, output } = context;
+  const { state } = await ensureGateway({ paths: context.paths(), port, environment, note: output.note });
   const started = { url, pid: state.pid, routes: state.routes.map(({ name }) => name) };
   return outcome(started, ({ routes }) =>
     [
@@ -55,6 +57,8 @@ async function runInForeground(context: Context, port: number): Promise<Outcome>
     const { runWorker } = await import('../gateway/workers/worker.js');
     return runWorker({ paths: context.paths(), now: context.now });
   }
+  // Before the traffic log is opened: a gateway of an older mlx may be writing to it, and could not once it is converted.
+  if (port !== 0) await requireFreePort(port, 'The gateway', 'gateway.port');
   const [{ startGatewayServer }, { loadConfig }] = await Promise.all([
     import('../gateway/server.js'),
     import('../config/load.js'),

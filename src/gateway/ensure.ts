@@ -22,9 +22,13 @@ export type GatewayEdges = {
   paths: Pick<Paths, 'project' | 'configFile' | 'run' | 'sockets'>;
   port: number;
   environment: NodeJS.ProcessEnv;
+  /** A line for the person who waits. */
+  note: (line: string) => void;
 };
 
-const startTimeoutMs = 20_000;
+/** It may have a traffic log of an older mlx to convert: 5 s for a million rows. */
+const startTimeoutMs = 10 * 60_000;
+const longStartMs = 5_000;
 const stopTimeoutMs = 90_000;
 const mark = 'gateway';
 
@@ -57,7 +61,11 @@ async function startGateway(edges: GatewayEdges, control: GatewayControl): Promi
   rmSync(outFile, { force: true });
   // The gateway itself writes down who it is, once the port is its own.
   const owner = await startDetached(await detachedProgram(edges, outFile), () => undefined);
-  const state = await waitForState(control, owner);
+  const saying = setTimeout(
+    () => edges.note(`The gateway is still starting; what it says goes to ${outFile}`),
+    longStartMs,
+  );
+  const state = await waitForState(control, owner).finally(() => clearTimeout(saying));
   if (state) return state;
   throw await startFailure(outFile);
 }

@@ -51,7 +51,7 @@ export async function startGatewayServer(settings: GatewaySettings, open = openC
   const routing = await liveRouting(settings);
   const clients = await open(settings, routing);
   const behind = { ...settings, routing, clients, breakers, gone: openAttendedServers(Date.now) };
-  // Taken first: of two gateways that start at once, the one without the port must not touch the other's socket.
+  // Taken before the socket: of two gateways that start at once, the one without the port must not touch the other's socket.
   const front = await openFront(behind);
   const startedAtMs = now().getTime();
   const reload = async (): Promise<void> => {

@@ -41,11 +41,7 @@ export function openTrafficWriter(settings: WriterSettings): TrafficWriter {
     clearTimeout(timer);
     timer = undefined;
     try {
-      while (queue.length > 0) {
-        const batch = queue.slice(0, batchRows);
-        traffic.insert(batch);
-        queue.splice(0, batch.length);
-      }
+      insertAll(traffic, queue);
       if (failing) warn(`The traffic log is written again; ${dropped} rows were lost.`);
       failing = false;
     } catch (error) {
@@ -71,6 +67,15 @@ export function openTrafficWriter(settings: WriterSettings): TrafficWriter {
       traffic.close();
     },
   };
+}
+
+/** What the disk does not take stays in the queue. */
+function insertAll(traffic: TrafficLog, queue: TrafficRow[]): void {
+  while (queue.length > 0) {
+    const batch = queue.slice(0, batchRows);
+    traffic.insert(batch);
+    queue.splice(0, batch.length);
+  }
 }
 
 /** The budgets of the day begin at nothing then, and the person is told. */

@@ -212,19 +212,30 @@ const migrations: readonly string[] = [
 ];
 
 /**
- * Brings a database (the ledger, or with other `steps` the traffic log) to its newest schema. When it holds an older one,
- * a copy of it is put among the backups first.
+ * Brings the ledger to its newest schema. When it holds an older one, a copy of it is put among the backups first.
  * @throws MlxError LEDGER_NEWER when a newer mlx wrote it
  */
-export function migrate(database: Database.Database, file: string, steps: readonly string[] = migrations): void {
+export function migrateLedger(database: Database.Database, file: string): void {
+  const found = schemaVersion(database);
+  if (found > 0 && found < migrations.length) keepBeforeMigration(database, file, found);
+  const hint = 'Use the newer mlx that wrote it, or restore the copy that it made before: mlx backup --list';
+  migrate(database, file, migrations, hint);
+}
+
+/**
+ * Any database, in one transaction: wholly or not at all. Of logs there is no copy: it would be as large, and hold what is to be forgotten.
+ * @throws MlxError LEDGER_NEWER when a newer mlx wrote it
+ */
+export function migrate(
+  database: Database.Database,
+  file: string,
+  steps: readonly string[],
+  hint = 'Use the newer mlx that wrote it, or move the file away: it begins anew.',
+): void {
   const found = schemaVersion(database);
   if (found === steps.length) return;
-  if (found > steps.length) {
-    throw new MlxError('LEDGER_NEWER', `${file} has schema ${found}; this mlx knows ${steps.length}.`, {
-      hint: 'Use the newer mlx that wrote it, or restore the copy that it made before: mlx backup --list',
-    });
-  }
-  if (found > 0) keepBeforeMigration(database, file, found);
+  if (found > steps.length)
+    throw new MlxError('LEDGER_NEWER', `${file} has schema ${found}; this mlx knows ${steps.length}.`, { hint });
   database
     .transaction(() => {
       // Another process may have migrated between the check and the lock.

@@ -7,7 +7,7 @@ import Database from 'better-sqlite3';
 
 import { errorCode, MlxError } from '../errors.js';
 import { newestGoodBackup } from './backup.js';
-import { migrate } from './migrations.js';
+import { migrateLedger } from './migrations.js';
 
 export type Ledger = { database: Database.Database; file: string; close: () => void };
 
@@ -23,7 +23,7 @@ export function openLedger(file: string): Ledger {
     database.pragma('synchronous = FULL');
     database.pragma('foreign_keys = ON');
     checkSqliteVersion(database);
-    migrate(database, file);
+    migrateLedger(database, file);
     return { database, file, close: () => database.close() };
   } catch (error) {
     throw wrapSqliteError(error, file);

@@ -85,7 +85,7 @@ export async function openPromotionEdges(command: CommandEdges): Promise<Promoti
   return {
     ledger: await command.ledger(),
     engine: command.engine,
-    gateway: async () => (await ensureGateway({ paths, port, environment })).control,
+    gateway: async () => (await ensureGateway({ paths, port, environment, note: output.note })).control,
     baseModelFolder: (version) => baseModelFolder(paths, version),
     weightBytes: ({ baseModel, baseCommit }) => findBaseModel(paths, baseModel, baseCommit)?.sizeBytes ?? null,
     freeMemoryBytes: freemem,

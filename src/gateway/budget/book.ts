@@ -107,8 +107,9 @@ function restored(account: Account, softShare: number): Account {
   return account;
 }
 
-/** Limits per minute are everyday; those of a day or a month are told, once. */
+/** Limits per minute are everyday; those of a day or a month are told, once, when they are used up: one request that is too large is none. */
 function told(refused: Refused, account: Account, onAlert: (alert: Alert) => void): Refused {
+  if (isHopeless(refused) && refused.taken < refused.allowed) return refused;
   const window = refused.limit.endsWith('PerDay') ? account.day : account.month;
   const mark = `hard ${refused.limit}`;
   if (!refused.limit.endsWith('PerMinute') && !window.alerted.has(mark)) {

@@ -28,7 +28,7 @@ export function estimate(
 ): Estimate & { unpriced: string | undefined } {
   const text = measure(question);
   const inputTokens = Math.ceil(text.bytes / fewestBytesPerToken) + text.images * imageTokens;
-  const answers = answersOf(question.fields);
+  const answers = answersOf(question);
   const outputTokens = outputLimit(question, assumedOutputTokens) * answers;
   const windows = targets.map((target) => windowOf(question, target) * answers);
   const widest = targets.length === 0 ? Infinity : Math.max(...windows);
@@ -52,7 +52,7 @@ function windowOf({ operation }: Question, { windowTokens = Infinity }: Reachabl
 
 /** The same question with room for one token of answer. */
 export function shortestAnswer(question: Question): Question {
-  const none = { max_completion_tokens: undefined, max_output_tokens: undefined, n: undefined, best_of: undefined };
+  const none = { max_completion_tokens: undefined, max_output_tokens: undefined };
   return { ...question, fields: { ...question.fields, ...none, max_tokens: 1 } };
 }
 
@@ -86,8 +86,12 @@ function outputLimit({ operation, fields }: Question, assumed: number): number {
   return positive(limit) ?? assumed;
 }
 
-function answersOf(fields: Question['fields']): number {
-  return Math.max(positive(fields['n']) ?? 1, positive(fields['best_of']) ?? 1);
+/** Each prompt of a list has answers of its own. A list of numbers is one prompt, in tokens. */
+export function answersOf({ operation, fields }: Question): number {
+  const { prompt } = fields;
+  const isList = operation === 'completions' && Array.isArray(prompt) && prompt.some((one) => typeof one !== 'number');
+  const prompts = isList ? prompt.length : 1;
+  return prompts * Math.max(positive(fields['n']) ?? 1, positive(fields['best_of']) ?? 1);
 }
 
 function positive(value: unknown): number | undefined {

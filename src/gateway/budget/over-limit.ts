@@ -2,6 +2,7 @@
 import { refuse, type GatewayRequest, type GatewayResponse } from '../exchange.js';
 import type { Question } from '../question.js';
 import { isHopeless, type Refused } from './checks.js';
+import { answersOf } from './estimate.js';
 
 /** How much would do with the shortest answer, in the unit of the limit. */
 export type LeastNeeded = (refused: Refused) => number;
@@ -53,13 +54,15 @@ function describeHopeless(refused: Refused): string {
   return `${limitText(refused)} is less than this request alone may need at most (${needed}), now or later`;
 }
 
-function advice({ operation, fields }: Question, refused: Refused, leastNeeded: LeastNeeded): string {
+function advice(question: Question, refused: Refused, leastNeeded: LeastNeeded): string {
+  const { operation, fields } = question;
   const ask = 'ask whoever runs this gateway for a higher limit.';
   if (refused.allowed === 0) return `It does not help to wait: ${ask}`;
   const field = answerField(operation, fields);
   if (field === undefined) return `It does not help to wait: send less at once, or ${ask}`;
   if (leastNeeded(refused) > refused.allowed) {
-    return `It does not help to wait, nor a smaller ${field} alone: send less, or ${ask}`;
+    const less = answersOf(question) > 1 ? 'ask for fewer answers at once' : 'send less';
+    return `It does not help to wait, nor a smaller ${field} alone: ${less}, or ${ask}`;
   }
   const lower = field in fields ? `lower ${field}` : `set ${field}, without which a long answer is reckoned with`;
   return `It does not help to wait: ${lower}, or ${ask}`;

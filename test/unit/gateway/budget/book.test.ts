@@ -130,6 +130,16 @@ describe('a budget', () => {
     ]);
   });
 
+  it('does not say that it is used up when one request is too large for it, and says so later', () => {
+    const budget = book({ 'key:a': { tokensPerDay: 100 } });
+    budget.reserve(['key:a'], cents(101), noon);
+    expect(budget.alerts).toEqual([]);
+    const reserved = budget.reserve(['key:a'], cents(60), noon);
+    budget.reserve(['key:a'], cents(60), noon);
+    if ('id' in reserved) budget.settle(reserved.id, cents(60));
+    expect(budget.alerts).toMatchObject([{ level: 'hard', taken: 60, needed: 60 }]);
+  });
+
   it('of several accounts refuses when one of them is used up, and takes nothing from the others', () => {
     const budget = book({ 'key:a': { usdPerDay: 1 }, everything: { usdPerMonth: 0.5 } });
     expect(budget.reserve(['key:a', 'everything'], cents(60), noon)).toMatchObject({ account: 'everything' });

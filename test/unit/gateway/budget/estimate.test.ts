@@ -54,6 +54,14 @@ test("without a limit of its own an answer is at most what the model server's wi
   expect(estimateOf({ ...hello, max_tokens: 10 }, [small]).tokens).toBeLessThan(60);
 });
 
+test('each prompt of a list has answers of its own; a list of numbers is one prompt', () => {
+  const tokensFor = (prompt: unknown, more = {}) =>
+    estimateOf({ model: 'tickets', max_tokens: 1_000, prompt, ...more }, here, 'completions').tokens;
+  expect(tokensFor(['Hello', 'Good bye'])).toBeGreaterThanOrEqual(2_000);
+  expect(tokensFor([[1, 2], [3]], { n: 2 })).toBeGreaterThanOrEqual(4_000);
+  for (const prompt of ['Hello', ['Hello'], [1, 2, 3], []]) expect(tokensFor(prompt)).toBeLessThan(1_100);
+});
+
 test('the widest of the models that a request may reach counts, and one whose window is not known has none', () => {
   expect(estimateOf(hello, [small, { ...small, windowTokens: 2048 }]).tokens).toBe(2048);
   expect(estimateOf(hello, [small, ...here]).tokens).toBeGreaterThan(4096);

@@ -52,8 +52,9 @@ test.each([
   {
     fields: { messages: [{ role: 'user', content: long }] },
     path: 'chat/completions',
-    helps: 'nor a smaller max_tokens',
+    helps: 'nor a smaller max_tokens alone: send less',
   },
+  { fields: { n: 1000 }, path: 'chat/completions', helps: 'ask for fewer answers at once' },
 ])('to $path it says what helps: $helps', async ({ fields, path, helps }) => {
   expect((await refusal(await ask(fields, `/v1/${path}`))).message).toContain(helps);
 });
