@@ -10,6 +10,7 @@ import type { CommandModule } from '../program.js';
 import { actorName } from '../registry/actor.js';
 import { drillRollback, type Drill } from '../registry/drill.js';
 import { endCanary, type CanaryEnd } from '../registry/canary-end.js';
+import { rollBackCanary } from '../registry/canary-rollback.js';
 import { openPromotionEdges } from '../registry/edges.js';
 import { versionBefore } from '../registry/history.js';
 import { settlePromotions } from '../registry/settle.js';
@@ -74,11 +75,8 @@ async function takeBack(context: Context, trial: Route, message = 'mlx rollback'
   const { model, version } = trial;
   const end = takenBackBy(actorName(context.environment), message);
   const ledger = await context.ledger();
-  try {
-    if (!dryRun) await endCanary(await openPromotionEdges(context), model, end);
-  } catch (error) {
-    throw notWholly(error, trial, findRoute(ledger, trial.name) !== undefined, context.signal);
-  }
+  const open = () => openPromotionEdges(context);
+  if (!dryRun) await rollBackCanary({ ledger, signal: context.signal, open }, trial, end);
   const live = findRoute(ledger, model)?.version ?? null;
   const before = live === null ? undefined : versionBefore(ledger, { model, alias: production }, live);
   const further =
@@ -87,28 +85,6 @@ async function takeBack(context: Context, trial: Route, message = 'mlx rollback'
     const verb = dryRun ? 'would be' : 'is';
     return `The share of ${model}:${version} ${verb} taken back; version ${live ?? '--'} has all requests.${dryRun ? '' : further}`;
   });
-}
-
-/** Once the share and its route are gone the same command means production: nobody may be told to repeat it. */
-function notWholly(error: unknown, { model, version }: Route, stands: boolean, signal: AbortSignal): unknown {
-  if (!(error instanceof MlxError) && !signal.aborted) return error;
-  const { code, message, hint } =
-    error instanceof MlxError ? error : new MlxError('INTERRUPTED', 'Stopped before it was done.', { cause: error });
-  if (stands) {
-    const mend = hint === undefined ? '' : `${hint}. `;
-    return new MlxError(code, message, {
-      cause: error,
-      hint: `${mend}Then, and production stays: mlx rollback ${model}`,
-    });
-  }
-  return new MlxError(
-    code,
-    `The share of ${model}:${version} is taken back, but what comes after it failed: ${message}`,
-    {
-      cause: error,
-      hint: `When that is mended: mlx releases recover. Not mlx rollback again: it would take production of ${model} back`,
-    },
-  );
 }
 
 function takenBackBy(actor: string, reason: string): CanaryEnd {

@@ -60,22 +60,35 @@ test('that fails once the share is gone does not tell to repeat it: production w
         /^The share of tickets:2 is taken back, but what comes after it failed: No Docker Engine/,
       ),
       hint: expect.stringMatching(
-        /^When that is mended: mlx releases recover\. Not mlx rollback again: it would take production of tickets back$/,
+        /\. Then: mlx releases recover\. Not mlx rollback again: it would take production of tickets back$/,
       ),
     },
   });
 });
 
-test('that fails before may be repeated, and still means the share', async () => {
+test('that fails once nobody gets the share any more, and its route stands, does not tell to repeat it either', async () => {
+  released(place, null, 2, 'promoted', null);
+  released(place, 2, 1, 'promoted', null);
   divided('host');
   const holder = createServer();
   await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void holder.close());
   environment['MLX_GATEWAY_PORT'] = String((holder.address() as AddressInfo).port);
   const failed = await mlxJson(['rollback'], settings());
+  expect([findSplit(place.ledger, 'tickets'), findRoute(place.ledger, 'tickets@canary')?.version]).toEqual([
+    undefined,
+    2,
+  ]);
   expect(failed.value).toMatchObject({
-    error: { code: 'PORT_TAKEN', hint: expect.stringMatching(/\. Then, and production stays: mlx rollback tickets$/) },
+    error: {
+      code: 'PORT_TAKEN',
+      hint: expect.stringMatching(/^.+\. Then: mlx releases recover\. Not mlx rollback again: /),
+    },
   });
   environment['MLX_GATEWAY_PORT'] = String(await freePort());
-  expect((await run('rollback')).stdout).toContain('The share of tickets:2 is taken back; version 1 has all requests.');
+  expect((await run('releases', 'recover')).stdout).toContain('the canary of tickets is taken back');
+  expect([findRoute(place.ledger, 'tickets')?.version, findRoute(place.ledger, 'tickets@canary')]).toEqual([
+    1,
+    undefined,
+  ]);
 });
