@@ -1,5 +1,6 @@
 // Takes a canary or a shadow away: all requests go to the route's own version again, and the candidate's server is stopped unless it
 // has the route by now. Touches: route_splits, the journal of its release, the candidate's route, the gateway's memory, model servers.
+import type { ModelServer } from '../engine/engine.js';
 import { write, type Ledger } from '../ledger/open.js';
 import { findRoute, listPromotions, type Route } from '../ledger/promotions.js';
 import { beginStep, endStep, listSteps } from '../ledger/promotion-steps.js';
@@ -84,13 +85,24 @@ async function whyLost(edges: Looking, { engine, serverId, address }: Route): Pr
   const servers = await edges.engine(engine);
   if (await isServerAlive(servers, { id: serverId, address })) return undefined;
   const found = (await servers.listServers()).find(({ id }) => id === serverId);
-  if (found?.state !== 'starting' && found?.restarting !== true)
-    return `its server ${serverId} did not answer any more`;
+  if (!found) return silentText(serverId);
+  return lostReason(found, edges.readyTimeoutMs, edges.now().getTime());
+}
+
+type Silent = Pick<ModelServer, 'id' | 'state' | 'exitStatus' | 'startedAtMs' | 'restarting' | 'restarts'>;
+
+/** Of one that does not answer. @returns undefined: it may do so soon. Pure. */
+export function lostReason(server: Silent, readyTimeoutMs: number, nowMs: number): string | undefined {
+  const { id, state, exitStatus, startedAtMs, restarting, restarts = 0 } = server;
+  if (state !== 'starting' && restarting !== true) return silentText(id);
   // After a crash or a reboot Docker starts it again, and it answers when it has loaded its model.
-  const { restarts = 0, startedAtMs } = found;
   if (restarts >= crashesAtMost)
-    return `its server ${serverId} crashed again and again (Docker started it ${restarts} times)`;
-  const silentMs = edges.now().getTime() - startedAtMs;
-  if (silentMs <= edges.readyTimeoutMs) return undefined;
-  return `its server ${serverId} did not answer within ${formatDuration(edges.readyTimeoutMs)} of its start`;
+    return `its server ${id} crashed again and again (Docker started it ${restarts} times)`;
+  // Between two lives the time of its start is that of the life that ended, which may have been a long and good one.
+  if (exitStatus !== null || nowMs - startedAtMs <= readyTimeoutMs) return undefined;
+  return `its server ${id} did not answer within ${formatDuration(readyTimeoutMs)} of its start`;
+}
+
+function silentText(serverId: string): string {
+  return `its server ${serverId} did not answer any more`;
 }
