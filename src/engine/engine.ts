@@ -99,7 +99,7 @@ export type ModelServer = {
   exitStatus: number | null;
   /** It ended, and the engine starts it again by itself. */
   restarting?: boolean;
-  /** How often it did so before, of one that is `restarting`. */
+  /** How often it did so in its whole life: of a server with others' adapters, also before they were loaded. Left out: nobody counts. */
   restarts?: number;
 };
 

@@ -65,7 +65,7 @@ export async function endLostCanaries(edges: PromotionEdges, actor: string): Pro
   });
 }
 
-type Looking = Pick<PromotionEdges, 'engine' | 'onNote' | 'now' | 'readyTimeoutMs'>;
+type Looking = Pick<PromotionEdges, 'ledger' | 'engine' | 'onNote' | 'now' | 'readyTimeoutMs'>;
 
 /** Of those that stand, the ones whose server does not answer, with the reason. `end` may do nothing, for a plan. */
 export function eachLostCanary(
@@ -81,26 +81,46 @@ export function eachLostCanary(
 }
 
 /** Until it is taken back, the version that is live covers for it. @returns undefined: it answers, or may do so soon */
-async function whyLost(edges: Looking, { engine, serverId, address }: Route): Promise<string | undefined> {
+async function whyLost(edges: Looking, route: Route): Promise<string | undefined> {
+  const { engine, serverId, address } = route;
   const servers = await edges.engine(engine);
   if (await isServerAlive(servers, { id: serverId, address })) return undefined;
   const found = (await servers.listServers()).find(({ id }) => id === serverId);
   if (!found) return silentText(serverId);
-  return lostReason(found, edges.readyTimeoutMs, edges.now().getTime());
+  return lostReason(found, edges.readyTimeoutMs, edges.now().getTime(), restartsBefore(edges.ledger, route));
+}
+
+/** What its server had had when its share began; 0 also of one that an earlier mlx began. */
+function restartsBefore(ledger: Ledger, candidate: Route): number {
+  const promotionId = candidateRelease(ledger, candidate);
+  const share =
+    promotionId === null ? undefined : listSteps(ledger, promotionId).findLast(({ step }) => step === 'share');
+  const { restarts = 0 } = JSON.parse(share?.subject ?? '{}') as { restarts?: number };
+  return restarts;
 }
 
 type Silent = Pick<ModelServer, 'id' | 'state' | 'exitStatus' | 'startedAtMs' | 'restarting' | 'restarts'>;
 
-/** Of one that does not answer. @returns undefined: it may do so soon. Pure. */
-export function lostReason(server: Silent, readyTimeoutMs: number, nowMs: number): string | undefined {
+/** Of one that does not answer. @param restartsBefore its trial. @returns undefined: it may do so soon. Pure. */
+export function lostReason(
+  server: Silent,
+  readyTimeoutMs: number,
+  nowMs: number,
+  restartsBefore: number,
+): string | undefined {
   const { id, state, exitStatus, startedAtMs, restarting, restarts = 0 } = server;
   if (state !== 'starting' && restarting !== true) return silentText(id);
   // After a crash or a reboot Docker starts it again, and it answers when it has loaded its model.
-  if (restarts >= crashesAtMost)
-    return `its server ${id} crashed again and again (Docker started it ${restarts} times)`;
+  const crashes = restartsSince(restartsBefore, restarts);
+  if (crashes >= crashesAtMost) return `its server ${id} crashed again and again (Docker started it ${crashes} times)`;
   // Between two lives the time of its start is that of the life that ended, which may have been a long and good one.
   if (exitStatus !== null || nowMs - startedAtMs <= readyTimeoutMs) return undefined;
   return `its server ${id} did not answer within ${formatDuration(readyTimeoutMs)} of its start`;
+}
+
+/** A Docker that was started again counts from 0. */
+function restartsSince(before: number, restarts: number): number {
+  return restarts < before ? restarts : restarts - before;
 }
 
 function silentText(serverId: string): string {

@@ -62,7 +62,8 @@ export async function runCanary(edges: PromotionEdges, request: CanaryRequest): 
   }
   // Of a share that stands already, and goes on.
   const releaseId = release.id ?? candidateRelease(edges.ledger, version);
-  const steps = await stepUp(edges, request, split, { fromVersion, releaseId });
+  const restarts = await restartsOf(edges, split.candidate);
+  const steps = await stepUp(edges, request, split, { fromVersion, releaseId, restarts });
   const [last] = steps.slice(-1);
   const ended = { ...known, steps, releaseId, error: null };
   if (last?.outcome === 'replaced') return { ...ended, outcome: 'replaced' };
@@ -130,12 +131,21 @@ function claimFree(edges: PromotionEdges, { version, kind, sticky }: CanaryReque
   return before ? { split, before } : { split };
 }
 
+/** `restarts` that its server had had before. */
+type Trial = { fromVersion: number; releaseId: number | null; restarts: number };
+
+async function restartsOf({ ledger, engine }: PromotionEdges, name: string): Promise<number> {
+  const route = findRoute(ledger, name);
+  const servers = route ? await (await engine(route.engine)).listServers() : [];
+  return servers.find(({ id }) => id === route?.serverId)?.restarts ?? 0;
+}
+
 /** A share only rises where the one before did as well as the version that is live. */
 async function stepUp(
   edges: PromotionEdges,
   request: CanaryRequest,
   split: RouteSplit,
-  { fromVersion, releaseId }: { fromVersion: number; releaseId: number | null },
+  trial: Trial,
 ): Promise<CanaryStep[]> {
   const sinceMs = edges.now().getTime();
   const { looks } = lookPlan(request.everyMs);
@@ -145,7 +155,7 @@ async function stepUp(
     const shared = { ...split, percent };
     edges.onNote(`${shareText(request, percent)} ${request.version.model}:${request.version.version} now.`);
     const step = await shareStep(edges, request, shared, {
-      ...{ fromVersion, releaseId, sinceMs },
+      ...{ ...trial, sinceMs },
       looks: looks * request.shares.length,
     });
     steps.push(step);
@@ -168,12 +178,12 @@ async function shareStep(
   edges: PromotionEdges,
   { version: candidate, kind, everyMs }: CanaryRequest,
   split: RouteSplit,
-  from: { fromVersion: number; releaseId: number | null; sinceMs: number; looks: number },
+  from: Trial & { sinceMs: number; looks: number },
 ): Promise<CanaryStep> {
   const { model, version } = candidate;
   const { percent } = split;
   const begun = edges.clock();
-  const journalled = beginShare(edges, split, from.releaseId, everyMs);
+  const journalled = beginShare(edges, split, from, everyMs);
   const mine = changeSplit(edges.ledger, split, split.owner ?? '');
   if (mine) await requireShared(edges, split);
   const span = { sinceMs: from.sinceMs, untilMs: Infinity };
@@ -198,12 +208,13 @@ async function shareStep(
 function beginShare(
   { ledger, now }: PromotionEdges,
   { name, kind, percent, owner }: RouteSplit,
-  promotionId: number | null,
+  { releaseId: promotionId, restarts }: Trial,
   everyMs: number,
 ): (result: string) => void {
   if (promotionId === null) return () => undefined;
   const begunAtMs = now().getTime();
-  const subject = JSON.stringify({ step: 'share', route: name, kind, percent, owner, untilMs: begunAtMs + everyMs });
+  const untilMs = begunAtMs + everyMs;
+  const subject = JSON.stringify({ step: 'share', route: name, kind, percent, owner, untilMs, restarts });
   const position = beginStep(ledger, { promotionId, step: 'share', subject, begunAtMs });
   return (result) => endStep(ledger, { promotionId, position }, 'done', now().getTime(), result);
 }

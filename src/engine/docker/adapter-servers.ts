@@ -86,7 +86,8 @@ function loadedServer(carrier: Carrier, adapter: LoadedAdapter): ModelServer {
     carrier: { id: carrier.id, version: carrier.version },
     address: carrier.address,
     exitStatus: carrier.exitStatus,
-    ...(carrier.restarting && { restarting: true, restarts: carrier.restarts ?? 0 }),
+    ...(carrier.restarting && { restarting: true }),
+    restarts: carrier.restarts ?? 0,
   };
 }
 

@@ -151,7 +151,8 @@ export function modelServer(container: ContainerInspectInfo): Carrier {
     address: `unix:${join(sockets, socketName)}`,
     startedAtMs: Date.parse(container.State.StartedAt) || Date.parse(container.Created),
     exitStatus: ended ? container.State.ExitCode : null,
-    ...(restarting && { restarting, restarts: container.RestartCount }),
+    ...(restarting && { restarting }),
+    restarts: container.RestartCount,
     takesAdapters: container.Mounts.some((mount) => mount.Destination === adaptersTarget),
   };
 }

@@ -107,7 +107,12 @@ describe('a canary', () => {
   });
 
   test('whose container Docker starts again and again is left alone after a crash, and taken back after some', async () => {
-    await run();
+    // Its server is an old one.
+    const engine = async () => {
+      const listServers = async () => (await world.engine.listServers()).map((server) => ({ ...server, restarts: 5 }));
+      return { ...world.engine, listServers };
+    };
+    await run({ engine });
     const server = world.engine.servers.get(findRoute(world.ledger, 'tickets@canary')?.serverId ?? '');
     if (!server) throw new Error('no server');
     server.runsIn.http.close().closeAllConnections();
@@ -117,8 +122,9 @@ describe('a canary', () => {
       server.state = { ...server.state, ...between, restarts };
       return endLostCanaries(world.edges, 'eve');
     };
-    expect(await seen(0)).toEqual({ done: [], whole: true });
-    expect(await seen(3)).toEqual({ done: ['tickets'], whole: true });
+    expect(await seen(5)).toEqual({ done: [], whole: true });
+    expect(await seen(7)).toEqual({ done: [], whole: true });
+    expect(await seen(8)).toEqual({ done: ['tickets'], whole: true });
     expectTakenBack();
     const why = expect.stringContaining('crashed again and again (Docker started it 3 times)');
     expect(standing()).toMatchObject({ standing: 'taken_back', back: { why, actor: 'eve' } });
@@ -185,7 +191,7 @@ describe('the server of a canary that does not answer', () => {
   const restarted = { ...starting, state: 'exited', restarting: true, restarts: 1 } as const;
   const between = { ...restarted, exitStatus: 1 } as const;
 
-  test.each<[string, Parameters<typeof lostReason>[0], string | undefined]>([
+  test.each<[string, Parameters<typeof lostReason>[0], string | undefined, number?]>([
     ['has ended for good', { ...starting, state: 'exited', exitStatus: 1 }, silent],
     ['runs, and is silent', { ...starting, state: 'running' }, silent],
     ['starts', starting, undefined],
@@ -199,5 +205,14 @@ describe('the server of a canary that does not answer', () => {
       { ...between, restarts: 3 },
       'its server a crashed again and again (Docker started it 3 times)',
     ],
-  ])('that %s', (_what, server, reason) => expect(lostReason(server, readyTimeoutMs, now)).toBe(reason));
+    ['crashed often before its trial', { ...between, restarts: 7 }, undefined, 5],
+    [
+      'crashed too often since Docker began to count anew',
+      { ...between, restarts: 4 },
+      'its server a crashed again and again (Docker started it 4 times)',
+      5,
+    ],
+  ])('that %s', (_what, server, reason, before = 0) =>
+    expect(lostReason(server, readyTimeoutMs, now, before)).toBe(reason),
+  );
 });

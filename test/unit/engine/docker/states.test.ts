@@ -23,7 +23,7 @@ function container(state: object, RestartCount = 0): ContainerInspectInfo {
 
 describe('a model server, read off its container', () => {
   it('is what its labels, image and mounts say', () => {
-    expect(modelServer(container({ Health: { Status: 'healthy' } }))).toEqual({
+    expect(modelServer(container({ Health: { Status: 'healthy' } }, 2))).toEqual({
       id: 'tickets-v1-3f9a',
       servedName: 'tickets',
       takesAdapters: false,
@@ -34,6 +34,7 @@ describe('a model server, read off its container', () => {
       address: 'unix:/p/run/tickets-v1-3f9a/vllm.sock',
       startedAtMs: Date.parse('2026-11-21T02:00:00Z'),
       exitStatus: null,
+      restarts: 2,
     });
   });
 
