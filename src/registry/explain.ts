@@ -8,7 +8,8 @@ import { localUpstream } from '../config/upstream-schema.js';
 import { MlxError } from '../errors.js';
 import { runDatasets, type RunDataset } from '../ledger/metrics.js';
 import type { Ledger } from '../ledger/open.js';
-import { isRestart, listPromotions } from '../ledger/promotions.js';
+import { listSteps } from '../ledger/promotion-steps.js';
+import { isRestart, listPromotions, type Promotion } from '../ledger/promotions.js';
 import { findRun } from '../ledger/runs.js';
 import type { TrafficRequest } from '../ledger/traffic-request.js';
 import { listVersions, type ModelVersion } from '../ledger/versions.js';
@@ -77,9 +78,15 @@ function meantFor(ledger: Ledger, { route, upstream, startedAtMs }: TrafficReque
   if (route === null || (upstream !== null && upstream !== localUpstream)) return null;
   const model = route.replace(/@.*$/, '');
   const put = listPromotions(ledger, { model, state: 'promoted', limit: enoughReleases }).find(
-    (promotion) => promotion.startedAtMs <= startedAtMs && routeName(model, promotion.alias) === route,
+    (promotion) => routeName(model, promotion.alias) === route && switchedAtMs(ledger, promotion) <= startedAtMs,
   );
   return put ? `${model}:${put.toVersion}` : null;
+}
+
+/** Near its end: before, a server starts, and afterwards the open answers of the old one end. */
+function switchedAtMs(ledger: Ledger, { id, startedAtMs, endedAtMs }: Promotion): number {
+  const flip = listSteps(ledger, id).find(({ step }) => step === 'flip');
+  return flip?.endedAtMs ?? endedAtMs ?? startedAtMs;
 }
 
 /** Of a share of production's requests it is the canary's release: the newest in production put another version there. */
