@@ -6,7 +6,7 @@ import { exitStatus, isMlxError } from '../errors.js';
 import type { Engine, EngineKind } from '../engine/engine.js';
 import { ownerPid } from '../engine/owner.js';
 import { withKeyNames } from '../gateway/budget/describe.js';
-import { controlSocket, restartGateway, type GatewayState } from '../gateway/control-api.js';
+import { controlSocket, type GatewayState } from '../gateway/control-api.js';
 import { listKeys } from '../ledger/keys.js';
 import type { Ledger } from '../ledger/open.js';
 import { listRoutes } from '../ledger/promotions.js';
@@ -16,14 +16,16 @@ import { listWarmServers } from '../ledger/warm-servers.js';
 import { outcome } from '../output/output.js';
 import type { CommandModule } from '../program.js';
 import { splitNotes } from '../registry/canary-report.js';
-import { comingRestarts, restartText, type Restart } from '../registry/coming-back.js';
+import { comingRestarts, restartText } from '../registry/coming-back.js';
 import { describeMoved, movedTags } from '../registry/labels.js';
 import { readRows, type Rows } from '../registry/rows.js';
 import { settlePromotions } from '../registry/settle.js';
 import { watchNotes } from '../registry/watch-report.js';
 import { disksOf } from '../stack/disks.js';
 import { usedEngines } from '../stack/engines.js';
+import { hungGateway, missingGateway, runningGateway } from '../stack/gateway-part.js';
 import { renderStatus, type ProjectStatus } from '../stack/render.js';
+import { partsDown, withReturning, type Return } from '../stack/returning.js';
 import { stackParts, type Part } from '../stack/status.js';
 import { openReconciled } from '../training/reconcile.js';
 
@@ -51,13 +53,16 @@ export const run: CommandModule['run'] = async (given, _args, flags) => {
   const { state: gateway, hung } = await stateOf(context);
   const found = await stackParts({ engines, readyTimeoutMs: config.serving.readyTimeoutMs, now: context.now });
   const nowMs = context.now().getTime();
-  const parts = withRestarts(found, readRows(await context.ledger()), gateway?.cares ?? null, nowMs);
+  const rows = readRows(await context.ledger());
+  const returns = returnsOf(rows, gateway?.cares ?? null, found, nowMs);
+  const asked = engines.map(({ kind }) => kind);
+  const parts = withReturning(found, rows.routes, asked, returns);
   const status: ProjectStatus = {
     project: context.paths().project,
     configProblem: problem,
     engine: engines.map(({ description }) => description).join(' + '),
     disks: await disksOf([context.paths().project, context.home.home]),
-    parts: [...(hung ?? (gateway ? gatewayPart(gateway) : missingGateway(await context.ledger(), parts))), ...parts],
+    parts: [...(hung ?? (gateway ? [runningGateway(gateway)] : missingGateway(rows.routes, parts))), ...parts],
     workers: gateway?.workers ?? [],
     budgets: lowBudgets(await context.ledger(), gateway),
     routes: routesOf(gateway),
@@ -101,53 +106,23 @@ async function stateOf(context: Context): Promise<{ state?: GatewayState; hung?:
   const { askGateway } = await import('../gateway/control.js');
   const { hung, ...known } = await askGateway(sockets);
   if (!hung) return known;
-  const fix = restartGateway;
-  return { hung: [{ ...gatewayHere, ...nobody, state: 'unhealthy', lastLines: [hung.message], fix }] };
+  return { hung: [hungGateway(hung.message)] };
 }
 
-const gatewayHere = { name: 'gateway', kind: 'gateway', engine: 'host' } as const;
-const nobody = { address: undefined, runtime: undefined, startedAtMs: undefined };
-
-function gatewayPart(gateway: GatewayState): Part[] {
-  const address = `http://127.0.0.1:${gateway.port}/v1`;
-  const runtime = `process ${gateway.pid}`;
-  const { startedAtMs } = gateway;
-  const well = { state: 'running' as const, lastLines: [], fix: undefined };
-  return [{ ...well, ...gatewayHere, address, runtime, startedAtMs }];
-}
-
-/** One that is not even there any more is a part all the same: a route leads to it. */
-function withRestarts(parts: readonly Part[], rows: Rows, cares: GatewayState['cares'], nowMs: number): Part[] {
-  const down = new Set(parts.flatMap(({ name, fix }) => (fix === undefined ? [] : [name])));
-  const restarts = comingRestarts(rows, cares, down);
-  const told = parts.map((part): Part => {
-    const restart = down.has(part.name) ? restarts.get(part.name) : undefined;
-    return restart ? { ...part, ...comesBack(restart, nowMs, `mlx logs ${part.name}; `) } : part;
-  });
-  const names = new Set(parts.map(({ name }) => name));
-  const removed = rows.routes.flatMap(({ serverId: name, engine, digest: runtime }): Part[] => {
-    const restart = names.has(name) ? undefined : restarts.get(name);
-    if (!restart) return [];
-    const lastLines = [`Is not there any more; ${restart.route} leads to it`];
-    const gone = { ...nobody, name, kind: 'server', engine, state: 'exited', runtime, lastLines } as const;
-    return [{ ...gone, ...comesBack(restart, nowMs) }];
-  });
-  return [...told, ...removed];
-}
-
-function comesBack(restart: Restart, nowMs: number, first = ''): Pick<Part, 'fix' | 'restart'> {
-  const { state, nextAtMs } = restart;
-  return { fix: `${first}${restartText(restart, nowMs)}`, restart: { state, nextAtMs } };
-}
-
-/** Model servers run that routes lead to, and nobody routes: it was killed, or stopped by hand. */
-function missingGateway(ledger: Ledger, parts: readonly Part[]): Part[] {
-  const living = new Set(parts.filter(({ state }) => state !== 'exited').map(({ name }) => name));
-  const waiting = listRoutes(ledger).filter(({ serverId }) => living.has(serverId));
-  if (waiting.length === 0) return [];
-  const routes = waiting.map(({ name, model, version }) => `${name} -> ${model}:${version}`).join(', ');
-  const lastLines = [`Does not run; its model servers do: ${routes}`];
-  return [{ ...gatewayHere, ...nobody, state: 'exited', lastLines, fix: 'mlx gateway start' }];
+/** By the id of the server. */
+function returnsOf(
+  rows: Rows,
+  cares: GatewayState['cares'],
+  parts: readonly Part[],
+  nowMs: number,
+): Map<string, Return> {
+  const coming = comingRestarts(rows, cares, partsDown(parts));
+  return new Map(
+    [...coming].map(([id, restart]) => {
+      const { route, state, nextAtMs } = restart;
+      return [id, { route, text: restartText(restart, nowMs), restart: { state, nextAtMs } }];
+    }),
+  );
 }
 
 function lowBudgets(ledger: Ledger, gateway: GatewayState | undefined): ProjectStatus['budgets'] {

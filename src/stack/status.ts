@@ -20,6 +20,9 @@ export type Part = {
   restart?: { state: 'looking' | 'waiting' | 'starting'; nextAtMs: number | null };
 };
 
+/** Of a part that nobody runs at the moment. */
+export const nobody = { address: undefined, runtime: undefined, startedAtMs: undefined };
+
 export type StatusEdges = { engines: readonly StackEngine[]; readyTimeoutMs: number; now: () => Date };
 
 const shownLines = 8;
