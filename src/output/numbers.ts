@@ -31,13 +31,17 @@ export function formatAgo(thenMs: number, nowMs: number): string {
   return `${Math.floor(minutes / 60 / 24)} days ago`;
 }
 
-/** How long from now, rounded up to minutes: `24 h`, `1 h 30 min`, `7 days`. */
+/** How long from now, rounded up to minutes, from two days on down to hours: `24 h`, `1 h 30 min`, `2 days 12 h`. */
 export function formatAhead(thenMs: number, nowMs: number): string {
   const minutes = Math.max(0, Math.ceil((thenMs - nowMs) / 60_000));
   if (minutes < 60) return `${minutes} min`;
   const [hours, rest] = [Math.floor(minutes / 60), minutes % 60];
-  if (hours >= 48) return `${Math.round(hours / 24)} days`;
-  return rest === 0 ? `${hours} h` : `${hours} h ${rest} min`;
+  if (hours >= 48) return withRest(`${Math.floor(hours / 24)} days`, hours % 24, 'h');
+  return withRest(`${hours} h`, rest, 'min');
+}
+
+function withRest(text: string, rest: number, unit: string): string {
+  return rest === 0 ? text : `${text} ${rest} ${unit}`;
 }
 
 export function formatShare(share: number): string {

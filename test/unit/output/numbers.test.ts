@@ -52,7 +52,12 @@ describe('figures for people', () => {
     [30_000, '1 min'],
     [24 * 3_600_000 - 5_000, '24 h'],
     [90 * 60_000, '1 h 30 min'],
+    [47 * 3_600_000, '47 h'],
+    [48 * 3_600_000, '2 days'],
+    [60 * 3_600_000, '2 days 12 h'],
+    [60 * 3_600_000 + 30 * 60_000, '2 days 12 h'],
     [7 * 24 * 3_600_000, '7 days'],
+    [7 * 24 * 3_600_000 - 5_000, '7 days'],
   ])('%i ms from now are %s', (aheadMs, text) => expect(formatAhead(1e12 + aheadMs, 1e12)).toBe(text));
 });
 
