@@ -34,7 +34,10 @@ function rewrittenLine(stderr: Streams['stderr']): Ticker {
   };
 }
 
-/** A terminal that was made narrower has broken the line into several (tmux 3.3 does), and stands in the last of them. */
+/**
+ * A terminal that was made narrower has broken the line into several (tmux 3.3 does), and stands in the last of them. One that cuts lines
+ * instead (xterm) does not tell: there up to as many lines above may be taken away with it.
+ */
 function takeAwayOf(shown: string, columns: number): string {
   const above = Math.ceil(shown.length / columns) - 1;
   return above > 0 ? `\r\u001b[${above}A\u001b[J` : takeAway;
