@@ -89,9 +89,11 @@ export function errorText({ code, message, problems = [] }: NonNullable<Promotio
 const shownProblems = 5;
 const longestShown = 140;
 
-/** It may be anything: nothing of it reaches the terminal but words. */
+/** It may be anything: nothing of it reaches the terminal but words, no order to it, nor what turns their order round (U+202E). */
 function shortened(text: string): string {
-  const words = text.replaceAll(/[\p{Cc}\s]+/gu, ' ').trim();
+  const words = text.replaceAll(/[\p{C}\s]+/gu, ' ').trim();
   if (words === '') return '(nothing)';
-  return words.length <= longestShown ? words : `${words.slice(0, longestShown)}…`;
+  // By code points: a letter that is cut in two would be an unreadable one.
+  const letters = [...words];
+  return letters.length <= longestShown ? words : `${letters.slice(0, longestShown).join('')}…`;
 }

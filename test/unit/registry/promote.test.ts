@@ -151,7 +151,8 @@ describe('a candidate that', () => {
   });
 
   test('has what it answered instead shown in a line or two, and nothing that a terminal would do', () => {
-    const actual = `\u001b[2J${'many words\n'.repeat(50)}`;
+    // A colour in 8 bits, an order of writing turned round, a word joined by nothing, and letters of two UTF-16 units.
+    const actual = `\u001b[2J\u009b31m\u202eturned\u200b${'many\ud83d\ude00words\n'.repeat(50)}`;
     const problems = Array.from({ length: 7 }, (_, line) => ({
       file: 'f',
       line,
@@ -161,7 +162,9 @@ describe('a candidate that', () => {
     }));
     const text = errorText({ code: 'GOLDEN_FAILED', message: 'wrong:\n  line 0', hint: null, problems }).split('\n');
     expect(text.slice(0, 3)).toEqual(['wrong: [GOLDEN_FAILED]', '  line 0: wrong', '    expected  (nothing)']);
-    expect(text[3]).toMatch(/^ {4}answered {2}\[2Jmany words many .{0,140}…$/);
+    const shown = text[3]?.replace('    answered  ', '') ?? '';
+    expect(shown).toMatch(/^\[2J 31m turned many\u{1f600}words many[^\p{C}]+…$/u);
+    expect([...shown]).toHaveLength(141);
     expect(text.at(-1)).toBe('  and 2 more (--json has all)');
   });
 
