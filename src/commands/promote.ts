@@ -38,9 +38,10 @@ export const define: CommandModule['define'] = (command) => {
     .option('--watch <time>', 'afterwards, hold its requests against those of the version before; worse: take it back')
     .option('--canary <percent>', 'a share of the requests first; the version that is live keeps the others')
     .option('--step <percent>', 'with --canary: this much more each time that the share did well, below 100 %')
-    .addOption(new Option('--sticky <what>', 'with --canary: what stays on one side').choices(stickies).default('key'))
+    // --sticky and --every have no default here: whether they were given without --canary must be known.
+    .addOption(new Option('--sticky <what>', 'with --canary: what stays on one side (default: key)').choices(stickies))
     .option('--shadow [percent]', 'copies of the requests first; nobody sees the answers')
-    .option('--every <time>', 'with --canary or --shadow: how long each share is watched', '10m')
+    .option('--every <time>', 'with --canary or --shadow: how long each share is watched (default: 10m)')
     .option('-m, --message <why>', 'why; kept with the release');
   command.addHelpText('after', details);
 };

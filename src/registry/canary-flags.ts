@@ -24,11 +24,8 @@ export function readCanary(
   flags: CanaryFlags & { alias?: string; watch?: string; strategy?: string },
 ): CanaryPlan | undefined {
   const { canary, shadow, step, every = '10m', sticky = 'key' } = flags;
-  if (canary === undefined && shadow === undefined) {
-    if (step !== undefined)
-      throw new MlxError('USAGE', '--step needs --canary.', { hint: 'For example: --canary 5% --step 25%' });
-    return undefined;
-  }
+  checkNeeded(flags);
+  if (canary === undefined && shadow === undefined) return undefined;
   checkAlone(flags);
   const everyMs = readSpan(every, '--every');
   if (everyMs === 0)
@@ -48,6 +45,24 @@ function sharesFrom(first: number, step: string | undefined): number[] {
   if (step === undefined) return [first];
   const by = readPercent(step, '--step', 99);
   return Array.from({ length: Math.ceil((100 - first) / by) }, (_, index) => first + index * by);
+}
+
+/** Whoever meant a share of the requests is not given all of them. */
+function checkNeeded({ canary, shadow, step, sticky, every }: CanaryFlags): void {
+  const wrong = [
+    { is: step !== undefined && canary === undefined, what: '--step needs --canary', hint: '--canary 5% --step 25%' },
+    {
+      is: sticky !== undefined && canary === undefined,
+      what: '--sticky needs --canary',
+      hint: '--canary 5% --sticky request',
+    },
+    {
+      is: every !== undefined && canary === undefined && shadow === undefined,
+      what: '--every needs --canary or --shadow',
+      hint: '--canary 5% --every 10m',
+    },
+  ].find(({ is }) => is);
+  if (wrong) throw new MlxError('USAGE', `${wrong.what}.`, { hint: `For example: ${wrong.hint}` });
 }
 
 function checkAlone({ canary, shadow, alias, watch, strategy }: Parameters<typeof readCanary>[0]): void {

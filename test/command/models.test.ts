@@ -80,6 +80,15 @@ it('mlx promote and mlx serve name the lines of evals/golden.jsonl that are none
   }
 });
 
+it.each([
+  ['--sticky needs --canary', ['--sticky', 'key']],
+  ['--every needs --canary or --shadow', ['--every', '10m', '--watch', '10m']],
+  ['--sticky needs --canary', ['--shadow', '--sticky', 'key']],
+])('mlx promote switches nothing where a share was meant: %s', async (why, flags) => {
+  const { stderr, status } = await run('promote', 'tickets:1', '--dry-run', ...flags);
+  expect([status, stderr]).toEqual([2, expect.stringContaining(why)]);
+});
+
 describe('mlx explain', () => {
   const row = {
     ...{ requestId: 'r-1', startedAtMs: now + 60_000, operation: 'chat', dialect: 'openai', stream: false },
