@@ -64,7 +64,8 @@ How it comes up (--dry-run shows the choice and the figures behind it: what the 
 
 With --watch 10m the command stays: failed requests, the time of answers and of first tokens (95 % of them), and answers cut off, of the
 new version against those of the version before in the last 7 days. Worse by more than chance, or a server that died: the version
-before is put back, on its server that is kept warm meanwhile (exit status 4). Fewer than 30 requests to either: nobody can tell (5).
+before is put back, on its server that is kept warm meanwhile (exit status 4). Fewer than 30 answers of either: nobody can tell (5), but
+for requests that fail too often to be chance.
 Ctrl-C ends the watch and leaves the new version live (130).
 
 With --canary 5% --step 25% the version gets 5, 30, 55 and 80 % of the requests of production, each share for --every, judged at each

@@ -18,7 +18,7 @@ export type Finding = {
 
 export type Judgement = { verdict: Verdict; findings: Finding[] };
 
-/** With fewer nobody can say that all is well: 30 requests without a failure still allow a rate of 10 % (the rule of three). */
+/** With fewer nobody can say that all is well, or how long answers take: 30 requests without a failure still allow a rate of 10 % (the rule of three). */
 export const fewestRequests = 30;
 /** Chance of taking a version back that is not worse, for a whole watch. */
 const falseAlarms = 0.05;
@@ -30,7 +30,8 @@ const tolerated = { errors: 0.01, finishReasons: 0.1, slowness: 1.5 };
  * Each figure by Fisher's exact test, at a level divided by the number of tests of the whole watch (Bonferroni), so that looking often
  * finds no more by chance. Percentiles by the quantile test: of both samples together those from the 95th percentile on are counted
  * (W. J. Conover, Practical Nonparametric Statistics, 3rd edition, section 4.3, the median test for another quantile).
- * An exact test holds for few requests too, so a bad version is found before there are enough of them for a good one.
+ * An exact test holds for few requests too, so a version that fails them is found before there are enough of them for a good one. Times and
+ * cut answers accuse nobody before: the first answers of a server that was just started are no sample of those that follow.
  */
 export function judgeFigures(before: VersionFigures, after: VersionFigures, looks: number): Judgement {
   const level = falseAlarms / (Math.max(1, looks) * figureCount);
@@ -63,14 +64,14 @@ function judgeErrors(before: VersionFigures, after: VersionFigures, level: numbe
   const old = { hits: before.failures, of: before.requests };
   const now = { hits: after.failures, of: after.requests };
   const line = `${rateText(now)} of requests failed (before: ${rateText(old)})`;
-  return judgeShares('errors', old, now, { level, tolerance: tolerated.errors, line });
+  return judgeShares('errors', old, now, { level, tolerance: tolerated.errors, atOnce: true, line });
 }
 
 function judgeFinishReasons(before: VersionFigures, after: VersionFigures, level: number): Finding {
   const old = cutShare(before.finishReasons);
   const now = cutShare(after.finishReasons);
   const line = `${rateText(now)} of answers were cut off (before: ${rateText(old)})`;
-  return judgeShares('finish_reasons', old, now, { level, tolerance: tolerated.finishReasons, line });
+  return judgeShares('finish_reasons', old, now, { level, tolerance: tolerated.finishReasons, atOnce: false, line });
 }
 
 /** By a limit or a filter, rather than ended by the model itself. */
@@ -85,12 +86,12 @@ function judgeShares(
   figure: Finding['figure'],
   before: Share,
   after: Share,
-  { level, tolerance, line }: { level: number; tolerance: number; line: string },
+  { level, tolerance, atOnce, line }: { level: number; tolerance: number; atOnce: boolean; line: string },
 ): Finding {
   const probability = fisherExact(before, after);
-  const worse = probability < level && rate(after) - rate(before) > tolerance;
+  const differs = probability < level && rate(after) - rate(before) > tolerance;
   const enough = Math.min(before.of, after.of) >= fewestRequests;
-  const verdict = worse ? 'worse' : enough ? 'pass' : 'inconclusive';
+  const verdict = differs && (enough || atOnce) ? 'worse' : enough ? 'pass' : 'inconclusive';
   return { figure, verdict, before: rateOrNull(before), after: rateOrNull(after), probability, line };
 }
 
@@ -108,9 +109,10 @@ function judgeTimes(
   const pooled = percentile95([...beforeMs, ...afterMs]);
   if (old === null || now === null || pooled === null) return { ...known, probability: null, verdict: 'inconclusive' };
   const probability = fisherExact(above(beforeMs, pooled), above(afterMs, pooled));
+  if (Math.min(beforeMs.length, afterMs.length) < fewestRequests)
+    return { ...known, probability, verdict: 'inconclusive' };
   const worse = probability < level && now > old * tolerated.slowness;
-  const enough = Math.min(beforeMs.length, afterMs.length) >= fewestRequests;
-  return { ...known, probability, verdict: worse ? 'worse' : enough ? 'pass' : 'inconclusive' };
+  return { ...known, probability, verdict: worse ? 'worse' : 'pass' };
 }
 
 function above(valuesMs: readonly number[], limitMs: number): Share {

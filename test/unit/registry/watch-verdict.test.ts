@@ -42,6 +42,23 @@ describe('a version is', () => {
     expect(worse(figures(500), figures(5, { failures: 5, latenciesMs: [], firstTokensMs: [] }))).toEqual(['errors']);
   });
 
+  test('not worse by times or cut answers before there are enough answers of either', () => {
+    const cut = { finishReasons: { length: 29 } };
+    for (const [before, after] of [
+      [figures(500), figures(29, cut, 900)],
+      [figures(29), figures(500, { finishReasons: { length: 500 } }, 900)],
+    ] as const) {
+      const { verdict, findings } = verdictOf(before, after);
+      const compared = findings.slice(1).map((finding) => finding.verdict);
+      expect([verdict, compared]).toEqual(['inconclusive', ['inconclusive', 'inconclusive', 'inconclusive']]);
+    }
+    expect(worse(figures(500), figures(30, { finishReasons: { length: 30 } }, 900))).toEqual([
+      'latency',
+      'first_token',
+      'finish_reasons',
+    ]);
+  });
+
   test('no worse by one failure, by chance, or by less than anyone would mind', () => {
     expect(worse(figures(500), figures(100, { failures: 1 }))).toEqual([]);
     expect(worse(figures(1_000, { failures: 0 }), figures(1_000, { failures: 9 }))).toEqual([]);
