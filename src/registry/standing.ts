@@ -94,8 +94,8 @@ function standingOf(
 ): Pick<StandingRelease, 'standing' | 'back'> {
   const { state, model, alias, toVersion } = promotion;
   if (state !== 'promoted') return { standing: state === 'failed' ? 'failed' : 'under_way', back: null };
-  const isGone = !isLabelled(alias) && !routes.has(routeName(model, alias));
-  if (isGone) return trialEnd(ledger, promotion.id);
+  if (!isLabelled(alias) && (next || !routes.has(routeName(model, alias)) || hasEnded(ledger, promotion.id)))
+    return trialEnd(ledger, promotion.id);
   if (!next) return { standing: 'live', back: null };
   if (next.kind !== 'rollback' || next.fromVersion !== toVersion) return { standing: 'replaced', back: null };
   const watched = lastResult<Found>(ledger, promotion.id, 'watch')?.outcome === 'worse';
@@ -104,7 +104,12 @@ function standingOf(
   return { standing: watched ? 'taken_back' : 'rolled_back', back };
 }
 
-/** Of a canary, a shadow or a rehearsal that has no route any more. */
+/** The route may be that of the next one, of which `next` knows nothing until it is promoted. A share after its end: it goes on. */
+function hasEnded(ledger: Ledger, id: number): boolean {
+  return listSteps(ledger, id).at(-1)?.step === 'end';
+}
+
+/** Of a canary, a shadow or a rehearsal that is over. */
 function trialEnd(ledger: Ledger, id: number): Pick<StandingRelease, 'standing' | 'back'> {
   const end = lastResult<CanaryEnd>(ledger, id, 'end') ?? endOfOldRelease(ledger, id);
   if (end?.outcome !== 'taken_back') return { standing: 'over', back: null };

@@ -168,9 +168,25 @@ describe('a canary', () => {
     expect(standing()).toMatchObject({ standing: 'over', back: null });
   });
 
-  const standing = () => {
+  test('once taken back is so also while the next one of its model begins, runs and ends', async () => {
+    await run();
+    const first = standing().id;
+    await ended(world, 'answers in French');
+    const back = { standing: 'taken_back', back: { why: 'answers in French' } };
+    const seen: unknown[] = [];
+    await run({
+      onLook: () => void seen.push(standing(first)),
+      failPoint: async () => void seen.push(standing(first)),
+    });
+    expect([seen.length > 0, standing().standing]).toEqual([true, 'live']);
+    await ended(world, 'answers in Dutch');
+    for (const shown of [...seen, standing(first)]) expect(shown).toMatchObject(back);
+    expect(standing()).toMatchObject({ standing: 'taken_back', back: { why: 'answers in Dutch' } });
+  });
+
+  const standing = (id?: number) => {
     const trials = listPromotions(world.ledger, { model: 'tickets', limit: 9 }).filter(
-      ({ alias }) => alias === 'canary',
+      (trial) => trial.alias === 'canary' && (id === undefined || trial.id === id),
     );
     const [release] = trials.map((trial) => standingRelease(world.ledger, trial));
     if (!release) throw new Error('no canary');
