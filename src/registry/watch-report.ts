@@ -51,7 +51,7 @@ export function watchedPromotion(result: PromotionResult, report: WatchReport): 
       return failed(
         new MlxError(
           'WATCH_INCONCLUSIVE',
-          `The watch of ${version} could not tell: it takes ${fewestRequests} requests to each version. It stays live.`,
+          `The watch of ${version} could not tell: it takes ${fewestRequests} answers of each version. It stays live.`,
           { hint: `Watch it again: mlx promote ${version} --watch 1h, or take it back: mlx rollback ${model}` },
         ),
       );

@@ -122,6 +122,7 @@ describe('a version that is watched after its switch', () => {
     record(2, 29);
     const { watched } = await watchVersion2();
     expect(watched).toMatchObject({ outcome: 'promoted', error: { code: 'WATCH_INCONCLUSIVE' } });
+    expect(watched.error?.message).toContain('it takes 30 answers of each version');
     expect(promotionStatus(watched)).toBe(5);
     expect(liveNow()).toBe(2);
   });
