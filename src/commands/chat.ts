@@ -43,9 +43,10 @@ export const run: CommandModule['run'] = async (context, [name], flags) => {
       ? undefined
       : readWholeNumber(maxTokens, '--max-tokens', { from: 1, hint: 'For example: --max-tokens 64' });
   if (context.flags.dryRun) return outcome({ dryRun: true, model }, () => `Would talk to ${model}.`);
-  await ensureGateway({ paths, port, environment: context.environment, note: context.output.note });
+  const { environment, output } = context;
+  const { state } = await ensureGateway({ paths, port, move: false, environment, note: output.note });
   const question: ChatQuestion = {
-    origin: `http://127.0.0.1:${port}`,
+    origin: `http://127.0.0.1:${state.port}`,
     key: gatewayKey(paths.secrets),
     model,
     messages: system === undefined ? [] : [{ role: 'system', content: system }],

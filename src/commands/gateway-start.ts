@@ -34,7 +34,7 @@ export const run: CommandModule['run'] = async (context, _args, flags) => {
   if (wanted.foreground === true) return runInForeground(context, port);
   await settlePromotions(context);
   const { environment, output } = context;
-  const { state } = await ensureGateway({ paths: context.paths(), port, environment, note: output.note });
+  const { state } = await ensureGateway({ paths: context.paths(), port, move: true, environment, note: output.note });
   const started = { url, pid: state.pid, routes: state.routes.map(({ name }) => name) };
   return outcome(started, ({ routes }) =>
     [

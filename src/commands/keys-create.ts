@@ -44,6 +44,7 @@ Examples:
 export const run: CommandModule['run'] = async (context, [name = ''], flags) => {
   const wanted = readWanted(name, flags);
   await warnOfNoRoute(context, wanted.models);
+  await warnOfNoPrice(context, wanted.limits);
   const ledger = await context.ledger();
   requireFreeName(ledger, wanted.name);
   if (context.flags.dryRun) {
@@ -138,6 +139,15 @@ function readUsd(text: string | undefined, flag: string): number | null {
 function readCount(text: string | undefined, flag: string): number | null {
   if (text === undefined) return null;
   return readWholeNumber(text, flag, { from: 1, hint: 'See them all: mlx keys create --help' });
+}
+
+/** Nothing is a price of nothing: a budget that looks as if it held. */
+async function warnOfNoPrice(context: Context, { usdPerDay, usdPerMonth }: Limits): Promise<void> {
+  const { hardwareUsdPerHour } = (await context.config()).gateway.metering;
+  if (hardwareUsdPerHour !== undefined || (usdPerDay === null && usdPerMonth === null)) return;
+  context.output.note(
+    'Your own models cost nothing as long as mlx.yaml names no price for this machine (gateway.hardware.usd_per_hour): of a budget in dollars they use up nothing. --tokens-day counts them.',
+  );
 }
 
 function renderMade(

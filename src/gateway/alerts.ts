@@ -39,14 +39,16 @@ export function openAlerts({ webhook, warn, log }: AlertEdges): Alerts {
 
 /** Also what `mlx status` shows. */
 export function alertLine(alert: Alert): string {
-  const { level, account, limit, allowed, taken, resetsAtMs } = alert;
+  const { level, account, limit, allowed, taken, needed, resetsAtMs } = alert;
   const amount = (value: number): string => (limit.startsWith('usd') ? `$${(value / 1e9).toFixed(2)}` : String(value));
+  if (level === 'hard' && taken < allowed && needed > allowed)
+    return `Budget of ${account} is less than one request may need: ${amount(needed)} of ${amount(allowed)} (${limit}).`;
   const what = level === 'soft' ? 'has used' : 'is refused: used or promised';
   return `Budget of ${account} ${what} ${amount(taken)} of ${amount(allowed)} (${limit}), until ${new Date(resetsAtMs).toISOString()}.`;
 }
 
 /** Amounts in dollars where the limit is one. */
-function alertFacts({ level, account, limit, allowed, taken, resetsAtMs }: Alert): Record<string, unknown> {
+function alertFacts({ level, account, limit, allowed, taken, needed, resetsAtMs }: Alert): Record<string, unknown> {
   const amount = (value: number): number => (limit.startsWith('usd') ? value / 1e9 : value);
   return {
     level,
@@ -54,6 +56,7 @@ function alertFacts({ level, account, limit, allowed, taken, resetsAtMs }: Alert
     limit,
     allowed: amount(allowed),
     used: amount(taken),
+    needed: amount(needed),
     resetsAt: new Date(resetsAtMs).toISOString(),
   };
 }

@@ -21,6 +21,8 @@ import { gatewayProgram } from './program.js';
 export type GatewayEdges = {
   paths: Pick<Paths, 'project' | 'configFile' | 'run' | 'sockets'>;
   port: number;
+  /** One that runs at another port is put there. Else it is used where its clients know it. */
+  move: boolean;
   environment: NodeJS.ProcessEnv;
   /** A line for the person who waits. */
   note: (line: string) => void;
@@ -32,17 +34,26 @@ const longStartMs = 5_000;
 const stopTimeoutMs = 90_000;
 const mark = 'gateway';
 
-/** Idempotent. A gateway on another port than the configured one is replaced. @throws MlxError PORT_TAKEN, GATEWAY_FAILED */
+/** Idempotent. @throws MlxError PORT_TAKEN, GATEWAY_FAILED */
 export async function ensureGateway(edges: GatewayEdges): Promise<{ control: GatewayControl; state: GatewayState }> {
   const control = gatewayControl(edges.paths.sockets);
   const running = await control.state();
-  if (running?.port === edges.port) return { control, state: running };
+  if (running && staysThere(edges, running)) return { control, state: running };
   return alone(edges.paths, async () => {
     const found = await control.state();
-    if (found?.port === edges.port) return { control, state: found };
+    if (found && staysThere(edges, found)) return { control, state: found };
+    // A move to a port that is taken would leave nothing.
+    await requireFreePort(edges.port, 'The gateway', 'gateway.port');
     if (found) await endGateway(edges.paths, control);
     return { control, state: await startGateway(edges, control) };
   });
+}
+
+function staysThere({ port, move, note }: GatewayEdges, running: GatewayState): boolean {
+  if (running.port === port) return true;
+  if (move) return false;
+  note(`The gateway runs at port ${running.port}, and stays there; ${port} is set now. To move it: mlx gateway start`);
+  return true;
 }
 
 /** @returns false when none ran */
@@ -56,7 +67,6 @@ function alone<Result>(paths: Pick<Paths, 'run'>, work: () => Promise<Result>): 
 }
 
 async function startGateway(edges: GatewayEdges, control: GatewayControl): Promise<GatewayState> {
-  await requireFreePort(edges.port, 'The gateway', 'gateway.port');
   const outFile = join(edges.paths.run, 'gateway.out');
   rmSync(outFile, { force: true });
   // The gateway itself writes down who it is, once the port is its own.

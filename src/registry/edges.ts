@@ -82,10 +82,11 @@ export async function openPromotionEdges(command: CommandEdges): Promise<Promoti
   const paths = command.paths();
   const config = await command.config();
   const port = config.gateway.port;
+  const note = once(output.note);
   return {
     ledger: await command.ledger(),
     engine: command.engine,
-    gateway: async () => (await ensureGateway({ paths, port, environment, note: output.note })).control,
+    gateway: async () => (await ensureGateway({ paths, port, move: false, environment, note })).control,
     baseModelFolder: (version) => baseModelFolder(paths, version),
     weightBytes: ({ baseModel, baseCommit }) => findBaseModel(paths, baseModel, baseCommit)?.sizeBytes ?? null,
     freeMemoryBytes: freemem,
@@ -110,6 +111,15 @@ export async function openPromotionEdges(command: CommandEdges): Promise<Promoti
     onLook: ({ line, said, fraction }) => output.tick({ event: 'progress', line, fraction }, line, said),
     onNote: (line) => output.progress({ event: 'note', line }, line),
     failPoint: async (point) => failPoints.publish(point),
+  };
+}
+
+/** The gateway is asked for at every step. */
+function once(note: (line: string) => void): (line: string) => void {
+  const said = new Set<string>();
+  return (line) => {
+    if (!said.has(line)) note(line);
+    said.add(line);
   };
 }
 

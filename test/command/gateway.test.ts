@@ -110,6 +110,23 @@ describe('mlx gateway', () => {
     expect(existsSync(projectPaths(place.folder, { HOME: place.folder }).trafficFile)).toBe(false);
   });
 
+  it('stays at its port for commands that are told another one; only its start moves it, to a free one', async () => {
+    const { value } = await json('gateway', 'start');
+    const { pid } = value as { pid: number };
+    const elsewhere = { MLX_GATEWAY_PORT: String(await freePort()) };
+    const asked = await mlx(['chat', 'tickets', '-m', 'Hello'], { folder: place.folder, environment: elsewhere });
+    expect(asked.stdout).toBe('billing\n');
+    expect(asked.stderr).toContain(`The gateway runs at port ${environment['MLX_GATEWAY_PORT']}, and stays there`);
+    const holder = createServer().listen(Number(elsewhere.MLX_GATEWAY_PORT), '127.0.0.1');
+    await new Promise((resolve) => holder.once('listening', resolve));
+    const refused = await mlx(['gateway', 'start'], { folder: place.folder, environment: elsewhere });
+    expect(refused.stderr).toContain('PORT_TAKEN');
+    expect((await json('gateway', 'status')).value).toMatchObject({ running: true, pid });
+    await new Promise((resolve) => holder.close(resolve));
+    const moved = await mlxJson(['gateway', 'start'], { folder: place.folder, environment: elsewhere });
+    expect(moved.value).toMatchObject({ url: `http://127.0.0.1:${elsewhere.MLX_GATEWAY_PORT}/v1` });
+  });
+
   it('keeps its key to itself and its user', async () => {
     const { stdout } = await run('gateway', 'key');
     expect((await run('gateway', 'key')).stdout).toBe(stdout);

@@ -1,5 +1,6 @@
 // Keys of clients, made and ended by commands while the gateway runs.
 import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { request } from 'undici';
@@ -49,6 +50,14 @@ async function ask(headers: Record<string, string>, model = 'tickets', path = '/
 const bearer = (key: unknown) => ({ authorization: `Bearer ${String(key)}` });
 
 describe('mlx keys', () => {
+  it('says that a budget in dollars counts nothing of own models while this machine has no price', async () => {
+    const made = (name: string) => run('keys', 'create', name, '--budget-day-usd', '5');
+    expect((await made('free')).stderr).toContain('gateway.hardware.usd_per_hour');
+    expect((await run('keys', 'create', 'tokens', '--tokens-day', '5')).stderr).not.toContain('usd_per_hour');
+    writeFileSync(join(place.folder, 'mlx.yaml'), 'engine: host\ngateway:\n  hardware:\n    usd_per_hour: 2\n');
+    expect((await made('priced')).stderr).not.toContain('usd_per_hour');
+  });
+
   it('makes a key that works at once, in the header of either dialect, and is nowhere on the disk', async () => {
     await run('gateway', 'start');
     const made = await json('keys', 'create', 'billing-app', '--tenant', 'acme', '--models', 'tickets');

@@ -107,11 +107,11 @@ function restored(account: Account, softShare: number): Account {
   return account;
 }
 
-/** Limits per minute are everyday; those of a day or a month are told, once, when they are used up: one request that is too large is none. */
+/** Limits per minute are everyday; those of a day or a month are told: once that one is used up, and once that a request alone is too large. */
 function told(refused: Refused, account: Account, onAlert: (alert: Alert) => void): Refused {
-  if (isHopeless(refused) && refused.taken < refused.allowed) return refused;
   const window = refused.limit.endsWith('PerDay') ? account.day : account.month;
-  const mark = `hard ${refused.limit}`;
+  const tooLarge = isHopeless(refused) && refused.taken < refused.allowed;
+  const mark = `${tooLarge ? 'too large' : 'hard'} ${refused.limit}`;
   if (!refused.limit.endsWith('PerMinute') && !window.alerted.has(mark)) {
     window.alerted.add(mark);
     onAlert({ ...refused, level: 'hard' });

@@ -16,8 +16,8 @@ const usualBytesPerToken = 4;
 const imageTokens = 6_000;
 /** A picture that is sent along is not text: its bytes say nothing about its tokens. */
 const imageParts = new Set(['image', 'image_url', 'input_image']);
-/** On an own machine a promise is of time: this much of it. */
-const promisedBusyMs = 60_000;
+/** On an own machine a promise is of time: that of a slow one, but no more than a minute. What is really used is settled. */
+const promisedMs = { request: 1_000, inputToken: 1, outputToken: 100, atMost: 60_000 };
 
 /** @returns the name of a model without a known price, when money is to be reserved and there is one */
 export function estimate(
@@ -77,7 +77,9 @@ function costAtMost(
     if (price.cacheWrite === price.input) return fresh;
     return Math.max(fresh, tokensCostUsd(price, { ...tokens, cacheWriteTokens: inputTokens }));
   }
-  return target.local ? hardwareCostUsd(pricing.hardwareUsdPerHour ?? 0, promisedBusyMs) : undefined;
+  if (!target.local) return undefined;
+  const busyMs = promisedMs.request + inputTokens * promisedMs.inputToken + outputTokens * promisedMs.outputToken;
+  return hardwareCostUsd(pricing.hardwareUsdPerHour ?? 0, Math.min(promisedMs.atMost, busyMs));
 }
 
 function outputLimit({ operation, fields }: Question, assumed: number): number {
