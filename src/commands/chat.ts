@@ -32,6 +32,11 @@ Examples:
 
 export const run: CommandModule['run'] = async (context, [name], flags) => {
   const { system, message, maxTokens } = flags as { system?: string; message?: string; maxTokens?: string };
+  if (name !== undefined && /\s/.test(name)) {
+    throw new MlxError('USAGE', `'${name.slice(0, 60)}' is no name of a model.`, {
+      hint: 'A message comes after -m: mlx chat -m "..."',
+    });
+  }
   const model = name ?? (await onlyRoute(context));
   const { port } = (await context.config()).gateway;
   const paths = context.paths();

@@ -16,7 +16,10 @@ import type { Release } from '../registry/release.js';
 const shownIds = 3;
 
 export const define: CommandModule['define'] = (command) => {
-  command.argument('<response>', 'the x-request-id of an answer, as mlx traffic --follow shows it too');
+  command.argument(
+    '<response>',
+    'the x-request-id of an answer or the id in its body, as mlx traffic --follow shows it too',
+  );
   command.addHelpText(
     'after',
     `
@@ -41,7 +44,7 @@ export const run: CommandModule['run'] = async (context, [requestId = '']) => {
 function readRequest(trafficFile: string, requestId: string): TrafficRequest {
   const traffic = openTrafficForReading(trafficFile);
   try {
-    const request = traffic && findRequest(traffic, requestId);
+    const request = traffic && findRequest(traffic, ownId(requestId));
     if (request) return request;
     throw new MlxError('NOT_FOUND', `No answer ${requestId} went through this project's gateway, or it is forgotten.`, {
       hint: `${newestIds(traffic)} Answers carry their id as the header x-request-id; mlx traffic --follow shows it too.`,
@@ -49,6 +52,11 @@ function readRequest(trafficFile: string, requestId: string): TrafficRequest {
   } finally {
     traffic?.close();
   }
+}
+
+/** Bodies carry it behind what ids begin with in their dialect: `msg_req_019a...`. */
+function ownId(requestId: string): string {
+  return /req_[0-9a-f]{8}-.*$/.exec(requestId)?.[0] ?? requestId;
 }
 
 function newestIds(traffic: Ledger | undefined): string {

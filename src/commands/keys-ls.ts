@@ -40,10 +40,10 @@ function renderKeys(keys: DescribedKey[], { now, output }: Context): string {
   const nowMs = now().getTime();
   const columns: Column<DescribedKey>[] = [
     { title: 'key', cell: ({ key }) => key },
-    { title: 'name', cell: ({ name }) => name ?? '', dropFirst: 2 },
+    { title: 'name', cell: ({ name }) => name ?? '', dropFirst: 1 },
     { title: 'tenant', cell: ({ tenant }) => tenant ?? '' },
     { title: 'feature', cell: ({ features }) => (features.length === 0 ? 'any' : features.join(', ')) },
-    { title: 'models', cell: ({ models }) => (models.length === 0 ? 'all' : models.join(', ')), dropFirst: 1 },
+    { title: 'models', cell: ({ models }) => (models.length === 0 ? 'all' : models.join(', ')), dropFirst: 2 },
     { title: 'limits', cell: ({ limits }) => describeLimits(limits), dropFirst: 3 },
     { title: 'made', cell: ({ createdAtMs }) => formatAgo(createdAtMs, nowMs), dropFirst: 4 },
     { title: 'state', cell: (key) => stateText(key, nowMs) },

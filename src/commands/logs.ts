@@ -98,6 +98,9 @@ async function runSource(context: Context, reference: string): Promise<Source> {
 
 function unknownName(name: string, known: string[]): MlxError {
   return new MlxError('NOT_FOUND', `Nothing called '${name}' runs or ran here.`, {
-    hint: known.length === 0 ? 'See runs: mlx runs ls; start MLflow: mlx up' : `There are: ${known.join(', ')}`,
+    hint:
+      known.length === 0
+        ? 'See runs: mlx runs ls; start MLflow: mlx up'
+        : `There are: ${known.join(', ')}. For example: mlx logs ${known[0] ?? ''}`,
   });
 }

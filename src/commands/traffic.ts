@@ -108,7 +108,7 @@ function requestLine(line: TrafficLine, nameOf: (key: string) => string): string
 type Report = { since: string; by: TrafficGroup | null; total: TrafficSummary | null; groups: TrafficSummary[] };
 
 function renderReport({ since, by, total, groups }: Report, nameOf: (group: string) => string, width: number): string {
-  if (!total) return `No request since ${since}. Clients reach the gateway at mlx gateway status`;
+  if (!total) return `No request since ${since}. Where clients reach the gateway: mlx gateway status`;
   const columns: Column<TrafficSummary>[] = [
     { title: by ?? '', cell: ({ group }) => (by === null ? 'all' : group === null ? '--' : nameOf(group)) },
     { title: 'requests', cell: ({ requests }) => formatCount(requests), align: 'right' },

@@ -70,8 +70,13 @@ async function onlyRecipe(project: RecipeFolders): Promise<string> {
   if (others.length === 0) return first;
   const names = [first, ...others].map(recipeFileName);
   throw new MlxError('AMBIGUOUS', `This project has ${names.length} recipes: ${names.join(', ')}.`, {
-    hint: `Name one of them, for example: ${names[0] ?? ''}`,
+    hint: `Name one of them, for example: mlx train ${shortest(names)}`,
   });
+}
+
+/** Variants have longer names than what they vary. */
+function shortest(names: readonly string[]): string {
+  return names.reduce((one, other) => (other.length < one.length ? other : one));
 }
 
 function isRecipePath(path: string): boolean {

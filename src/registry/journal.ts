@@ -94,6 +94,6 @@ function busy(promotion: Promotion): MlxError {
   return new MlxError(
     'BUSY',
     `${model} is being ${what} to version ${toVersion} by another command (process ${ownerPid(owner)}).`,
-    { hint: `Wait until it is through, then run the command again: mlx releases show ${id}` },
+    { hint: `Wait until it is through (mlx releases show ${id}), then run the command again.` },
   );
 }

@@ -172,6 +172,7 @@ describe('mlx chat', () => {
   it.each([
     [['chat', 'ticket', '-m', 'Hello'], 1, 'There are: tickets'],
     [['chat', 'tickets', '--json'], 2, '--message TEXT'],
+    [['chat', 'Where is my invoice?'], 2, 'mlx chat -m'],
     [['chat', 'tickets', '-m', 'Hello', '--max-tokens', 'many'], 2, "not 'many'"],
   ])('%j fails with status %i and what to do', async (argv, status, why) => {
     const failed = await run(...argv);

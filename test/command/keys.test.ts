@@ -1,6 +1,5 @@
 // Keys of clients, made and ended by commands while the gateway runs.
-import { readFileSync, readdirSync, statSync } from 'node:fs';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { request } from 'undici';
@@ -114,9 +113,11 @@ describe('mlx keys', () => {
   it('shows on a narrow terminal what a key may ask for, and in a pipe everything', async () => {
     const long = ['--tenant', 'a-tenant-of-some-length', '--feature', 'a-feature-of-some-length'];
     await run('keys', 'create', 'billing-app', '--models', 'tickets', '--tokens-day', '100000', ...long);
-    const narrow = await mlx(['keys', 'ls'], { folder: place.folder, environment, columns: 84 });
-    expect(narrow.stdout).toContain('models');
+    const narrow = await mlx(['keys', 'ls'], { folder: place.folder, environment, columns: 96 });
+    expect(narrow.stdout).toMatch(/name .*models/);
     expect(narrow.stdout).not.toContain('limits');
+    const narrower = await mlx(['keys', 'ls'], { folder: place.folder, environment, columns: 84 });
+    expect(narrower.stdout).toContain('billing-app');
     expect((await run('keys', 'ls')).stdout).toMatch(/key +name +tenant +feature +models +limits +made +state/);
   });
 

@@ -147,6 +147,9 @@ describe('mlx explain', () => {
     insert(...['req_1', 'req_2', 'req_3', 'req_4'].map((requestId) => ({ requestId })));
     expect(await hint()).toContain('The newest: req_4, req_3, req_2. Answers carry their id');
     expect((await run('explain', 'req_4')).status).toBe(0);
+    const id = 'req_01a1ffb5-7a5b-757b-bc67-f4d600302c17';
+    insert({ requestId: id });
+    expect(await json('explain', `msg_${id}`)).toMatchObject({ request: { request_id: id } });
   });
 });
 
