@@ -6,9 +6,15 @@ import type { Question } from '../../../../src/gateway/question.js';
 import type { Reachable } from '../../../../src/gateway/routing.js';
 
 const free = { quote: () => undefined, hardwareUsdPerHour: undefined };
+const priced = { ...free, hardwareUsdPerHour: 3.6 };
 const here = [{ upstream: 'local', model: 'tickets', local: true }];
 
-function estimateOf(fields: object, targets: readonly Reachable[] = here, operation: Operation = 'chat') {
+function estimateOf(
+  fields: object,
+  targets: readonly Reachable[] = here,
+  operation: Operation = 'chat',
+  pricing: typeof priced | typeof free = free,
+) {
   const body = Buffer.from(JSON.stringify(fields));
   const question: Question = {
     ...{ dialect: 'openai', operation, model: 'tickets' },
@@ -16,7 +22,7 @@ function estimateOf(fields: object, targets: readonly Reachable[] = here, operat
     fields: { ...fields },
     body,
   };
-  return estimate(question, targets, free, 4096);
+  return estimate(question, targets, pricing, 4096);
 }
 
 function tokensOf(messages: unknown[]): number {
@@ -70,4 +76,13 @@ test('the widest of the models that a request may reach counts, and one whose wi
 test('what takes many prompts at once may use more than one window', () => {
   const prompts = { model: 'tickets', prompt: Array(40).fill('x'.repeat(100)) as string[] };
   expect(estimateOf(prompts, [small], 'completions').tokens).toBeGreaterThan(4096);
+});
+
+test("a model on a machine that has a price is promised a slow machine's time for the answer, a minute at most", () => {
+  const secondsOf = (max_tokens: number): number =>
+    estimateOf({ ...hello, max_tokens }, here, 'chat', priced).nanoUsd / 1e6;
+  expect(secondsOf(1)).toBeGreaterThan(1.1);
+  expect(secondsOf(1)).toBeLessThan(1.3);
+  expect(secondsOf(100) - secondsOf(1)).toBeCloseTo(9.9, 1);
+  expect(secondsOf(100_000)).toBe(60);
 });
