@@ -10,7 +10,7 @@ import {
   type NamedBudget,
 } from '../gateway/budget/describe.js';
 import { offlineBudgets } from '../gateway/budget/offline.js';
-import { askGateway, hangText } from '../gateway/control.js';
+import { askGatewayOrNote } from '../gateway/control.js';
 import { listKeys } from '../ledger/keys.js';
 import { outcome } from '../output/output.js';
 import { renderTable, type Column } from '../output/table.js';
@@ -32,15 +32,12 @@ Examples:
 export const run: CommandModule['run'] = async (context) => {
   const paths = context.paths();
   const ledger = await context.ledger();
-  const { state, hung } = await askGateway(paths.sockets);
-  if (hung) context.output.note(hangText(hung));
+  const { state, gatewayRuns } = await askGatewayOrNote(paths.sockets, context.output.note);
   const budgets =
     state?.budgets ??
     offlineBudgets(ledger, paths.trafficFile, (await context.config()).gateway.metering, context.now().getTime());
   const named = withKeyNames(budgets, listKeys(ledger));
-  return outcome({ gatewayRuns: (state ?? hung) !== undefined, budgets: named }, (value) =>
-    renderBudgets(value.budgets, context),
-  );
+  return outcome({ gatewayRuns, budgets: named }, (value) => renderBudgets(value.budgets, context));
 };
 
 const limitTexts: Record<string, string> = {

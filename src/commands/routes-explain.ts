@@ -2,7 +2,7 @@
 // Reads mlx.yaml, the ledger and the running gateway's breakers; the decision is the gateway's own function.
 import type { RouteConfig } from '../config/route-schema.js';
 import { MlxError } from '../errors.js';
-import { askGateway, hangText } from '../gateway/control.js';
+import { askGatewayOrNote } from '../gateway/control.js';
 import { routingFor, situationFor } from '../gateway/explain.js';
 import { findKey } from '../gateway/keys/find.js';
 import { ownerKeyId } from '../gateway/keys/ring.js';
@@ -33,8 +33,7 @@ Examples:
 
 export const run: CommandModule['run'] = async (context, [name = ''], flags) => {
   const config = await context.config();
-  const { state, hung } = await askGateway(context.paths().sockets);
-  if (hung) context.output.note(hangText(hung));
+  const { state, gatewayRuns } = await askGatewayOrNote(context.paths().sockets, context.output.note);
   const ledger = await context.ledger();
   const rows = { routes: state?.routes ?? listRoutes(ledger), splits: listSplits(ledger) };
   const routing = routingFor(config, rows, state, context.environment);
@@ -42,10 +41,7 @@ export const run: CommandModule['run'] = async (context, [name = ''], flags) => 
   const sticky = stickyValue(route, { ...flags, ...askingKey(ledger, flags['key']) });
   const draw = sticky === undefined ? 100 : drawOf(stickyName(route.name, sticky));
   const plan = planAttempts(routing, route, situationFor(state, draw));
-  return outcome(
-    explained(route, plan, { gatewayRuns: (state ?? hung) !== undefined, gatewayAnswers: state !== undefined }, sticky),
-    render,
-  );
+  return outcome(explained(route, plan, { gatewayRuns, gatewayAnswers: state !== undefined }, sticky), render);
 };
 
 /** The side of a canary hangs on the id. @throws MlxError NOT_FOUND, also for a revoked one, which the gateway knows no more */

@@ -1,6 +1,6 @@
 // `mlx routes ls`: every name that a client may send as "model", and where its requests go. Reads mlx.yaml, the ledger, the gateway.
 import type { RouteConfig, Target } from '../config/route-schema.js';
-import { askGateway, hangText } from '../gateway/control.js';
+import { askGatewayOrNote } from '../gateway/control.js';
 import { routingFor } from '../gateway/explain.js';
 import { resolveTarget, type Routing } from '../gateway/routing.js';
 import { listRoutes } from '../ledger/promotions.js';
@@ -23,8 +23,7 @@ Examples:
 
 export const run: CommandModule['run'] = async (context) => {
   const config = await context.config();
-  const { state, hung } = await askGateway(context.paths().sockets);
-  if (hung) context.output.note(hangText(hung));
+  const { state } = await askGatewayOrNote(context.paths().sockets, context.output.note);
   const ledger = await context.ledger();
   const rows = { routes: state?.routes ?? listRoutes(ledger), splits: listSplits(ledger) };
   const routing = routingFor(config, rows, state, context.environment);

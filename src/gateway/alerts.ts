@@ -2,7 +2,7 @@
 import { Pool } from 'undici';
 
 import { toSnakeCase } from '../output/json.js';
-import type { Alert } from './budget/checks.js';
+import { isTooLarge, type Alert } from './budget/checks.js';
 
 export type Alerts = {
   tell: (alert: Alert) => void;
@@ -41,7 +41,7 @@ export function openAlerts({ webhook, warn, log }: AlertEdges): Alerts {
 export function alertLine(alert: Alert): string {
   const { level, account, limit, allowed, taken, needed, resetsAtMs } = alert;
   const amount = (value: number): string => (limit.startsWith('usd') ? `$${(value / 1e9).toFixed(2)}` : String(value));
-  if (level === 'hard' && taken < allowed && needed > allowed)
+  if (level === 'hard' && isTooLarge(alert))
     return `Budget of ${account} is less than one request may need: ${amount(needed)} of ${amount(allowed)} (${limit}).`;
   const what = level === 'soft' ? 'has used' : 'is refused: used or promised';
   return `Budget of ${account} ${what} ${amount(taken)} of ${amount(allowed)} (${limit}), until ${new Date(resetsAtMs).toISOString()}.`;

@@ -44,9 +44,14 @@ export async function askGateway(socketFolder: string): Promise<{ state?: Gatewa
   }
 }
 
-/** Beside what is told without it. */
-export function hangText({ message, hint = '' }: MlxError): string {
-  return `${message} What follows is read from the project's files. ${hint}`;
+/** The same for a command that shows what the project's files know instead, and says so. */
+export async function askGatewayOrNote(
+  socketFolder: string,
+  note: (line: string) => void,
+): Promise<{ state?: GatewayState; gatewayRuns: boolean }> {
+  const { state, hung } = await askGateway(socketFolder);
+  if (hung) note(`${hung.message} What follows is read from the project's files. ${hung.hint ?? ''}`);
+  return { ...(state && { state }), gatewayRuns: (state ?? hung) !== undefined };
 }
 
 export function gatewayControl(socketFolder: string): GatewayControl {

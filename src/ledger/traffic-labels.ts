@@ -11,7 +11,7 @@ const rememberedAtMost = 10_000;
 
 export type KnownLabels = {
   idOf: (row: TrafficRow) => number;
-  /** After a transaction that was rolled back. */
+  /** After a transaction that was rolled back, and when sets were deleted. */
   forget: () => void;
 };
 

@@ -2,7 +2,7 @@
 // between the look and the promise, so that no interleaving of requests spends the same money twice.
 import type { Limits } from '../../ledger/keys.js';
 import { addTo, openAccount, windowAt, type Account, type Amount, type Used, type Window } from './account.js';
-import { findSoft, isHopeless, refusalOf, type Alert, type Estimate, type Refused } from './checks.js';
+import { findSoft, isHopeless, isTooLarge, refusalOf, type Alert, type Estimate, type Refused } from './checks.js';
 
 /** Plain numbers, so that it can pass between processes. */
 export type Reservation = { id: number };
@@ -110,8 +110,7 @@ function restored(account: Account, softShare: number): Account {
 /** Limits per minute are everyday; those of a day or a month are told: once that one is used up, and once that a request alone is too large. */
 function told(refused: Refused, account: Account, onAlert: (alert: Alert) => void): Refused {
   const window = refused.limit.endsWith('PerDay') ? account.day : account.month;
-  const tooLarge = isHopeless(refused) && refused.taken < refused.allowed;
-  const mark = `${tooLarge ? 'too large' : 'hard'} ${refused.limit}`;
+  const mark = `${isTooLarge(refused) ? 'too large' : 'hard'} ${refused.limit}`;
   if (!refused.limit.endsWith('PerMinute') && !window.alerted.has(mark)) {
     window.alerted.add(mark);
     onAlert({ ...refused, level: 'hard' });

@@ -34,6 +34,11 @@ export function isHopeless({ limit, allowed, needed }: Refused): boolean {
   return !limit.endsWith('PerMinute') && (needed > allowed || allowed === 0);
 }
 
+/** Hopeless, and not because it is used up. */
+export function isTooLarge(refused: Refused): boolean {
+  return isHopeless(refused) && refused.taken < refused.allowed;
+}
+
 /** Of several, one that no waiting helps against: whoever waits for another one would wait in vain. */
 export function refusalOf(account: Account, estimate: Estimate, nowMs: number): Refused | undefined {
   const { limits, requests, tokens } = account;
